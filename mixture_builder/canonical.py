@@ -1,0 +1,181 @@
+"""From an upstream record to a canonical row: fields, `keep`, identity.
+
+Pure functions over plain values; `jobs.ingest` runs them over files.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import xxhash
+
+from mixture_builder.cards import CardSource, Field
+from mixture_builder.draw import identity
+from mixture_builder.jinja_compiler import CompiledExpression, compile_expression
+from mixture_builder.jinja_sandbox import describe
+
+ROW_REASONS: Mapping[str, str] = {
+    "field_error": "a field's expression failed for the record",
+    "missing_field": "a field that is not optional came out as nothing or empty",
+    "wrong_type": "a field came out as something its type does not allow",
+    "bad_options": "fewer than two options, an empty or a double one, or no right one among them",
+    "keep_error": "the condition `keep` failed for the record",
+    "bad_text": "a text holds half a surrogate pair, which is no Unicode",
+}
+"""Why a record becomes no row; what is wrong with records as such has reasons of its own."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RowProblem:
+    """Why a record gave no row.
+
+    Attributes:
+      reason: a key of `ROW_REASONS`.
+      field: which field, where one is to blame.
+      detail: what was found and what was expected.
+    """
+
+    reason: str
+    field: str
+    detail: str
+
+
+Row = dict[str, Any]
+Check = Callable[[Any], Any]
+
+
+class RowMaker:
+    """Turns upstream records into canonical rows.
+
+    Args:
+      alternative: the source's fields and condition.
+    """
+
+    def __init__(self, alternative: CardSource) -> None:
+        self._fields: list[tuple[Field, CompiledExpression, Check]] = [
+            (f, compile_expression(f.expression), _CHECKS[f.type]) for f in alternative.fields
+        ]
+        self._keep = compile_expression(alternative.keep) if alternative.keep else None
+        self._has_options = any(f.name == "options" for f in alternative.fields)
+
+    def row(self, record: dict[str, Any]) -> Row | RowProblem | None:
+        """The row of a record, why there is none, or `None` if `keep` is false for it."""
+        if self._keep is not None:
+            try:
+                if not self._keep(record):
+                    return None
+            except Exception as problem:  # noqa: BLE001  (the author's expression may do anything)
+                return RowProblem(reason="keep_error", field="keep", detail=describe(problem))
+        row: Row = {}
+        for field, expression, check in self._fields:
+            try:
+                value = expression(record)
+            except Exception as problem:  # noqa: BLE001  (as above)
+                if field.optional:
+                    row[field.name] = _EMPTY[field.type]
+                    continue
+                return RowProblem(
+                    reason="field_error", field=field.name, detail=describe(problem)
+                )
+            if value is None or (type(value) is str and not value.strip()) or value == []:
+                if not field.optional:
+                    found = "nothing" if value is None else "an empty value"
+                    return RowProblem(
+                        reason="missing_field",
+                        field=field.name,
+                        detail=f"found {found}; expected a value",
+                    )
+                row[field.name] = _EMPTY[field.type]
+                continue
+            try:
+                row[field.name] = check(value)
+            except _WrongType as problem:
+                return RowProblem(reason="wrong_type", field=field.name, detail=str(problem))
+        if self._has_options:
+            return _check_options(row)
+        return row
+
+
+class _WrongType(Exception):
+    """A value is of no type that its field may have."""
+
+
+def _text(value: Any) -> str:
+    if type(value) is str:
+        return value
+    if isinstance(value, (int, float)):
+        return str(value)
+    raise _WrongType(f"found a {type(value).__name__}; expected a text or a number")
+
+
+def _list(value: Any) -> list[str]:
+    if not isinstance(value, (list, tuple)):
+        raise _WrongType(f"found a {type(value).__name__}; expected a list of texts")
+    return [_text(item) for item in value if item is not None]
+
+
+def _int(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise _WrongType(f"found a {type(value).__name__}; expected a whole number")
+    try:
+        number = int(value)
+    except (ValueError, OverflowError):
+        raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number") from None
+    if number != float(value) or abs(number) >= 2**63:
+        raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number")
+    return number
+
+
+_CHECKS: dict[str, Check] = {"string": _text, "list": _list, "int": _int}
+_EMPTY: dict[str, Any] = {"string": "", "list": [], "int": 0}
+
+
+def _check_options(row: Row) -> Row | RowProblem:
+    options, index = row["options"], row["answer_index"]
+    found = ""
+    if len(options) < 2:
+        found = f"found {len(options)} options; expected at least two"
+    elif not 0 <= index < len(options):
+        found = f"found the right option at {index}; expected 0 to {len(options) - 1}"
+    elif not all(option.strip() for option in options):
+        found = "found an empty option"
+    elif options.count(options[index]) > 1:
+        found = f"found the right option {options[index][:40]!r} more than once"
+    if found:
+        return RowProblem(reason="bad_options", field="options", detail=found)
+    return row
+
+
+def row_identity(row: Row, names: tuple[str, ...], occurrence: int = 0) -> int:
+    """63-bit hash of a row's canonical fields, and of which of its exact copies it is.
+
+    Args:
+      row: canonical values.
+      names: its fields; their order does not matter.
+      occurrence: 0 unless copies are kept.
+    """
+    parts = []
+    for name in sorted(names):
+        value = row[name]
+        text = "\x1e".join(value) if isinstance(value, list) else str(value)
+        parts.append(f"{name}\x1f{text}")
+    if occurrence:
+        parts.append(str(occurrence))
+    return identity("\x1d".join(parts).encode("utf-8"))
+
+
+_NOT_LETTERS = re.compile(r"[\W_]+")
+
+
+def text_key(value: Any) -> int:
+    """Hash of a text without case, spacing and punctuation; equal for texts that say the same.
+
+    >>> text_key("Who wrote it?") == text_key("who  wrote it")
+    True
+    """
+    text = " ".join(value) if isinstance(value, list) else str(value)
+    letters = _NOT_LETTERS.sub("", text.casefold())
+    return xxhash.xxh3_64_intdigest((letters or text).encode("utf-8"))

@@ -1,0 +1,145 @@
+"""All randomness: pure functions of a seed, a purpose and a counter.
+
+Seeds are 64-bit numbers made from strings by xxh3; draws are splitmix64 (Steele, Lea and
+Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014) of seed and counter,
+computed on whole numpy arrays. There is no generator with a state, so nothing depends on
+the order in which things are drawn.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+Bits = npt.NDArray[np.uint64]
+Indices = npt.NDArray[np.int64]
+
+BLOCK_ROWS = 256
+"""Rows a block of the row store holds; the permutation keeps blocks together."""
+
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+_MIX_1 = np.uint64(0xBF58476D1CE4E5B9)
+_MIX_2 = np.uint64(0x94D049BB133111EB)
+_MASK = (1 << 64) - 1
+
+
+def derive_seed(seed: int, purpose: str, *parts: str | int) -> int:
+    """A 64-bit seed for one purpose; equal arguments give equal seeds everywhere.
+
+    Args:
+      seed: the recipe's seed, or a seed derived before.
+      purpose: what the draws are for, so that no two purposes share a stream.
+      parts: what the stream belongs to (task id, variant, pass number).
+    """
+    # The separator cannot stand inside a task id or a purpose, so ("ab", "c") and
+    # ("a", "bc") stay different.
+    text = "\x1f".join([purpose, *map(str, parts)])
+    return xxhash.xxh3_64_intdigest(text.encode("utf-8"), seed=seed & _MASK)
+
+
+def random_bits(seed: int, counters: npt.ArrayLike) -> Bits:
+    """64 random bits for each counter (any integers), splitmix64 of `seed + counter`."""
+    values = np.asarray(counters).astype(np.uint64)
+    with np.errstate(over="ignore"):
+        z: Bits = np.uint64(seed & _MASK) + (values + np.uint64(1)) * _GOLDEN
+        z = (z ^ (z >> np.uint64(30))) * _MIX_1
+        z = (z ^ (z >> np.uint64(27))) * _MIX_2
+    return z ^ (z >> np.uint64(31))
+
+
+def below(bits: Bits, bound: int) -> Indices:
+    """Whole numbers in [0, bound) from random bits; bias at most bound / 2**32.
+
+    Args:
+      bits: from `random_bits`.
+      bound: at least 1 and below 2**31.
+    """
+    assert 1 <= bound < 2**31
+    return (((bits >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32)).astype(np.int64)
+
+
+def permutation(seed: int, size: int) -> Indices:
+    """A permutation of [0, size); the same for the same seed."""
+    return np.argsort(random_bits(seed, np.arange(size)), kind="stable").astype(np.int64)
+
+
+def permutations(seed: int, numbers: npt.ArrayLike, size: int) -> Indices:
+    """One permutation of [0, size) for each number: shape (len(numbers), size)."""
+    chosen = np.asarray(numbers, dtype=np.uint64)[:, None] * np.uint64(size)
+    counters = chosen + np.arange(size, dtype=np.uint64)[None, :]
+    return np.argsort(random_bits(seed, counters), axis=1, kind="stable").astype(np.int64)
+
+
+@lru_cache(maxsize=4096)
+def _block_order(seed: int, blocks: int) -> tuple[Indices, Indices]:
+    order = permutation(derive_seed(seed, "blocks"), blocks)
+    place = np.empty_like(order)
+    place[order] = np.arange(blocks)
+    return order, place
+
+
+def drawn_rows(seed: int, rows: int, draws: npt.ArrayLike) -> Indices:
+    """The row that each draw of a task takes: `perm_pass(k mod rows)` of pass `k div rows`.
+
+    Every pass visits each row once before the next begins. Rows are permuted block by
+    block (`BLOCK_ROWS`), so consecutive draws read neighbouring rows of the store.
+
+    Args:
+      seed: of the task.
+      rows: how many rows the task has, at least 1.
+      draws: draw numbers from 0.
+    """
+    numbers = np.asarray(draws, dtype=np.int64)
+    passes = numbers // rows
+    result = np.empty_like(numbers)
+    for number in np.unique(passes):
+        chosen = passes == number
+        result[chosen] = _rows_of_pass(
+            derive_seed(seed, "pass", int(number)), rows, numbers[chosen] - number * rows
+        )
+    return result
+
+
+def _rows_of_pass(seed: int, rows: int, positions: Indices) -> Indices:
+    blocks = -(-rows // BLOCK_ROWS)
+    order, place = _block_order(seed, blocks)
+    last_size = rows - (blocks - 1) * BLOCK_ROWS
+    last_place = int(place[blocks - 1])
+    # Every block is full but the last one, which stands somewhere in the middle.
+    shifted = np.where(
+        positions >= last_place * BLOCK_ROWS + last_size,
+        positions + (BLOCK_ROWS - last_size),
+        positions,
+    )
+    at, inside = np.divmod(shifted, BLOCK_ROWS)
+    block = order[at]
+    result = np.empty_like(positions)
+    inner_seed = derive_seed(seed, "rows")
+    for number in np.unique(block):
+        size = last_size if number == blocks - 1 else BLOCK_ROWS
+        inner = permutation(derive_seed(inner_seed, "block", int(number)), size)
+        chosen = block == number
+        result[chosen] = number * BLOCK_ROWS + inner[inside[chosen]]
+    return result
+
+
+def cycled(seed: int, size: int, positions: npt.ArrayLike) -> Indices:
+    """Item for each position of a walk that visits all `size` items before it repeats.
+
+    Each round of `size` positions is a permutation of its own, so counts over the first
+    N positions differ by at most one, and items do not keep step with anything else.
+    """
+    numbers = np.asarray(positions, dtype=np.int64)
+    if size == 1 or not len(numbers):
+        return np.zeros_like(numbers)
+    rounds, inside = np.divmod(numbers, size)
+    known, inverse = np.unique(rounds, return_inverse=True)
+    return permutations(seed, known, size)[inverse, inside]
+
+
+def identity(value: bytes) -> int:
+    """A 63-bit identity of bytes, for places that store it as a signed 64-bit number."""
+    return xxhash.xxh3_64_intdigest(value) & (2**63 - 1)

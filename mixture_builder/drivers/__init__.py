@@ -1,0 +1,1 @@
+"""Where the jobs run on one machine: a supervised pool of worker processes."""

@@ -1,0 +1,161 @@
+"""A supervised pool of worker processes on this machine.
+
+Work is handed out as workers become free, so long items do not hold up short ones. A
+worker that dies (killed, out of memory, crashed) is replaced and the items it may have held
+are run again; an item that was there at every death is given up with an error.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from typing import Any
+
+from mixture_builder.errors import BuildError
+
+MAX_DEATHS = 3
+"""An item that was at work in so many dying workers is given up."""
+
+PRELOADED = ["mixture_builder.jobs.build", "mixture_builder.jobs.ingest"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """One call for a worker.
+
+    Attributes:
+      label: how messages name it.
+      function: a module-level function.
+      argument: its only argument; small and picklable.
+    """
+
+    label: str
+    function: Callable[[Any], Any]
+    argument: Any
+
+
+class WorkerPool:
+    """Runs jobs on worker processes; use as a context manager.
+
+    Args:
+      workers: how many processes; 0 runs jobs in this process, which is for debugging.
+      initializer: called once in each worker, with `initargs`.
+    """
+
+    def __init__(
+        self,
+        workers: int,
+        *,
+        initializer: Callable[..., None] | None = None,
+        initargs: tuple[Any, ...] = (),
+    ) -> None:
+        self.workers = workers
+        self.deaths = 0
+        self._initializer = initializer
+        self._initargs = initargs
+        self._executor: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> WorkerPool:
+        if not self.workers and self._initializer is not None:
+            self._initializer(*self._initargs)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self._stop(wait_for_work=exception[0] is None)
+
+    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+        """Yields each job with its result, in the order in which they finish.
+
+        Raises:
+          BuildError: if a job was at work in `MAX_DEATHS` dying workers.
+          Exception: what a job raised; jobs at work are let finish, others are not begun.
+        """
+        if not self.workers:
+            for job in jobs:
+                yield job, job.function(job.argument)
+            return
+        waiting = deque(jobs)
+        deaths: dict[str, int] = {}
+        running: dict[Future[Any], Job] = {}
+        while waiting or running:
+            executor = self._started()
+            # One spare item a worker keeps them busy; more would blur whose death it was.
+            while waiting and len(running) < 2 * self.workers:
+                job = waiting.popleft()
+                try:
+                    running[executor.submit(job.function, job.argument)] = job
+                except BrokenProcessPool:
+                    waiting.appendleft(job)
+                    break
+            if not running:
+                self._replace()
+                continue
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            died = False
+            for future in done:
+                job = running.pop(future)
+                try:
+                    result = future.result()
+                except BrokenProcessPool:
+                    died = True
+                    self._count_death(job, deaths)
+                    waiting.appendleft(job)
+                    continue
+                yield job, result
+            if died:
+                for future, job in list(running.items()):
+                    # The pool is gone; what was not done must be done again.
+                    if future.done() and not future.exception():
+                        yield job, future.result()
+                    else:
+                        self._count_death(job, deaths)
+                        waiting.appendleft(job)
+                running.clear()
+                self._replace()
+
+    def _count_death(self, job: Job, deaths: dict[str, int]) -> None:
+        deaths[job.label] = deaths.get(job.label, 0) + 1
+        if deaths[job.label] >= MAX_DEATHS:
+            raise BuildError(
+                f"{job.label}: the worker process died {MAX_DEATHS} times, perhaps for want of "
+                "memory. Use fewer workers (--workers) or smaller shards (output.shards), and run "
+                "the same command again; finished work is kept."
+            )
+
+    def _started(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            # A fork server starts workers in milliseconds without copying our threads;
+            # where there is none, processes are spawned.
+            method = "forkserver" if sys.platform == "linux" else "spawn"
+            context: Any = multiprocessing.get_context(method)
+            if method == "forkserver":
+                context.set_forkserver_preload(PRELOADED)
+            self._executor = ProcessPoolExecutor(
+                self.workers,
+                mp_context=context,
+                initializer=self._initializer,
+                initargs=self._initargs,
+            )
+        return self._executor
+
+    def _replace(self) -> None:
+        self.deaths += 1
+        self._stop(wait_for_work=False)
+
+    def _stop(self, *, wait_for_work: bool) -> None:
+        if self._executor is not None:
+            self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
+            self._executor = None
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,239 @@
+"""Files appear under their final name complete, or not at all.
+
+Bytes go to a sibling with a temporary name; only after the last byte is safely stored does
+the file get its final name. Whoever lists a folder meanwhile sees hidden names ending in
+`.partial`, which carry the host and process that write them: `remove_leftovers` deletes
+those of processes that died. Bytes are counted and hashed on their way out, once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import re
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+from mixture_builder.errors import BuildError
+
+if TYPE_CHECKING:
+    from collections.abc import Buffer  # type: ignore[attr-defined, unused-ignore]
+
+_PARTIAL = re.compile(r"^\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-[0-9a-f]{8}\.partial$")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WrittenFile:
+    """What a writer says about the file it wrote.
+
+    Attributes:
+      rows: records in the file.
+      bytes: its size, as stored (after compression).
+      sha256: of its bytes, as 64 hexadecimal digits.
+    """
+
+    rows: int
+    bytes: int
+    sha256: str
+
+
+class HashingWriter(io.RawIOBase):
+    """A binary file that only grows, and knows the size and SHA-256 of what it was given.
+
+    Attributes:
+      url: the final name of the file, for messages.
+      count: bytes written so far.
+    """
+
+    def __init__(self, sink: BinaryIO, *, url: str) -> None:
+        self.url = url
+        self.count = 0
+        self._sink = sink
+        self._hash = hashlib.sha256()
+
+    def write(self, data: Buffer, /) -> int:
+        """Appends all of `data`; raises `BuildError` when the storage refuses it."""
+        view = memoryview(data).cast("B")
+        try:
+            self._sink.write(view)
+        except OSError as error:
+            raise _cannot_write(self.url, error) from error
+        self._hash.update(view)
+        self.count += view.nbytes
+        return view.nbytes
+
+    def writable(self) -> bool:
+        """Always true."""
+        return True
+
+    def tell(self) -> int:
+        """The number of bytes written so far."""
+        return self.count
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of the bytes written so far."""
+        return self._hash.hexdigest()
+
+    def written(self, rows: int) -> WrittenFile:
+        """The description of the file so far, holding `rows` records."""
+        return WrittenFile(rows=rows, bytes=self.count, sha256=self.sha256)
+
+
+@contextmanager
+def atomic_output(url: str) -> Iterator[HashingWriter]:
+    """A binary file that gets the name `url` when the block ends without an error.
+
+    Parent folders are made. An existing file is replaced in one step; after an error it is
+    untouched and nothing of the new one is left. Works on local paths (renamed after an
+    fsync of the file, so a crash of the machine leaves the old or the new bytes) and on
+    any fsspec URL (written under a temporary key, then moved).
+
+    Raises:
+      BuildError: when the storage refuses to open, write or rename.
+    """
+    filesystem, path = fsspec.core.url_to_fs(url)
+    if isinstance(filesystem, LocalFileSystem):
+        with _atomic_local(url, Path(path)) as writer:
+            yield writer
+    else:
+        with _atomic_remote(url, filesystem, path) as writer:
+            yield writer
+
+
+@contextmanager
+def _atomic_local(url: str, path: Path) -> Iterator[HashingWriter]:
+    partial = path.with_name(temporary_name(path.name))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = open(partial, "xb", buffering=1 << 20)  # noqa: SIM115 (closed before the rename)
+    except OSError as error:
+        raise _cannot_write(url, error) from error
+    try:
+        try:
+            writer = HashingWriter(file, url=url)
+            yield writer
+            try:
+                file.flush()
+                os.fsync(file.fileno())
+            except OSError as error:
+                raise _cannot_write(url, error) from error
+        finally:
+            # A full disk makes even closing fail; the first error is the one to show.
+            with suppress(OSError):
+                file.close()
+        try:
+            os.replace(partial, path)
+        except OSError as error:
+            raise _cannot_write(url, error) from error
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+
+
+def _sync_folder(folder: Path) -> None:
+    """Makes the rename itself survive a crash, where the system can open folders."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+@contextmanager
+def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWriter]:
+    parent, _, name = path.rpartition("/")
+    partial = f"{parent}/{temporary_name(name)}"
+    try:
+        if parent.strip("/"):
+            filesystem.makedirs(parent, exist_ok=True)
+        file = filesystem.open(partial, "wb")
+    except OSError as error:
+        raise _cannot_write(url, error) from error
+    try:
+        try:
+            writer = HashingWriter(file, url=url)
+            yield writer
+        finally:
+            # Also after an error: an upload that stays open may hold a connection for ever.
+            file.close()
+        filesystem.mv(partial, path)
+    except BaseException as error:
+        with suppress(OSError):
+            filesystem.rm(partial)
+        if isinstance(error, OSError):
+            raise _cannot_write(url, error) from error
+        raise
+
+
+def _cannot_write(url: str, error: OSError) -> BuildError:
+    return BuildError(
+        f"{url}: cannot be written: {error.strerror or error}. Nothing was left under that "
+        "name. Make room or grant access there, then run the same command again."
+    )
+
+
+def temporary_name(name: str) -> str:
+    """A hidden sibling name for `name`, never given twice, that tells who is writing."""
+    host = re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
+    return f".{name}.{host}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+
+
+def is_temporary(name: str) -> bool:
+    """Whether `name` (a file name or a path) is that of an unfinished file of ours."""
+    return _PARTIAL.match(name.rsplit("/", 1)[-1]) is not None
+
+
+def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> list[str]:
+    """Deletes the unfinished files that dead processes left in `folder`; returns their paths.
+
+    Files of this host go when their process is gone. Of other hosts nothing is known, so
+    theirs go when they have not changed for `foreign_after_seconds`, or stay when the
+    storage does not say when they changed.
+    """
+    filesystem, path = fsspec.core.url_to_fs(folder)
+    if not filesystem.isdir(path):
+        return []
+    removed = []
+    for entry in sorted(filesystem.ls(path, detail=True), key=lambda entry: str(entry["name"])):
+        match = _PARTIAL.match(str(entry["name"]).rsplit("/", 1)[-1])
+        if match is None:
+            continue
+        own = match["host"] == re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
+        if _is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
+            continue
+        filesystem.rm_file(entry["name"])
+        removed.append(str(entry["name"]))
+    return removed
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name == "nt":
+        return True  # Signal 0 would end a process there instead of asking about it.
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _older(entry: dict[str, Any], seconds: float) -> bool:
+    changed = entry.get("mtime") or entry.get("LastModified") or entry.get("updated")
+    changed = changed or entry.get("created")
+    if hasattr(changed, "timestamp"):
+        changed = changed.timestamp()
+    return isinstance(changed, int | float) and time.time() - changed > seconds

@@ -1,0 +1,141 @@
+"""Opening what a source file names: local, remote, or members of zip and tar archives.
+
+An archive is read once from front to back, however many of its members a `*` matches, and
+its members come in the archive's own order. Nothing is ever unpacked to a path.
+"""
+
+from __future__ import annotations
+
+import re
+import tarfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from mixture_builder.findings import did_you_mean
+from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.readers.content import one_way, seekable, unpacked
+from mixture_builder.io.readers.records import ReadingError, listed
+
+_CHUNK = 1 << 20
+
+
+def open_members(
+    location: str, *, inside: Sequence[str], name: str
+) -> Iterator[tuple[str, BinaryIO]]:
+    """The files that a location and steps into archives name, uncompressed, one at a time.
+
+    Args:
+      location: local path or URL of a file.
+      inside: steps into archives, the outermost archive's first: `tar://data/*.json`.
+      name: how the card names the location; members are named after it.
+
+    Yields:
+      Name (`tar://data/a.json::<name>`) and bytes; a stream is valid until the next one.
+
+    Raises:
+      ReadingError: if an archive is none, is encrypted, or has no such member.
+    """
+    with _opened(location) as stream:
+        yield from _descend(stream, steps=inside, name=name)
+
+
+def glob_pattern(pattern: str) -> re.Pattern[str]:
+    """A path pattern in which only `*` (within a folder) and `**` (across folders) are special.
+
+    >>> bool(glob_pattern("train/*/a[1].txt").fullmatch("train/pos/a[1].txt"))
+    True
+    """
+    parts = re.split(r"(\*\*/|\*\*|\*)", pattern)
+    meanings = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*"}
+    return re.compile("".join(meanings.get(part, re.escape(part)) for part in parts), re.DOTALL)
+
+
+@contextmanager
+def _opened(location: str) -> Iterator[BinaryIO]:
+    if not has_scheme(location):
+        with open(location, "rb") as file:
+            yield file
+        return
+    from fsspec.core import url_to_fs
+
+    file_system, path = url_to_fs(location)
+    with file_system.open(path, "rb") as remote:
+        # A web server that tells no size sends a stream that claims to seek, but cannot.
+        yield remote if getattr(remote, "size", None) is not None else one_way(remote)
+
+
+def _descend(
+    stream: BinaryIO, *, steps: Sequence[str], name: str
+) -> Iterator[tuple[str, BinaryIO]]:
+    if not steps:
+        yield name, unpacked(stream, name=name)
+        return
+    protocol, _, pattern = steps[0].partition("://")
+    pattern = pattern.lstrip("/").removeprefix("./")
+    members = _zip_members if protocol == "zip" else _tar_members
+    for member, inner in members(stream, pattern=pattern, archive=name):
+        yield from _descend(inner, steps=steps[1:], name=f"{protocol}://{member}::{name}")
+
+
+def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tuple[str, BinaryIO]]:
+    copy = seekable(stream)
+    wanted_name = glob_pattern(pattern)
+    try:
+        with zipfile.ZipFile(copy) as file:
+            infos = [info for info in file.infolist() if not info.is_dir()]
+            wanted = [info for info in infos if wanted_name.fullmatch(info.filename)]
+            if not wanted:
+                raise _no_member(pattern, [info.filename for info in infos], archive=archive)
+            for info in wanted:
+                if info.flag_bits & 1:
+                    raise ReadingError(
+                        place=f"member '{info.filename}'",
+                        found="an encrypted member",
+                        expected="one that opens without a password",
+                        way_out="Unpack the archive and mirror the files in it.",
+                    )
+                with file.open(info) as member:
+                    yield info.filename, one_way(member)
+    finally:
+        if copy is not stream:
+            copy.close()
+
+
+def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tuple[str, BinaryIO]]:
+    bare = unpacked(stream, name=archive)
+    wanted_name = glob_pattern(pattern)
+    others: list[str] = []
+    found = False
+    # Mode "r|" reads forward only, so the archive need not fit memory or be seekable.
+    with tarfile.open(fileobj=bare, mode="r|") as file:
+        for info in file:
+            member_name = info.name.removeprefix("./")
+            if not info.isreg():
+                continue
+            if not wanted_name.fullmatch(member_name):
+                others.append(member_name)
+                del others[1000:]
+                continue
+            found = True
+            member = file.extractfile(info)
+            assert member is not None  # it is a regular file
+            yield member_name, one_way(member)
+            if "*" not in pattern:
+                return
+        if not found:
+            raise _no_member(pattern, others, archive=archive)
+        # What follows the last member holds the checksum that proves the rest was whole.
+        while bare.read(_CHUNK):
+            pass
+
+
+def _no_member(pattern: str, names: list[str], *, archive: str) -> ReadingError:
+    hint = did_you_mean(pattern, names)
+    return ReadingError(
+        place=f"members of {archive}",
+        found=listed(sorted(names), limit=5),
+        expected=f"'{pattern}'",
+        way_out=hint or "Correct the member's name in the card.",
+    )

@@ -1,0 +1,225 @@
+"""The row store: the canonical rows of each task on disk, read by memory map.
+
+A task's rows stand in the order of their identity, in record batches of `BLOCK_ROWS` rows
+(Arrow IPC, uncompressed), so any few of them are read without the rest. Beside the fields
+stand `#id` (identity), `#place` (where upstream) and one `#key <field>` for each field (hash
+of its text without case, spacing and punctuation).
+
+    <store>/<task id>/<fingerprint of card source and code>/rows.arrow, meta.json, quarantine.jsonl
+
+`meta.json` is written last: where it stands, the task is complete.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.ipc
+
+from mixture_builder.cards import FieldType, TaskCard
+from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
+from mixture_builder.errors import StoreError
+from mixture_builder.fingerprint import fingerprint
+from mixture_builder.io.atomic import atomic_output
+
+STORE_VERSION = 1
+"""Raised when rows, their order or their files change; stored tasks are then made anew."""
+
+ID, PLACE, KEY = "#id", "#place", "#key "
+
+_ARROW_TYPES: dict[FieldType, pa.DataType] = {
+    "string": pa.string(),
+    "list": pa.list_(pa.string()),
+    "int": pa.int64(),
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StoredTask:
+    """What the store knows of a task: the content of `meta.json`.
+
+    Attributes:
+      task: its id.
+      fingerprint: of the card's source and the code, names the folder.
+      rows: how many there are.
+      digest: hash of all identities in order: equal digests, equal rows.
+      records: upstream records read.
+      duplicates: exact copies that were left out.
+      filtered: records for which `keep` was false.
+      quarantined: records that gave no row, by reason.
+      alternative: which of the card's sources was used, from 0.
+      files: of the source: name, size, when changed, SHA-256, as far as they are known.
+      tried: why alternatives before it could not be read.
+    """
+
+    task: str
+    fingerprint: str
+    rows: int
+    digest: str
+    records: int
+    duplicates: int
+    filtered: int
+    quarantined: Mapping[str, int]
+    alternative: int
+    files: tuple[Mapping[str, Any], ...]
+    tried: tuple[str, ...] = ()
+
+
+def task_fingerprint(card: TaskCard) -> str:
+    """What a stored task is called: equal for cards that give the same rows."""
+    return fingerprint([STORE_VERSION, BLOCK_ROWS, card.rows_fingerprint()])
+
+
+def task_folder(store: Path, task: str, fingerprint_: str) -> Path:
+    """Where a task's files stand."""
+    return store / task / fingerprint_
+
+
+def rows_schema(fields: Mapping[str, FieldType]) -> pa.Schema:
+    """The schema of `rows.arrow` for a card's fields."""
+    columns = [pa.field(name, _ARROW_TYPES[kind], nullable=False) for name, kind in fields.items()]
+    keys = [pa.field(KEY + name, pa.uint64(), nullable=False) for name in fields]
+    own = [pa.field(ID, pa.int64(), nullable=False), pa.field(PLACE, pa.string(), nullable=False)]
+    return pa.schema(columns + own + keys)
+
+
+def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
+    """The stored task, or `None` if it is not (completely) there.
+
+    Raises:
+      StoreError: if `meta.json` is there but cannot be understood.
+    """
+    meta = task_folder(store, task, fingerprint_) / "meta.json"
+    try:
+        raw = json.loads(meta.read_text(encoding="utf-8"))
+        raw["files"], raw["tried"] = tuple(raw["files"]), tuple(raw["tried"])
+        return StoredTask(**raw)
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError) as problem:
+        raise StoreError(
+            f"{meta}: found no readable description of stored rows ({problem}). Delete the folder "
+            f"{meta.parent} and run ingest again."
+        ) from None
+
+
+def write_task(
+    store: Path,
+    stored: StoredTask,
+    *,
+    batches: Iterator[pa.RecordBatch],
+    schema: pa.Schema,
+    quarantine: Iterable[Mapping[str, Any]],
+) -> None:
+    """Writes a task's files, `meta.json` last.
+
+    Args:
+      batches: the rows in order, each batch of `BLOCK_ROWS` but the last.
+
+    Raises:
+      BuildError: if the storage refuses.
+    """
+    folder = task_folder(store, stored.task, stored.fingerprint)
+    with atomic_output(str(folder / "rows.arrow")) as output:
+        with pa.ipc.new_file(output, schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    with atomic_output(str(folder / "quarantine.jsonl")) as output:
+        for entry in quarantine:
+            output.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
+    with atomic_output(str(folder / "meta.json")) as output:
+        text = json.dumps(asdict(stored), ensure_ascii=False, indent=1)
+        output.write(text.encode("utf-8", "replace"))
+
+
+class StoredRows:
+    """The rows of one stored task; reads only the blocks it is asked for.
+
+    Raises:
+      StoreError: if the file is missing, damaged, or holds another number of rows.
+    """
+
+    def __init__(self, folder: Path, *, expected_rows: int) -> None:
+        self._path = folder / "rows.arrow"
+        try:
+            self._file = pa.memory_map(str(self._path))
+            self._reader = pa.ipc.open_file(self._file)
+        except (OSError, pa.ArrowInvalid) as problem:
+            raise StoreError(
+                f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
+            ) from None
+        self.count = expected_rows
+        blocks = self._reader.num_record_batches
+        if blocks != -(-expected_rows // BLOCK_ROWS) or (
+            blocks
+            and self._reader.get_batch(blocks - 1).num_rows
+            != expected_rows - (blocks - 1) * BLOCK_ROWS
+        ):
+            raise StoreError(
+                f"{self._path}: expected {expected_rows:,} rows, found another number. Run ingest "
+                "again."
+            )
+        names = self._reader.schema.names
+        self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
+
+    def _take(self, names: list[str], indices: Indices) -> pa.RecordBatch:
+        blocks, inverse = np.unique(indices // BLOCK_ROWS, return_inverse=True)
+        parts = [self._reader.get_batch(int(b)).select(names) for b in blocks]
+        places = inverse * BLOCK_ROWS + indices % BLOCK_ROWS
+        # Only the last block of a task is short, and it sorts last, so places hold.
+        table = parts[0] if len(parts) == 1 else pa.concat_batches(parts)
+        return table.take(pa.array(places))
+
+    def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
+        """The values of some fields for rows in the order of `indices`."""
+        wanted = list(names)
+        if not len(indices):
+            return {name: [] for name in wanted}
+        taken = self._take(wanted, indices)
+        return {name: as_list(taken.column(i)) for i, name in enumerate(wanted)}
+
+    def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
+        """The identities of rows."""
+        if not len(indices):
+            return np.zeros(0, dtype=np.int64)
+        taken: npt.NDArray[np.int64] = self._take([ID], indices).column(0).to_numpy()
+        return taken
+
+    def keys(self, name: str, indices: Indices) -> Bits:
+        """For one field, a hash of its text without case, spacing and punctuation."""
+        if not len(indices):
+            return np.zeros(0, dtype=np.uint64)
+        taken: Bits = self._take([KEY + name], indices).column(0).to_numpy()
+        return taken
+
+    def places(self, indices: Indices) -> list[str]:
+        """Where upstream rows stand."""
+        return as_list(self._take([PLACE], indices).column(0))
+
+    def index_of(self, row_id: int) -> int:
+        """The index of the row with an identity; -1 if there is none."""
+        for block in range(self._reader.num_record_batches):
+            ids = self._reader.get_batch(block).column(ID).to_numpy()
+            found = np.flatnonzero(ids == row_id)
+            if len(found):
+                return block * BLOCK_ROWS + int(found[0])
+        return -1
+
+
+def as_list(column: pa.Array) -> list[Any]:
+    """Python values of a column; for texts several times faster than `to_pylist`."""
+    if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
+        values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
+        return values
+    if pa.types.is_list(column.type):
+        flat = as_list(column.flatten())
+        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+        return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    return list(column.to_pylist())

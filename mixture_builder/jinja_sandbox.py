@@ -1,0 +1,232 @@
+"""The one Jinja environment in which cards and templates are evaluated.
+
+Cards and templates may come from strangers, so the environment is sandboxed and strict:
+no globals, an allow-list of filters, tests and text methods, no include, import, macro
+or assignment, and bounds on what multiplication, replacement and loops can blow up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2.exceptions import SecurityError
+from jinja2.filters import FILTERS
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.tests import TESTS
+
+FILTER_NAMES = (
+    "abs batch capitalize count default d dictsort first float int items join last length list "
+    "lower map max min reject rejectattr replace reverse round select selectattr slice sort "
+    "string sum title trim truncate unique upper wordcount"
+).split()
+"""Filters that are pure functions of text, numbers and lists."""
+
+TEST_NAMES = (
+    "boolean defined divisibleby eq equalto even ge greaterthan gt in integer le lessthan lower "
+    "lt mapping ne none number odd sequence string undefined upper false true float iterable"
+).split()
+TEST_MARKS = ["==", "!=", ">", ">=", "<", "<="]
+
+TEXT_METHODS = frozenset(
+    "capitalize casefold count endswith find index isalnum isalpha isdigit islower isnumeric "
+    "isspace istitle isupper lower lstrip partition removeprefix removesuffix replace rfind "
+    "rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title upper".split()
+)
+"""Methods of texts that field expressions and templates may call."""
+
+MAX_TEXT = 16_000_000
+"""Most characters that one operation may make; far above any real record."""
+
+MAX_LOOP_DEPTH = 2
+
+_FORBIDDEN = {
+    nodes.Include: "include",
+    nodes.Import: "import",
+    nodes.FromImport: "import",
+    nodes.Extends: "extends",
+    nodes.Block: "block",
+    nodes.Macro: "macro",
+    nodes.CallBlock: "call",
+    nodes.FilterBlock: "filter block",
+    nodes.Assign: "set",
+    nodes.AssignBlock: "set",
+    nodes.With: "with",
+    nodes.ScopedEvalContextModifier: "autoescape",
+}
+
+
+class SafeEnvironment(ImmutableSandboxedEnvironment):
+    """Sandboxed, strict, and closed: templates see their row and nothing else."""
+
+    intercepted_binops = frozenset(["*", "**", "+", "%"])
+    # Jinja's optimizer evaluates constant expressions while it parses, past our bounds.
+    optimized = False
+
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+        """Text methods on the list, and keys of mappings; nothing else has attributes."""
+        if isinstance(obj, str):
+            return attr in TEXT_METHODS
+        return type(obj).__name__ in {"LoopContext", "AsyncLoopContext"} and not attr.startswith("_")
+
+    def is_safe_callable(self, obj: Any) -> bool:
+        """Only the text methods can be called."""
+        return isinstance(getattr(obj, "__self__", None), str) and (
+            getattr(obj, "__name__", "") in TEXT_METHODS
+        )
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        """Arithmetic, with bounds on what can grow without end."""
+        if operator == "**" or (operator == "%" and isinstance(left, str)):
+            raise SecurityError(f"the operator '{operator}' is not allowed here")
+        if operator == "*" and not (_is_number(left) and _is_number(right)):
+            raise SecurityError("'*' is allowed between numbers only")
+        return super().call_binop(context, operator, left, right)
+
+    def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
+        """Calls a text method, after checking what `replace` would grow to."""
+        if getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
+            _bound_replacement(obj.__self__, str(args[0]), str(args[1]))
+        return super().call(context, obj, *args, **kwargs)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and abs(value) < 2**63
+
+
+def _bound_replacement(text: str, old: str, new: str) -> None:
+    times = len(text) + 1 if not old else text.count(old)
+    if len(text) + times * len(new) > MAX_TEXT:
+        raise SecurityError(f"replace would make a text of more than {MAX_TEXT:,} characters")
+
+
+def _bounded_replace(eval_ctx: Any, s: str, old: str, new: str, count: int | None = None) -> str:
+    _bound_replacement(str(s), str(old), str(new))
+    result: str = FILTERS["replace"](eval_ctx, s, old, new, count)
+    return result
+
+
+_bounded_replace.jinja_pass_arg = FILTERS["replace"].jinja_pass_arg  # type: ignore[attr-defined]
+
+
+@lru_cache(maxsize=1)
+def environment() -> SafeEnvironment:
+    """The environment; one for the process, since it holds no state of its own."""
+    env = SafeEnvironment(
+        undefined=StrictUndefined, autoescape=False, optimized=False, cache_size=0
+    )
+    env.globals.clear()
+    env.filters = {name: FILTERS[name] for name in FILTER_NAMES}
+    env.filters["replace"] = _bounded_replace
+    env.tests = {name: TESTS[name] for name in [*TEST_NAMES, *TEST_MARKS]}
+    return env
+
+
+def parse(source: str) -> nodes.Template:
+    """The syntax tree of a template.
+
+    Raises:
+      TemplateSyntaxError: with line and message, for anything that is no Jinja, and for
+        tags, filters, tests and nestings that are not allowed here.
+    """
+    env = environment()
+    tree = env.parse(source)
+    _check(tree, env)
+    return tree
+
+
+def parse_expression(source: str) -> nodes.Expr:
+    """The syntax tree of one expression, as stands in a card's `fields`.
+
+    Raises:
+      TemplateSyntaxError: as for `parse`.
+    """
+    tree = parse("{{ (" + source + "\n) }}")
+    if (
+        len(tree.body) != 1
+        or not isinstance(tree.body[0], nodes.Output)
+        or len(tree.body[0].nodes) != 1
+        or isinstance(tree.body[0].nodes[0], nodes.TemplateData)
+    ):
+        raise TemplateSyntaxError("expected one expression, without {{ }} or text around it", 1)
+    return tree.body[0].nodes[0]
+
+
+def _check(tree: nodes.Template, env: Environment) -> None:
+    for node in tree.find_all(nodes.Node):
+        for kind, word in _FORBIDDEN.items():
+            if isinstance(node, kind):
+                raise TemplateSyntaxError(f"'{word}' is not allowed", node.lineno)
+        if isinstance(node, nodes.Filter) and node.name not in env.filters:
+            raise TemplateSyntaxError(
+                f"found the filter '{node.name}'; expected one of {', '.join(env.filters)}",
+                node.lineno,
+            )
+        if isinstance(node, nodes.Test) and node.name not in env.tests:
+            raise TemplateSyntaxError(
+                f"found the test '{node.name}'; expected one of {', '.join(env.tests)}", node.lineno
+            )
+        if isinstance(node, nodes.For) and node.recursive:
+            raise TemplateSyntaxError("a recursive loop is not allowed", node.lineno)
+    depth = _loop_depth(tree)
+    if depth > MAX_LOOP_DEPTH:
+        raise TemplateSyntaxError(
+            f"found loops nested {depth} deep; expected at most {MAX_LOOP_DEPTH}", 1
+        )
+
+
+def _loop_depth(node: nodes.Node) -> int:
+    below = max((_loop_depth(child) for child in node.iter_child_nodes()), default=0)
+    return below + isinstance(node, nodes.For)
+
+
+def names_used(tree: nodes.Node) -> frozenset[str]:
+    """Names that a tree reads from its row, without loop variables."""
+    bound = {n.name for n in _named(tree) if n.ctx == "store"} | {"loop"}
+    return frozenset(n.name for n in _named(tree) if n.ctx == "load") - bound
+
+
+def _named(tree: nodes.Node) -> Iterator[nodes.Name]:
+    if isinstance(tree, nodes.Name):
+        yield tree
+    yield from tree.find_all(nodes.Name)
+
+
+def render_function(source: str) -> Callable[[dict[str, Any]], str]:
+    """Sandboxed Jinja rendering of one template, not yet stripped.
+
+    Raises (from the returned function):
+      TemplateError: an undefined name, a forbidden access, or a failing filter.
+    """
+    parse(source)
+    template = environment().from_string(source)
+    return lambda row: template.render(row)
+
+
+def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
+    """Sandboxed evaluation of one expression; an undefined result is an error.
+
+    Raises (from the returned function):
+      TemplateError: as for `render_function`.
+    """
+    parse_expression(source)
+    compiled = environment().compile_expression(source, undefined_to_none=False)
+
+    def evaluate(record: dict[str, Any]) -> Any:
+        value = compiled(record)
+        if isinstance(value, StrictUndefined):
+            # Asking for the text of an undefined value raises Jinja's own message.
+            str(value)
+        return value
+
+    return evaluate
+
+
+def describe(problem: Exception) -> str:
+    """One line that says why a template or an expression failed for a row."""
+    text = str(problem).strip().split("\n")[0] or "no reason given"
+    if isinstance(problem, TemplateError):
+        return text
+    return f"{type(problem).__name__}: {text}"

@@ -1,0 +1,294 @@
+"""Build: from a lock to shards, and from shards to a manifest.
+
+    build_shard    one shard: render its draws, order them, write the file   (any worker)
+    finish_build   all shards: manifest, written last
+
+A shard is a pure function of the lock, the stored rows and its number: build one, rebuild
+one, resume at one. Its result stands in a small file beside the work, so that a build that
+was interrupted goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mixture_builder.draw import Bits, derive_seed, random_bits
+from mixture_builder.errors import BuildError, StoreError
+from mixture_builder.io.atomic import WrittenFile, atomic_output
+from mixture_builder.io.digest import content_digest, mixture_digest
+from mixture_builder.io.example_schema import EXAMPLE_COLUMNS, EXAMPLE_SCHEMA
+from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
+from mixture_builder.lock import Lock
+from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
+from mixture_builder.plan import TaskPlan
+from mixture_builder.render.task import RenderedExamples, TaskRenderer
+from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
+from mixture_builder.version import __version__
+
+DROPPED_ENTRIES = 1_000
+"""Dropped draws that a shard reports in full; all are counted."""
+
+
+def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[RenderedExamples]]:
+    """The finished records of one shard, in their order, and what happened on the way.
+
+    Raises:
+      StoreError: if the store does not hold the rows that the lock was made for.
+    """
+    rendered = []
+    for task in lock.plan.tasks:
+        stretches = draws_of_shard(
+            task.quota,
+            shard=shard,
+            shards=lock.plan.shards,
+            offset=shard_offset(lock.plan.seed, task.task),
+        )
+        if stretches:
+            draws = [k for stretch in stretches for k in stretch]
+            rendered.append(task_renderer(lock, task, store=store).render(draws))
+    return _table(rendered, seed=lock.plan.seed), rendered
+
+
+def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
+    """A renderer over the stored rows of one task.
+
+    Raises:
+      StoreError: as for `shard_table`.
+    """
+    folder = task_folder(store, task.task, lock.tasks[task.task].stored)
+    return TaskRenderer(
+        task,
+        templates=lock.templates[task.templates],
+        styles=lock.style_pools,
+        rows=StoredRows(folder, expected_rows=task.rows),
+        seed=lock.plan.seed,
+    )
+
+
+def _table(rendered: Sequence[RenderedExamples], *, seed: int) -> pa.Table:
+    parts = [r for r in rendered if r.draws]
+    sizes = [len(r.draws) for r in parts]
+    draws = _joined([np.asarray(r.draws, dtype=np.int64) for r in parts])
+    keys: list[Bits] = [
+        random_bits(derive_seed(seed, "order", r.task), np.asarray(r.draws, dtype=np.int64))
+        for r in parts
+    ]
+    owners = np.repeat(np.arange(len(parts)), sizes)
+    joined_keys = np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
+    # Ties are as good as impossible; task and draw settle them all the same.
+    order = np.lexsort((draws, owners, joined_keys))
+    exemplar_rows = [rows for r in parts for rows in r.exemplar_rows]
+    columns: dict[str, Any] = {
+        "inputs": _texts([text for r in parts for text in r.inputs]),
+        "targets": _texts([text for r in parts for text in r.targets]),
+        "task_id": _repeated([r.task for r in parts], owners),
+        "submixture": _repeated([r.submixture for r in parts], owners),
+        "variant": _coded([v for r in parts for v in r.variants]),
+        "template_id": _coded([t for r in parts for t in r.templates]),
+        "style": _texts([s for r in parts for s in r.styles]),
+        "num_exemplars": pa.array([len(rows) for rows in exemplar_rows], pa.int32()),
+        "exemplar_rows": pa.array(exemplar_rows, EXAMPLE_SCHEMA.field("exemplar_rows").type),
+        "row": pa.array([row for r in parts for row in r.rows], pa.int64()),
+        "draw": pa.array(draws, pa.int64()),
+    }
+    table = pa.Table.from_arrays([columns[n] for n in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA)
+    return table.take(pa.array(order))
+
+
+def _joined(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
+    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+
+
+def _texts(values: list[str]) -> pa.Array | pa.ChunkedArray:
+    return pa.array(values, pa.string())
+
+
+def _repeated(values: list[str], owners: Any) -> pa.Array:
+    return pa.array(values, pa.string()).take(pa.array(owners))
+
+
+def _coded(values: list[str]) -> pa.Array:
+    """Texts of which few differ: each is stored once before it is spread."""
+    codes: dict[str, int] = {}
+    places = [codes.setdefault(v, len(codes)) for v in values]
+    return pa.array(list(codes), pa.string()).take(pa.array(places, pa.int64()))
+
+
+def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002
+    """Writes one shard in one of the formats; see `mixture_builder.io`."""
+    if format == "parquet":
+        from mixture_builder.io.parquet import write_parquet
+
+        return write_parquet(table, url)
+    if format == "tfrecord":
+        from mixture_builder.io.tfrecord import write_tfrecord
+
+        return write_tfrecord(table, url)
+    from mixture_builder.io.jsonl import write_jsonl
+
+    return write_jsonl(table, url)
+
+
+def build_shard(lock: Lock, *, store: Path, out: str, shard: int) -> ShardResult:
+    """Builds one shard and leaves its result in the work folder.
+
+    Args:
+      lock: of the mixture.
+      store: root of the row store.
+      out: folder or URL of the mixture.
+      shard: from 0.
+
+    Raises:
+      StoreError: if the store does not hold the rows that the lock was made for.
+      BuildError: if the storage refuses.
+    """
+    table, rendered = shard_table(lock, store=store, shard=shard)
+    file = f"data/{shard_name(shard, lock.plan.shards, lock.format)}"
+    written = write_shard(lock.format, table, f"{out}/{file}")
+    dropped: dict[str, Counter[str]] = {}
+    entries: list[dict[str, Any]] = []
+    for part in rendered:
+        for drop in part.dropped:
+            dropped.setdefault(part.task, Counter())[drop.reason] += 1
+            if len(entries) < DROPPED_ENTRIES:
+                entries.append(asdict(drop))
+    result = ShardResult(
+        shard=shard,
+        file=file,
+        rows=written.rows,
+        bytes=written.bytes,
+        sha256=written.sha256,
+        content_digest=content_digest(table),
+        cells={r.task: dict(sorted(r.cells.items())) for r in rendered},
+        redrawn={r.task: dict(sorted(r.redrawn.items())) for r in rendered if r.redrawn},
+        dropped={task: dict(sorted(c.items())) for task, c in dropped.items()},
+        entries=entries,
+    )
+    with atomic_output(result_url(out, lock.fingerprint, shard)) as output:
+        output.write(json.dumps(result.to_json(), ensure_ascii=False).encode("utf-8", "replace"))
+    return result
+
+
+def work_folder(out: str, fingerprint: str) -> str:
+    """Where the results of finished shards stand until the manifest is written."""
+    return f"{out}/.work/{fingerprint}"
+
+
+def result_url(out: str, fingerprint: str, shard: int) -> str:
+    """Where one shard's result stands."""
+    return f"{work_folder(out, fingerprint)}/shard-{shard:05d}.json"
+
+
+def finish_build(
+    lock: Lock,
+    *,
+    out: str,
+    results: Sequence[ShardResult],
+    stored: Mapping[str, StoredTask],
+    quarantine: Mapping[str, str],
+) -> dict[str, Any]:
+    """Writes lock, quarantine and, last, the manifest; gives the manifest's plain data.
+
+    Args:
+      lock: of the mixture.
+      out: folder or URL of the mixture.
+      results: of all shards.
+      stored: what the store knows of each task.
+      quarantine: for tasks that have one, the text of the store's quarantine file.
+
+    Raises:
+      BuildError: if a shard is missing, or the storage refuses.
+    """
+    ordered = sorted(results, key=lambda r: r.shard)
+    missing = sorted(set(range(lock.plan.shards)) - {r.shard for r in ordered})
+    if missing:
+        raise BuildError(
+            f"{out}: {len(missing)} of {lock.plan.shards} shards are missing, the first is "
+            f"{missing[0]}. Run the same command again; finished shards are kept."
+        )
+    plain = lock.to_json()
+    with atomic_output(f"{out}/{LOCK_NAME}") as output:
+        output.write(_as_yaml(plain))
+    for task, text in quarantine.items():
+        _write_text(f"{out}/quarantine/{task}.jsonl", text)
+    dropped = [entry for result in ordered for entry in result.entries]
+    if dropped:
+        lines = (json.dumps(e, ensure_ascii=False) + "\n" for e in dropped)
+        _write_text(f"{out}/quarantine/dropped_draws.jsonl", "".join(lines))
+    manifest = make_manifest(
+        lock=plain,
+        fingerprint=lock.fingerprint,
+        shards=ordered,
+        content_digest=mixture_digest([r.content_digest for r in ordered]),
+        sources={task: _source_facts(s) for task, s in stored.items()},
+        versions=versions(),
+        columns=EXAMPLE_COLUMNS,
+    )
+    _write_text(f"{out}/{MANIFEST_NAME}", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+    return manifest
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides bytes: a Parquet file's differ between pyarrow versions."""
+    return {
+        "mixture_builder": __version__,
+        "pyarrow": str(pa.__version__),
+        "python": platform.python_version(),
+    }
+
+
+def _source_facts(stored: StoredTask) -> dict[str, Any]:
+    return {
+        "records": stored.records,
+        "filtered": stored.filtered,
+        "duplicates": stored.duplicates,
+        "quarantined": dict(stored.quarantined),
+        "alternative": stored.alternative,
+        "digest": stored.digest,
+        "files": [{k: f[k] for k in ("name", "bytes", "sha256") if k in f} for f in stored.files],
+    }
+
+
+def _write_text(url: str, text: str) -> None:
+    with atomic_output(url) as output:
+        output.write(text.encode("utf-8", "replace"))
+
+
+def _as_yaml(plain: Mapping[str, Any]) -> bytes:
+    import yaml
+
+    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(
+        plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000
+    )
+    head = "# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
+    return (head + text).encode("utf-8")
+
+
+def check_store(lock: Lock, stored: Mapping[str, StoredTask]) -> None:
+    """Refuses a store whose rows are not those of the lock.
+
+    Raises:
+      StoreError: naming the first task that differs and how many do.
+    """
+    wrong = [
+        task
+        for task, locked in lock.tasks.items()
+        if task not in stored or stored[task].digest != locked.digest
+    ]
+    if wrong:
+        raise StoreError(
+            f"the row store holds other rows than the lock for {len(wrong)} of "
+            f"{len(lock.tasks)} tasks, the first is {wrong[0]}. Run ingest on the sources the "
+            "mixture was built from, or name the store with --store."
+        )

@@ -1,0 +1,428 @@
+"""A mixture on its way: files loaded, rows ingested, plan locked, shards built.
+
+    load_mixture -> ingest_mixture -> lock_mixture -> build_mixture
+
+What is wrong with one task leaves that task out, with its reason; what is wrong with the
+recipe or the styles ends the work. `Runner` says where jobs run.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+import fsspec
+
+from mixture_builder.cards import TaskCard, load_cards
+from mixture_builder.errors import BuildError, InvalidFilesError, SourceError, StoreError
+from mixture_builder.findings import Finding, Report
+from mixture_builder.io.atomic import remove_leftovers
+from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.rowstore import StoredTask, find_task, task_folder
+from mixture_builder.jobs.build import (
+    check_store,
+    finish_build,
+    result_url,
+    work_folder,
+)
+from mixture_builder.jobs.ingest import (
+    PartResult,
+    PartSpec,
+    TaskSpec,
+    is_stored,
+    plan_parts,
+)
+from mixture_builder.lock import Lock, LockedTask
+from mixture_builder.manifest import MANIFEST_NAME, ShardResult
+from mixture_builder.plan import MixturePlan, make_plan
+from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
+from mixture_builder.shipped import cards_folder, templates_folder
+from mixture_builder.styles import Styles, load_styles
+from mixture_builder.templates import TemplateSet, check_names, load_templates
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Mixture:
+    """A recipe with the files it needs.
+
+    Attributes:
+      owners: the submixture of each task that the recipe names.
+      cards, templates: of the tasks that can be built.
+      styles: the pools, and `styles_plain` their plain data.
+      broken: tasks (or card files) that cannot be built, and why.
+    """
+
+    recipe: MixtureRecipe
+    owners: Mapping[str, Submixture]
+    cards: Mapping[str, TaskCard]
+    templates: Mapping[str, TemplateSet]
+    styles: Styles
+    styles_plain: Mapping[str, Any]
+    broken: Mapping[str, str]
+
+
+class Runner(Protocol):
+    """Where jobs run: a pool on this machine, or Beam."""
+
+    def ingest(
+        self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[tuple[str, StoredTask | str]]:
+        """Ingests tasks, each given by its parts; yields id and stored task or error."""
+        ...
+
+    def build(
+        self, lock: Lock, *, store: Path, out: str, shards: Sequence[int]
+    ) -> Iterator[ShardResult]:
+        """Builds shards; yields their results in any order."""
+        ...
+
+
+def load_mixture(
+    path: Path,
+    *,
+    shown_as: str,
+    seed: int | None = None,
+    cards: Path | None = None,
+    templates: Path | None = None,
+) -> Mixture:
+    """Reads a recipe and all that it names.
+
+    Args:
+      path: the recipe.
+      shown_as: how messages name it.
+      seed: replaces the recipe's.
+      cards, templates: folders that replace the recipe's, or the shipped ones.
+
+    Raises:
+      InvalidFilesError: if the recipe or the styles have errors, with all of them.
+    """
+    recipe, findings = load_recipe(path, shown_as=shown_as)
+    if recipe is None:
+        raise InvalidFilesError(tuple(findings))
+    if seed is not None:
+        recipe = replace(recipe, seed=seed)
+    card_folder = cards or recipe.cards or cards_folder()
+    template_folder = templates or recipe.templates or templates_folder()
+    globs = [glob for part in recipe.root.walk() for glob in part.tasks]
+    found, card_findings = load_cards(card_folder, wanted=_in_folders_of(globs))
+    broken = _by_file(card_findings)
+    owners, selection = select_tasks(recipe, found)
+    styles, styles_plain, style_findings = load_styles(template_folder)
+    # A card with errors has no id to select; the recipe is not to blame for that.
+    excused = [f for f in selection if broken and "names no card" in f.message]
+    fatal = [f for f in [*selection, *style_findings] if f not in excused]
+    if styles is None or fatal or not owners:
+        raise InvalidFilesError(tuple([*fatal, *excused, *card_findings]))
+    template_sets: dict[str, TemplateSet] = {}
+    for task in owners:
+        why, loaded = _templates_of(found[task], template_folder, template_sets)
+        if loaded is None:
+            broken[task] = why
+    return Mixture(
+        recipe=recipe,
+        owners=owners,
+        cards={t: found[t] for t in owners},
+        templates=template_sets,
+        styles=styles,
+        styles_plain=styles_plain,
+        broken=broken,
+    )
+
+
+def _in_folders_of(globs: Sequence[str]) -> Callable[[str], bool] | None:
+    """Whether a card file can hold a card that one of the globs names."""
+    folders = {glob.split("/")[0] for glob in globs}
+    if any(set(folder) & set("*?[") for folder in folders):
+        return None
+    return lambda path: path.split("/")[0] in folders
+
+
+def _by_file(findings: Iterable[Finding]) -> dict[str, str]:
+    grouped: dict[str, list[Finding]] = {}
+    for finding in findings:
+        grouped.setdefault(finding.file, []).append(finding)
+    return {file: Report(findings=tuple(f)).format() for file, f in grouped.items()}
+
+
+def _templates_of(
+    card: TaskCard, folder: Path, known: dict[str, TemplateSet]
+) -> tuple[str, TemplateSet | None]:
+    loaded = known.get(card.templates)
+    findings: Sequence[Finding] = ()
+    if loaded is None:
+        loaded, findings = load_templates(folder, card.templates)
+    if loaded is not None:
+        optional = frozenset(f.name for f in card.fields if f.optional)
+        findings = list(
+            check_names(loaded, known=card.template_names(), optional=optional, task=card.id)
+        )
+    if findings or loaded is None:
+        return Report(findings=tuple(findings)).format(), None
+    known[card.templates] = loaded
+    return "", loaded
+
+
+def ingest_mixture(
+    mixture: Mixture,
+    *,
+    store: Path,
+    mirror: Mirror,
+    runner: Runner,
+    on_task: Callable[[str, StoredTask | str, bool], None] | None = None,
+) -> tuple[dict[str, StoredTask], dict[str, str]]:
+    """Brings the rows of all tasks into the store; those that are there are skipped.
+
+    Args:
+      mixture: as loaded.
+      store: root of the row store.
+      mirror: the user's copies of upstream files.
+      runner: where jobs run.
+      on_task: told of each task as it is finished: id, result, whether it was there before.
+
+    Returns:
+      The stored tasks, and those that could not be ingested with the reason.
+    """
+    stored: dict[str, StoredTask] = {}
+    tried: dict[str, tuple[str, ...]] = {}
+    pending: dict[str, int] = {}
+    for task, card in mixture.cards.items():
+        if task in mixture.broken:
+            continue
+        there = is_stored(card, store=store, mirror=mirror)
+        if there is None:
+            pending[task] = 0
+        else:
+            stored[task] = there
+            if on_task:
+                on_task(task, there, True)
+    broken: dict[str, str] = {}
+    while pending:
+        parts: list[list[PartSpec]] = []
+        failed: dict[str, str] = {}
+        for task, alternative in pending.items():
+            try:
+                parts.append(
+                    plan_parts(
+                        mixture.cards[task], store=store, mirror=mirror, alternative=alternative
+                    )
+                )
+            except SourceError as problem:
+                failed[task] = str(problem)
+        for task, result in runner.ingest(parts, tried):
+            if isinstance(result, str):
+                failed[task] = result
+            else:
+                stored[task] = result
+                if on_task:
+                    on_task(task, result, False)
+        again: dict[str, int] = {}
+        for task, why in failed.items():
+            tried[task] = (*tried.get(task, ()), why)
+            if pending[task] + 1 < len(mixture.cards[task].sources):
+                again[task] = pending[task] + 1
+            else:
+                broken[task] = " | ".join(tried[task])
+                if on_task:
+                    on_task(task, broken[task], False)
+        pending = again
+    return dict(sorted(stored.items())), dict(sorted(broken.items()))
+
+
+def parts_failed(parts: Iterable[PartResult]) -> str:
+    """Why a task's parts cannot be finished; empty if they can."""
+    return next((p.error for p in parts if p.error), "")
+
+
+def task_spec(parts: Sequence[PartSpec], results: Sequence[PartResult], tried: tuple[str, ...]) -> TaskSpec:
+    """The spec that finishes a task whose parts are read."""
+    return TaskSpec(
+        card=parts[0].card,
+        store=parts[0].store,
+        alternative=parts[0].alternative,
+        files=tuple(file for part in parts for file in part.files),
+        parts=tuple(results),
+        tried=tried,
+    )
+
+
+def plan_mixture(
+    mixture: Mixture,
+    *,
+    rows: Mapping[str, int],
+    broken: Mapping[str, str],
+    shards: int = 0,
+) -> MixturePlan:
+    """The plan for known numbers of rows.
+
+    Raises:
+      RecipeError: as for `make_plan`.
+    """
+    return make_plan(
+        mixture.recipe,
+        owners=mixture.owners,
+        cards=mixture.cards,
+        templates=mixture.templates,
+        rows=rows,
+        broken={**mixture.broken, **broken},
+        shards=shards,
+    )
+
+
+def lock_mixture(
+    mixture: Mixture,
+    *,
+    stored: Mapping[str, StoredTask],
+    broken: Mapping[str, str],
+    shards: int = 0,
+    format: str = "",  # noqa: A002
+) -> Lock:
+    """The lock for stored tasks.
+
+    Raises:
+      RecipeError: as for `make_plan`.
+    """
+    plan = plan_mixture(
+        mixture, rows={t: s.rows for t, s in stored.items()}, broken=broken, shards=shards
+    )
+    used = {t.templates for t in plan.tasks}
+    return Lock(
+        recipe=mixture.recipe.raw,
+        plan=plan,
+        tasks={
+            t.task: LockedTask(
+                stored=stored[t.task].fingerprint, digest=stored[t.task].digest
+            )
+            for t in plan.tasks
+        },
+        templates={n: mixture.templates[n].templates for n in sorted(used)},
+        styles=mixture.styles_plain,
+        format=format or mixture.recipe.format,
+    )
+
+
+def build_mixture(
+    lock: Lock,
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    on_shard: Callable[[ShardResult, bool], None] | None = None,
+) -> dict[str, Any]:
+    """Builds what is missing of a mixture and writes its manifest.
+
+    Shards that an interrupted build of the same lock has finished are kept if their bytes
+    are still those that were written.
+
+    Args:
+      lock: of the mixture.
+      store: root of the row store.
+      out: folder or URL of the mixture.
+      runner: where jobs run.
+      on_shard: told of each shard: its result, and whether it was there before.
+
+    Returns:
+      Plain data of the manifest.
+
+    Raises:
+      StoreError: if the store holds other rows than the lock was made for.
+      BuildError: if the folder holds another mixture, or a shard cannot be built.
+    """
+    stored = stored_tasks(lock, store=store)
+    check_store(lock, stored)
+    files, root = fsspec.core.url_to_fs(out)
+    finished = _finished_manifest(files, root)
+    if finished is not None:
+        if finished.get("fingerprint") != lock.fingerprint:
+            raise BuildError(
+                f"{out}: found another finished mixture ('{finished.get('name')}', fingerprint "
+                f"{finished.get('fingerprint')}); this one has {lock.fingerprint}. Choose another "
+                "--out, or delete the folder."
+            )
+        return finished
+    remove_leftovers(f"{out}/data")
+    done = _finished_shards(lock, files, root, out)
+    for result in done.values():
+        if on_shard:
+            on_shard(result, True)
+    missing = [s for s in range(lock.plan.shards) if s not in done]
+    for result in runner.build(lock, store=store, out=out, shards=missing):
+        done[result.shard] = result
+        if on_shard:
+            on_shard(result, False)
+    manifest = finish_build(
+        lock,
+        out=out,
+        results=list(done.values()),
+        stored=stored,
+        quarantine=_quarantine(lock, store),
+    )
+    if files.exists(f"{root}/.work"):
+        files.rm(f"{root}/.work", recursive=True)
+    return manifest
+
+
+def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:
+    """What the store knows of the lock's tasks; those it does not hold are missing."""
+    found = {task: find_task(store, task, locked.stored) for task, locked in lock.tasks.items()}
+    return {task: stored for task, stored in found.items() if stored is not None}
+
+
+def _finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
+    path = f"{root}/{MANIFEST_NAME}"
+    if not files.exists(path):
+        return None
+    try:
+        loaded: dict[str, Any] = json.loads(files.cat_file(path))
+        return loaded
+    except ValueError:
+        raise BuildError(
+            f"{path}: found no readable manifest. Delete it and run the same command again."
+        ) from None
+
+
+def _finished_shards(lock: Lock, files: Any, root: str, out: str) -> dict[int, ShardResult]:
+    """Shards of this very lock whose files are complete and unchanged."""
+    folder = work_folder(root, lock.fingerprint)
+    if not files.exists(folder):
+        return {}
+    done: dict[int, ShardResult] = {}
+    for shard in range(lock.plan.shards):
+        path = result_url(root, lock.fingerprint, shard)
+        if not files.exists(path):
+            continue
+        try:
+            result = ShardResult(**json.loads(files.cat_file(path)))
+        except (ValueError, TypeError):
+            continue
+        if _sha256(files, f"{root}/{result.file}") == result.sha256:
+            done[shard] = result
+    return done
+
+
+def _sha256(files: Any, path: str) -> str:
+    import hashlib
+
+    digest = hashlib.sha256()
+    try:
+        with files.open(path, "rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    except FileNotFoundError:
+        return ""
+    return digest.hexdigest()
+
+
+def _quarantine(lock: Lock, store: Path) -> dict[str, str]:
+    result = {}
+    for task, locked in lock.tasks.items():
+        path = task_folder(store, task, locked.stored) / "quarantine.jsonl"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as problem:
+            raise StoreError(f"{path}: {problem.strerror}. Run ingest again.") from None
+        if text:
+            result[task] = text
+    return result

@@ -1,0 +1,210 @@
+"""The lock: a recipe with everything resolved, enough to make any shard again.
+
+It holds the recipe, the plan, the texts of all templates and styles that are used, and the
+digests of the rows. Nothing in it says where or when a build ran, so its fingerprint names
+the content of the mixture, the number of shards and the format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+from mixture_builder.fingerprint import fingerprint
+from mixture_builder.plan import MixturePlan, TaskPlan
+from mixture_builder.recipes import Settings, Shots
+from mixture_builder.styles import Styles, styles_from_json
+from mixture_builder.templates import PromptTemplate, templates_from_json, templates_to_json
+from mixture_builder.variants import Cell
+
+RENDER_VERSION = 1
+"""Raised when the same lock would be rendered to other texts, or in another order."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LockedTask:
+    """Which stored rows a task's plan was made for.
+
+    Attributes:
+      stored: fingerprint that names the task's folder in the store.
+      digest: of the rows themselves.
+    """
+
+    stored: str
+    digest: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lock:
+    """Everything that decides the bytes of a mixture.
+
+    Attributes:
+      recipe: the recipe's own plain data, as it was written.
+      plan: quotas, cells, shards.
+      tasks: by task id.
+      templates: by name.
+      styles: plain data of the pools.
+      format: of the shards.
+    """
+
+    recipe: Mapping[str, Any]
+    plan: MixturePlan
+    tasks: Mapping[str, LockedTask]
+    templates: Mapping[str, tuple[PromptTemplate, ...]]
+    styles: Mapping[str, Any]
+    format: str
+
+    @cached_property
+    def style_pools(self) -> Styles:
+        """The pools, ready to be drawn from."""
+        return styles_from_json(dict(self.styles))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for locks that give the same files."""
+        plain = self.to_json()
+        # What people write about a recipe, and tasks that get nothing, change no byte.
+        plain["recipe"] = {"name": plain["recipe"].get("name")}
+        plain.pop("left_out")
+        return fingerprint(plain)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data, for `recipe.lock.yaml`."""
+        return {
+            "lock_version": 1,
+            "render_version": RENDER_VERSION,
+            "recipe": dict(self.recipe),
+            "seed": self.plan.seed,
+            "examples": self.plan.examples,
+            "shards": self.plan.shards,
+            "format": self.format,
+            "settings": {
+                t.submixture: _settings_to_json(t.settings) for t in self.plan.tasks
+            },
+            "tasks": {
+                t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks
+            },
+            "left_out": dict(self.plan.left_out),
+            "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
+            "styles": dict(self.styles),
+        }
+
+
+def lock_from_json(plain: Mapping[str, Any]) -> Lock:
+    """The lock that `Lock.to_json` gave.
+
+    Raises:
+      KeyError, TypeError, ValueError: if it is no such thing; callers say which file.
+    """
+    if plain["lock_version"] != 1:
+        raise ValueError(f"found lock_version {plain['lock_version']}; expected 1")
+    if plain["render_version"] != RENDER_VERSION:
+        raise ValueError(
+            f"it was made by render_version {plain['render_version']}; this is {RENDER_VERSION}"
+        )
+    settings = {path: _settings_from_json(raw) for path, raw in plain["settings"].items()}
+    return Lock(
+        recipe=plain["recipe"],
+        plan=MixturePlan(
+            name=plain["recipe"]["name"],
+            seed=plain["seed"],
+            examples=plain["examples"],
+            shards=plain["shards"],
+            tasks=tuple(
+                _task_from_json(task, raw, settings) for task, raw in plain["tasks"].items()
+            ),
+            left_out=plain["left_out"],
+        ),
+        tasks={
+            task: LockedTask(stored=raw["stored"], digest=raw["digest"])
+            for task, raw in plain["tasks"].items()
+        },
+        templates={n: templates_from_json(raw) for n, raw in plain["templates"].items()},
+        styles=plain["styles"],
+        format=plain["format"],
+    )
+
+
+def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
+    return {
+        "submixture": task.submixture,
+        "templates": task.templates,
+        "stored": locked.stored,
+        "digest": locked.digest,
+        "rows": task.rows,
+        "query_rows": task.query_rows,
+        "pool": task.pool,
+        "rate": str(task.rate),
+        "share": str(task.share),
+        "quota": task.quota,
+        "questions": task.questions,
+        "fixed_option_order": task.fixed_option_order,
+        "cells": [
+            {
+                "variant": c.variant,
+                "direction": c.direction,
+                "weight": c.weight,
+                "quota": c.quota,
+                "templates": list(c.templates),
+            }
+            for c in task.cells
+        ],
+    }
+
+
+def _task_from_json(
+    task: str, raw: Mapping[str, Any], settings: Mapping[str, Settings]
+) -> TaskPlan:
+    return TaskPlan(
+        task=task,
+        submixture=raw["submixture"],
+        rows=raw["rows"],
+        query_rows=raw["query_rows"],
+        pool=raw["pool"],
+        rate=Fraction(raw["rate"]),
+        share=Fraction(raw["share"]),
+        quota=raw["quota"],
+        cells=tuple(Cell(**{**c, "templates": tuple(c["templates"])}) for c in raw["cells"]),
+        templates=raw["templates"],
+        settings=settings[raw["submixture"]],
+        questions=raw["questions"],
+        fixed_option_order=raw["fixed_option_order"],
+    )
+
+
+def _settings_to_json(settings: Settings) -> dict[str, Any]:
+    return {
+        "variants": {v: str(rate) for v, rate in settings.variants},
+        "shots": {
+            "counts": {str(n): str(rate) for n, rate in settings.shots.counts},
+            "pool": settings.shots.pool,
+            "reserve": settings.shots.reserve,
+            "mixed_templates": settings.shots.mixed_templates,
+        },
+        "shuffle_options": settings.shuffle_options,
+        "input_chars": settings.input_chars,
+        "target_chars": settings.target_chars,
+        "inversion_rate": None
+        if settings.inversion_rate is None
+        else str(settings.inversion_rate),
+    }
+
+
+def _settings_from_json(raw: Mapping[str, Any]) -> Settings:
+    shots = raw["shots"]
+    return Settings(
+        variants=tuple((v, Fraction(rate)) for v, rate in raw["variants"].items()),
+        shots=Shots(
+            counts=tuple((int(n), Fraction(rate)) for n, rate in shots["counts"].items()),
+            pool=shots["pool"],
+            reserve=shots["reserve"],
+            mixed_templates=shots["mixed_templates"],
+        ),
+        shuffle_options=raw["shuffle_options"],
+        input_chars=raw["input_chars"],
+        target_chars=raw["target_chars"],
+        inversion_rate=None if raw["inversion_rate"] is None else Fraction(raw["inversion_rate"]),
+    )

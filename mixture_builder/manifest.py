@@ -1,0 +1,130 @@
+"""The manifest: what a finished mixture holds, asked against realised. Written last.
+
+A folder with `manifest.json` is complete. The manifest names every shard with its rows,
+bytes, SHA-256 and content digest, and every task with what it asked for and what it got.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MANIFEST_NAME = "manifest.json"
+LOCK_NAME = "recipe.lock.yaml"
+MANIFEST_VERSION = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardResult:
+    """One written shard.
+
+    Attributes:
+      file: path below the mixture's folder.
+      content_digest: of its records, whatever the format.
+      cells: examples by task and cell.
+      redrawn: draws that took another row, by task and reason.
+      dropped: draws that came to nothing, by task and reason.
+      entries: dropped draws in full, for quarantine.
+    """
+
+    shard: int
+    file: str
+    rows: int
+    bytes: int
+    sha256: str
+    content_digest: str
+    cells: Mapping[str, Mapping[str, int]]
+    redrawn: Mapping[str, Mapping[str, int]]
+    dropped: Mapping[str, Mapping[str, int]]
+    entries: Sequence[Mapping[str, Any]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return asdict(self)
+
+
+def make_manifest(
+    *,
+    lock: Mapping[str, Any],
+    fingerprint: str,
+    shards: Sequence[ShardResult],
+    content_digest: str,
+    sources: Mapping[str, Mapping[str, Any]],
+    versions: Mapping[str, str],
+    columns: Mapping[str, str],
+) -> dict[str, Any]:
+    """Plain data of the manifest.
+
+    Args:
+      lock: plain data of the lock.
+      fingerprint: of the lock.
+      shards: all of them, in order.
+      content_digest: of all shards together.
+      sources: for each task, what ingest counted and which files it read.
+      versions: of the packages that decide bytes.
+      columns: what each column holds.
+    """
+    realised = _sum(s.cells for s in shards)
+    redrawn = _sum(s.redrawn for s in shards)
+    dropped = _sum(s.dropped for s in shards)
+    tasks = {}
+    for task, planned in lock["tasks"].items():
+        cells = realised.get(task, {})
+        tasks[task] = {
+            "submixture": planned["submixture"],
+            "rate": planned["rate"],
+            "share": planned["share"],
+            "quota": planned["quota"],
+            "realised": sum(cells.values()),
+            "rows": planned["rows"],
+            "variants": {
+                _cell_name(cell): {
+                    "quota": cell["quota"],
+                    "realised": cells.get(_cell_name(cell), 0),
+                }
+                for cell in planned["cells"]
+            },
+            "redrawn": redrawn.get(task, {}),
+            "dropped": dropped.get(task, {}),
+            "source": dict(sources.get(task, {})),
+        }
+    return {
+        "manifest_version": MANIFEST_VERSION,
+        "name": lock["recipe"]["name"],
+        "fingerprint": fingerprint,
+        "content_digest": content_digest,
+        "seed": lock["seed"],
+        "format": lock["format"],
+        "asked": lock["examples"],
+        "realised": sum(s.rows for s in shards),
+        "bytes": sum(s.bytes for s in shards),
+        "versions": dict(versions),
+        "columns": dict(columns),
+        "shards": [
+            {
+                "file": s.file,
+                "rows": s.rows,
+                "bytes": s.bytes,
+                "sha256": s.sha256,
+                "content_digest": s.content_digest,
+            }
+            for s in shards
+        ],
+        "tasks": tasks,
+        "left_out": dict(lock["left_out"]),
+    }
+
+
+def _cell_name(cell: Mapping[str, Any]) -> str:
+    variant, direction = cell["variant"], cell["direction"]
+    return str(variant) if direction == "direct" else f"{variant}:{direction}"
+
+
+def _sum(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
+    result: dict[str, Counter[str]] = {}
+    for part in parts:
+        for task, counts in part.items():
+            result.setdefault(task, Counter()).update(counts)
+    return {task: dict(sorted(counts.items())) for task, counts in sorted(result.items())}

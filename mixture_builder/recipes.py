@@ -1,0 +1,328 @@
+"""Mixture recipes: everything that decides the content of a mixture, and nothing else.
+
+Where a build runs, with how many workers and where its files go is no part of a recipe.
+Submixtures nest to any depth; variants, shots, options, limits and the inversion rate are
+inherited from the part around and may be set anew in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.rates import exact
+from mixture_builder.yaml_files import check_against_schema, find_lines, line_of, load_yaml
+
+DEFAULT_POOL = 1024
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Shots:
+    """How few-shot prompts are made.
+
+    Attributes:
+      counts: number of exemplars and the rate of each, largest shares first in no order.
+      pool: rows that exemplars are drawn from, the first of the store; 0 for all.
+      reserve: whether pool rows are kept out of the queries.
+      mixed_templates: whether each exemplar has a template of its own.
+    """
+
+    counts: tuple[tuple[int, Fraction], ...] = (
+        (2, Fraction(1)),
+        (3, Fraction(1)),
+        (5, Fraction(1)),
+    )
+    pool: int = DEFAULT_POOL
+    reserve: bool = False
+    mixed_templates: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settings:
+    """What a submixture inherits.
+
+    Attributes:
+      variants: rate of each variant.
+      shots: how few-shot prompts are made.
+      shuffle_options: whether answer options are shuffled for each example.
+      input_chars, target_chars: length budgets in characters; 0 for none.
+      inversion_rate: rate of inverted templates beside 1 for direct ones; `None` treats
+        all templates alike.
+    """
+
+    variants: tuple[tuple[str, Fraction], ...] = (
+        ("zs_opt", Fraction(1)),
+        ("zs_noopt", Fraction(1)),
+        ("fs_opt", Fraction(1)),
+        ("fs_noopt", Fraction(1)),
+    )
+    shots: Shots = Shots()
+    shuffle_options: bool = True
+    input_chars: int = 0
+    target_chars: int = 0
+    inversion_rate: Fraction | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Submixture:
+    """One part of a mixture: tasks of its own, or parts, or both.
+
+    Attributes:
+      path: names from the top, joined by dots.
+      rate: beside its siblings.
+      cap: most rows that count for a task's rate; 0 for no cap. It bounds a rate, not rows.
+      tasks, exclude: task ids or globs.
+      task_rates: `proportional` (to rows, up to the cap), `equal`, or `explicit`.
+      explicit_rates: for `explicit`: glob and rate; the last glob that matches counts.
+      parts: nested submixtures.
+    """
+
+    path: str
+    rate: Fraction
+    settings: Settings
+    cap: int = 0
+    tasks: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    task_rates: str = "proportional"
+    explicit_rates: tuple[tuple[str, Fraction], ...] = ()
+    parts: tuple[Submixture, ...] = ()
+
+    def select(self, ids: Iterable[str]) -> list[str]:
+        """Ids that this part names, in the order of `ids`."""
+        return [
+            i
+            for i in ids
+            if any(fnmatchcase(i, glob) for glob in self.tasks)
+            and not any(fnmatchcase(i, glob) for glob in self.exclude)
+        ]
+
+    def walk(self) -> Iterator[Submixture]:
+        """This part and all below it."""
+        yield self
+        for part in self.parts:
+            yield from part.walk()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MixtureRecipe:
+    """A whole recipe.
+
+    Attributes:
+      examples: size of the mixture; 0 for as many as no row repeats in.
+      shards, format: how it is written, unless the command line says otherwise.
+      root: the mixture as the outermost submixture.
+      cards, templates: folders the recipe names, or `None` for the shipped ones.
+      raw: the checked YAML as plain data, for locks.
+    """
+
+    name: str
+    file: str
+    root: Submixture
+    seed: int = 0
+    description: str = ""
+    examples: int = 0
+    shards: int = 0
+    format: str = "parquet"
+    cards: Path | None = None
+    templates: Path | None = None
+    raw: Mapping[str, Any]
+
+
+def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, list[Finding]]:
+    """A recipe and everything that is wrong with its file.
+
+    Returns:
+      The recipe, or `None` and at least one error.
+    """
+    data, findings = load_yaml(path, shown_as=shown_as)
+    if not findings:
+        findings = check_against_schema(data, schema_name="recipe", path=path, shown_as=shown_as)
+    if findings:
+        return None, findings
+    recipe = recipe_from_json(data, file=shown_as, folder=path.parent)
+    findings = list(_check(recipe, path))
+    return (None, findings) if findings else (recipe, [])
+
+
+def recipe_from_json(
+    data: Mapping[str, Any], *, file: str, folder: Path | None = None
+) -> MixtureRecipe:
+    """The recipe from checked plain data: a YAML file, or a lock."""
+    settings = _settings(Settings(), data)
+    root = Submixture(
+        path="",
+        rate=Fraction(1),
+        settings=settings,
+        parts=tuple(
+            _submixture(name, raw, settings, "") for name, raw in data["submixtures"].items()
+        ),
+    )
+    output = data.get("output", {})
+
+    def below(key: str) -> Path | None:
+        return folder / data[key] if folder and key in data else None
+
+    return MixtureRecipe(
+        name=data["name"],
+        file=file,
+        root=root,
+        seed=data.get("seed", 0),
+        description=data.get("description", ""),
+        examples=data["size"].get("examples", 0),
+        shards=output.get("shards", 0),
+        format=output.get("format", "parquet"),
+        cards=below("cards"),
+        templates=below("templates"),
+        raw=data,
+    )
+
+
+def _submixture(name: str, raw: Mapping[str, Any], around: Settings, path: str) -> Submixture:
+    settings = _settings(around, raw)
+    here = f"{path}.{name}" if path else name
+    rates = raw.get("task_rates", "proportional")
+    return Submixture(
+        path=here,
+        rate=exact(raw["rate"]),
+        settings=settings,
+        cap=raw.get("cap", 0),
+        tasks=tuple(raw.get("tasks", ())),
+        exclude=tuple(raw.get("exclude", ())),
+        task_rates=rates if isinstance(rates, str) else "explicit",
+        explicit_rates=()
+        if isinstance(rates, str)
+        else tuple((glob, exact(rate)) for glob, rate in rates.items()),
+        parts=tuple(
+            _submixture(inner, inner_raw, settings, here)
+            for inner, inner_raw in raw.get("submixtures", {}).items()
+        ),
+    )
+
+
+def _settings(around: Settings, raw: Mapping[str, Any]) -> Settings:
+    result = around
+    if "variants" in raw:
+        result = replace(
+            result, variants=tuple((v, exact(rate)) for v, rate in raw["variants"].items())
+        )
+    if "shots" in raw:
+        shots = raw["shots"]
+        changed = result.shots
+        if "counts" in shots:
+            counts = tuple((int(n), exact(rate)) for n, rate in shots["counts"].items())
+            changed = replace(changed, counts=counts)
+        if "pool" in shots:
+            changed = replace(changed, pool=0 if shots["pool"] == "all" else shots["pool"])
+        if "reserve" in shots:
+            changed = replace(changed, reserve=shots["reserve"])
+        if "templates" in shots:
+            changed = replace(changed, mixed_templates=shots["templates"] == "mixed")
+        result = replace(result, shots=changed)
+    if "shuffle" in raw.get("options", {}):
+        result = replace(result, shuffle_options=raw["options"]["shuffle"])
+    limits = raw.get("limits", {})
+    if "input_chars" in limits:
+        result = replace(result, input_chars=limits["input_chars"])
+    if "target_chars" in limits:
+        result = replace(result, target_chars=limits["target_chars"])
+    if "inversion_rate" in raw:
+        result = replace(result, inversion_rate=exact(raw["inversion_rate"]))
+    return result
+
+
+def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
+    lines = find_lines(path)
+    for part in recipe.root.walk():
+        place: tuple[str | int, ...] = ()
+        for name in part.path.split(".") if part.path else []:
+            place = (*place, "submixtures", name)
+        where = ".".join(str(p) for p in place)
+        line = line_of(lines, place)
+        if part.path and not part.tasks and not part.parts:
+            yield error(
+                recipe.file,
+                where,
+                "found neither tasks nor submixtures; expected at least one of them.",
+                "Name the tasks, for example tasks: ['cot/*'].",
+                line,
+            )
+        if part.tasks and part.parts:
+            yield error(
+                recipe.file,
+                where,
+                "found tasks beside submixtures; expected one of them.",
+                "Move the tasks into a submixture of their own.",
+                line,
+            )
+        if part.parts and not any(p.rate for p in part.parts):
+            yield error(
+                recipe.file,
+                where or "submixtures",
+                "found only rates of 0; expected at least one above 0.",
+                "",
+                line,
+            )
+        if not any(rate for _, rate in part.settings.variants):
+            yield error(
+                recipe.file,
+                f"{where}.variants" if where else "variants",
+                "found only rates of 0; expected at least one above 0.",
+                "",
+                line,
+            )
+        if not any(rate for _, rate in part.settings.shots.counts):
+            yield error(
+                recipe.file,
+                f"{where}.shots.counts" if where else "shots.counts",
+                "found only rates of 0; expected at least one above 0.",
+                "",
+                line,
+            )
+
+
+def select_tasks(
+    recipe: MixtureRecipe, ids: Iterable[str]
+) -> tuple[dict[str, Submixture], list[Finding]]:
+    """Which submixture each task belongs to, and globs or ids that go wrong.
+
+    Args:
+      recipe: a checked recipe.
+      ids: of all known cards.
+
+    Returns:
+      Submixture by task id, sorted by id, and an error for every glob that names no card
+      and every task that two submixtures name.
+    """
+    known = list(ids)
+    owners: dict[str, Submixture] = {}
+    findings: list[Finding] = []
+    for part in recipe.root.walk():
+        place = f"submixtures.{part.path}.tasks"
+        for glob in part.tasks:
+            if not any(fnmatchcase(i, glob) for i in known):
+                findings.append(
+                    error(
+                        recipe.file,
+                        place,
+                        f"found '{glob}', which names no card.",
+                        did_you_mean(glob, known) or "`mixture-builder cards list` shows them.",
+                    )
+                )
+        for task in part.select(known):
+            if task in owners:
+                findings.append(
+                    error(
+                        recipe.file,
+                        place,
+                        f"found '{task}', which submixtures.{owners[task].path} has already.",
+                        "Exclude it from one of them.",
+                    )
+                )
+            else:
+                owners[task] = part
+    return dict(sorted(owners.items())), findings

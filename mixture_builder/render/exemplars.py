@@ -1,0 +1,131 @@
+"""Which exemplars a few-shot prompt shows, and how they are joined.
+
+An exemplar is never the query, never a row that asks the same thing as the query, and its
+text never holds a long target of the query: a model must not find the answer in its prompt.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixture_builder.draw import Bits, Indices, permutations, random_bits
+from mixture_builder.styles import ExemplarLabels, Separator
+
+SPARE_CANDIDATES = 6
+"""Further rows drawn for each prompt, for those that turn out to be barred."""
+
+WHOLE_POOL = 32
+"""Pools up to this size are permuted as a whole."""
+
+LEAK_LENGTH = 24
+"""A target of at least so many characters must not stand in an exemplar. Shorter ones
+(labels, numbers, names) recur by nature; barring them would give the answer away."""
+
+
+def choose(
+    seed: int,
+    draws: Indices,
+    *,
+    wanted: Indices,
+    pool_keys: Bits,
+    query_keys: Bits,
+) -> list[list[int]]:
+    """Pool rows for each prompt, without replacement, in the order they are shown.
+
+    Args:
+      seed: of the task.
+      draws: what the choice belongs to.
+      wanted: how many exemplars each prompt asks for.
+      pool_keys: for each pool row, a key that says what it asks.
+      query_keys: the same for each query; rows with the query's key are barred, and no
+        two exemplars share a key.
+
+    Returns:
+      Up to `wanted` pool rows; fewer only where the pool has no more that are allowed.
+    """
+    pool = len(pool_keys)
+    if not pool or not len(draws):
+        return [[] for _ in range(len(draws))]
+    most = int(wanted.max())
+    if pool <= WHOLE_POOL:
+        candidates = permutations(seed, draws, pool)
+        return _allowed(candidates, wanted, pool_keys, query_keys)
+    width = most + SPARE_CANDIDATES
+    counters = draws[:, None].astype(np.uint64) * np.uint64(64) + np.arange(width, dtype=np.uint64)
+    bits = random_bits(seed, counters) >> np.uint64(32)
+    candidates = ((bits * np.uint64(pool)) >> np.uint64(32)).astype(np.int64)
+    chosen = _allowed(candidates, wanted, pool_keys, query_keys)
+    short = [i for i, rows in enumerate(chosen) if len(rows) < wanted[i]]
+    for at in short:
+        # Rare: so many candidates were barred that the whole pool has to be gone through.
+        whole = permutations(seed, draws[at : at + 1], pool)
+        chosen[at] = _allowed(
+            whole, wanted[at : at + 1], pool_keys, query_keys[at : at + 1], exact=True
+        )[0]
+    return chosen
+
+
+def _allowed(
+    candidates: Indices,
+    wanted: Indices,
+    pool_keys: Bits,
+    query_keys: Bits,
+    *,
+    exact: bool = False,
+) -> list[list[int]]:
+    keys = pool_keys[candidates]
+    width = candidates.shape[1]
+    if exact or width > 4 * WHOLE_POOL:
+        return [
+            _walk(row, row_keys, int(count), query)
+            for row, row_keys, count, query in zip(
+                candidates.tolist(), keys.tolist(), wanted.tolist(), query_keys.tolist(), strict=True
+            )
+        ]
+    allowed = keys != query_keys[:, None]
+    for column in range(1, width):
+        allowed[:, column] &= (keys[:, :column] != keys[:, column : column + 1]).all(axis=1)
+    rank = np.cumsum(allowed, axis=1)
+    taken = allowed & (rank <= wanted[:, None])
+    return [
+        row[keep].tolist() for row, keep in zip(candidates, taken, strict=True)
+    ]
+
+
+def _walk(row: list[int], keys: list[int], count: int, query: int) -> list[int]:
+    seen = {query}
+    result: list[int] = []
+    for index, key in zip(row, keys, strict=True):
+        if key not in seen:
+            seen.add(key)
+            result.append(index)
+            if len(result) == count:
+                break
+    return result
+
+
+def without_leaks(pairs: Sequence[tuple[str, str]], target: str) -> list[int]:
+    """Places of the exemplars in which a long target does not stand."""
+    if len(target) < LEAK_LENGTH:
+        return list(range(len(pairs)))
+    return [
+        i for i, (shown, solved) in enumerate(pairs) if target not in shown and target not in solved
+    ]
+
+
+def join(
+    pairs: Sequence[tuple[str, str]],
+    query: str,
+    *,
+    labels: ExemplarLabels,
+    separator: Separator,
+    instruction: str,
+) -> str:
+    """The few-shot prompt: instruction, exemplars, query, and the label of its target."""
+    before, between = labels.input, labels.input_end + labels.delimiter + labels.target
+    after = labels.target_end + separator.text
+    parts = [before + shown + between + solved + after for shown, solved in pairs]
+    lead = instruction + separator.text if instruction else ""
+    return (lead + "".join(parts) + before + query + between).rstrip()

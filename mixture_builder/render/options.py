@@ -1,0 +1,118 @@
+"""Answer options of examples: their order, their layout, and what the target becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mixture_builder.draw import Bits, Indices, random_bits
+from mixture_builder.styles import INLINE_ONE_IN, OptionStyle, Styles
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ListedOptions:
+    """Options of some examples, each list as long as there are examples.
+
+    Attributes:
+      options: the answers, in the order they are listed.
+      texts: the list as it stands in the prompt; empty where it is not shown.
+      answers: text of the right answer.
+      targets: what is to be predicted: the answer, or its label.
+    """
+
+    options: list[list[str]]
+    texts: list[str]
+    answers: list[str]
+    targets: list[str]
+
+
+class OptionStylePool:
+    """Option styles by number, made once each."""
+
+    def __init__(self, styles: Styles) -> None:
+        self._styles = styles
+        # Every mix of pieces, and the remainders that put options on one line.
+        self.size = (
+            len(styles.option_lead_ins)
+            * len(styles.option_items)
+            * len(styles.option_endings)
+            * INLINE_ONE_IN
+            * max(1, len(styles.option_separators))
+        )
+        self._made: dict[int, OptionStyle] = {}
+
+    def get(self, number: int) -> OptionStyle:
+        """The style with a number in [0, size)."""
+        style = self._made.get(number)
+        if style is None:
+            style = self._made[number] = self._styles.option_style(number)
+        return style
+
+    def numbers(self, bits: Bits) -> Indices:
+        """Style numbers for random bits."""
+        return (bits % np.uint64(self.size)).astype(np.int64)
+
+
+def orders(seed: int, counters: Indices, sizes: Sequence[int]) -> list[list[int]]:
+    """A permutation of [0, size) for each counter, the same whenever the counter is.
+
+    Args:
+      seed: of the purpose.
+      counters: what each permutation belongs to: a draw or a row.
+      sizes: how many options each has.
+    """
+    result: list[list[int]] = [[]] * len(sizes)
+    lengths = np.asarray(sizes, dtype=np.int64)
+    for size in np.unique(lengths):
+        chosen = np.flatnonzero(lengths == size)
+        # 64 places a counter keep the streams of neighbouring counters apart; a longer
+        # list only shares bits with a neighbour, which no draw depends on.
+        places = counters[chosen, None].astype(np.uint64) * np.uint64(64) + np.arange(
+            int(size), dtype=np.uint64
+        )
+        permuted = np.argsort(random_bits(seed, places), axis=1, kind="stable").tolist()
+        for at, order in zip(chosen.tolist(), permuted, strict=True):
+            result[at] = order
+    return result
+
+
+def list_options(
+    options: Sequence[list[str]],
+    answer_index: Sequence[int],
+    *,
+    shown: Sequence[bool],
+    styles: Sequence[OptionStyle | None],
+    order: Sequence[list[int]] | None,
+) -> ListedOptions:
+    """Lays out the options of examples.
+
+    Args:
+      options: the row's answers.
+      answer_index: the right one.
+      shown: whether the list stands in the prompt.
+      styles: how it is laid out; not read where it is not shown.
+      order: the order in which answers are listed; `None` leaves them as they are.
+    """
+    listed: list[list[str]] = []
+    texts: list[str] = []
+    answers: list[str] = []
+    targets: list[str] = []
+    for at, row in enumerate(options):
+        right = answer_index[at]
+        answer = row[right]
+        style = styles[at]
+        answers.append(answer)
+        if order is not None:
+            places = order[at]
+            row = [row[p] for p in places]
+            right = places.index(right)
+        listed.append(row)
+        if not shown[at] or style is None:
+            texts.append("")
+            targets.append(answer)
+            continue
+        texts.append(style.text(row))
+        targets.append(style.target(row, right))
+    return ListedOptions(options=listed, texts=texts, answers=answers, targets=targets)

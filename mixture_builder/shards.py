@@ -1,0 +1,57 @@
+"""Which draws go to which shard, and what the files are called.
+
+The draws of a task are spread over the shards in stretches: shard s of S takes the draws
+whose place k / quota, turned by a seeded offset, falls in [s/S, (s+1)/S). So every shard is
+a small mixture with the shares of the whole, any prefix of shards is a valid smaller
+mixture, and a shard reads neighbouring rows of the store.
+"""
+
+from __future__ import annotations
+
+from mixture_builder.draw import derive_seed
+
+_CIRCLE = 1 << 40
+
+SUFFIXES = {"parquet": ".parquet", "tfrecord": ".tfrecord", "jsonl": ".jsonl"}
+
+MAX_SHARDS = 99_999
+
+
+def shard_name(shard: int, shards: int, format: str) -> str:
+    """`train-00003-of-00064.parquet`, as Hugging Face and TFDS write it."""
+    return f"train-{shard:05d}-of-{shards:05d}{SUFFIXES[format]}"
+
+
+def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[range]:
+    """The draws of a quota that belong to one shard: at most two stretches.
+
+    Args:
+      quota: draws of the task; they are numbered from 0.
+      shard: from 0.
+      shards: how many there are.
+      offset: any whole number; the task's, see `shard_offset`.
+
+    Returns:
+      Stretches of draw numbers, ascending. Over all shards each draw stands once, and
+      shards differ by at most two draws.
+    """
+    start, stop = shard * _CIRCLE // shards, (shard + 1) * _CIRCLE // shards
+    turn = offset % _CIRCLE
+    result = []
+    # A stretch of the circle may pass its end; then it is two stretches of draws.
+    for low, high in ((start - turn, stop - turn), (start - turn + _CIRCLE, stop - turn + _CIRCLE)):
+        first = _first_draw_at(max(low, 0), quota)
+        last = _first_draw_at(min(high, _CIRCLE), quota)
+        if first < last:
+            result.append(range(first, last))
+    return sorted(result, key=lambda r: r.start)
+
+
+def _first_draw_at(place: int, quota: int) -> int:
+    """The first draw k with k / quota >= place / circle."""
+    return min(quota, max(0, -(-place * quota // _CIRCLE)))
+
+
+def shard_offset(seed: int, task: str) -> int:
+    """Where a task's draws begin on the circle of shards."""
+    return derive_seed(seed, "shard offset", task) % _CIRCLE

@@ -1,0 +1,312 @@
+"""Prompt templates: how a row is said as an instruction, and which variants that serves."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from jinja2 import TemplateSyntaxError, nodes
+
+from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.fingerprint import fingerprint
+from mixture_builder.jinja_compiler import CompiledText, compile_text
+from mixture_builder.jinja_sandbox import names_used, parse
+from mixture_builder.variants import VARIANTS
+from mixture_builder.yaml_files import check_against_schema, find_lines, line_of, load_yaml
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PromptTemplate:
+    """A named pair of Jinja texts, and how it looks in few-shot prompts.
+
+    Attributes:
+      id: unique in its file.
+      input: text of the prompt.
+      target: text that is to be predicted.
+      direction: `direct` predicts the answer, `inverted` another field.
+      variants: the only variants it may serve; empty for all that its texts allow.
+      requires: optional fields that must not be empty.
+      instruction: few-shot: stands once above the exemplars.
+      few_shot_input, few_shot_target: few-shot: replace `input` and `target`.
+    """
+
+    id: str
+    input: str
+    target: str
+    direction: str = "direct"
+    variants: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    instruction: str = ""
+    few_shot_input: str = ""
+    few_shot_target: str = ""
+
+    def input_for(self, *, few_shot: bool) -> CompiledText:
+        """The compiled prompt text for exemplars and queries."""
+        return compile_text((self.few_shot_input if few_shot else "") or self.input)
+
+    def target_for(self, *, few_shot: bool) -> CompiledText:
+        """The compiled target text for exemplars and queries."""
+        return compile_text((self.few_shot_target if few_shot else "") or self.target)
+
+    def names(self) -> frozenset[str]:
+        """Every name that any of its texts reads."""
+        texts = [self.input, self.target, self.instruction, self.few_shot_input, self.few_shot_target]
+        return frozenset(name for text in texts if text for name in compile_text(text).names)
+
+    def served(self, *, has_options: bool) -> tuple[str, ...]:
+        """The variants it serves for a task with or without answer options.
+
+        A prompt that shows `options_text` under an `if` serves both, one that shows it
+        without an `if` only the variants with options, one that never shows it only those
+        without. A task without options knows only the variants without.
+        """
+        result = []
+        for variant in VARIANTS:
+            shows = variant.endswith("_opt")
+            few_shot = variant.startswith("fs_")
+            if self.variants and variant not in self.variants:
+                continue
+            if shows and not has_options:
+                continue
+            use = _use_of_options((self.few_shot_input if few_shot else "") or self.input)
+            if use == "either" or use == ("always" if shows else "never"):
+                result.append(variant)
+        return tuple(result)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TemplateSet:
+    """The templates of one file, in their order.
+
+    Attributes:
+      name: `<submixture>/<name>`, as cards refer to it.
+      file: the file, as messages name it.
+      fingerprint: hash of everything that decides what is rendered.
+    """
+
+    name: str
+    file: str
+    about: str
+    templates: tuple[PromptTemplate, ...]
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for sets that render the same under the same ids."""
+        return fingerprint(templates_to_json(self.templates))
+
+
+def templates_to_json(templates: tuple[PromptTemplate, ...]) -> list[dict[str, Any]]:
+    """Plain data of templates, without what stands at its default."""
+    result = []
+    for t in templates:
+        plain: dict[str, Any] = {"id": t.id, "input": t.input, "target": t.target}
+        if t.direction != "direct":
+            plain["direction"] = t.direction
+        for key in ("variants", "requires"):
+            if getattr(t, key):
+                plain[key] = list(getattr(t, key))
+        few_shot = {
+            "instruction": t.instruction,
+            "input": t.few_shot_input,
+            "target": t.few_shot_target,
+        }
+        if any(few_shot.values()):
+            plain["few_shot"] = {k: v for k, v in few_shot.items() if v}
+        result.append(plain)
+    return result
+
+
+def templates_from_json(raw: list[dict[str, Any]]) -> tuple[PromptTemplate, ...]:
+    """The templates that `templates_to_json` gave, or that a checked YAML file holds."""
+    return tuple(
+        PromptTemplate(
+            id=t["id"],
+            input=t["input"],
+            target=t["target"],
+            direction=t.get("direction", "direct"),
+            variants=tuple(t.get("variants", ())),
+            requires=tuple(t.get("requires", ())),
+            instruction=t.get("few_shot", {}).get("instruction", ""),
+            few_shot_input=t.get("few_shot", {}).get("input", ""),
+            few_shot_target=t.get("few_shot", {}).get("target", ""),
+        )
+        for t in raw
+    )
+
+
+def _use_of_options(source: str) -> str:
+    """`always`, `never` or `either`: whether a text needs the list of options.
+
+    Shown outside every `if`: always. Named only in conditions and under them: either.
+    """
+    tree = parse(source)
+    if "options_text" not in names_used(tree):
+        return "never"
+    return "always" if _shown_outside_condition(tree) else "either"
+
+
+def _shown_outside_condition(node: nodes.Node) -> bool:
+    if isinstance(node, nodes.Name):
+        return node.name == "options_text"
+    if isinstance(node, (nodes.If, nodes.CondExpr)) and "options_text" in names_used(node.test):
+        return False
+    return any(_shown_outside_condition(child) for child in node.iter_child_nodes())
+
+
+def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Finding]]:
+    """One template file and everything that is wrong with it.
+
+    Args:
+      folder: the folder of templates.
+      name: `<submixture>/<name>`, without `.yaml`.
+
+    Returns:
+      The set, or `None` and at least one error.
+    """
+    path = folder / f"{name}.yaml"
+    shown_as = f"{folder.name}/{name}.yaml"
+    data, findings = load_yaml(path, shown_as=shown_as)
+    if not findings:
+        findings = check_against_schema(
+            data, schema_name="templates", path=path, shown_as=shown_as
+        )
+    if findings:
+        return None, findings
+    templates = templates_from_json(data["templates"])
+    findings = list(_check(templates, path, shown_as))
+    if findings:
+        return None, findings
+    return TemplateSet(name=name, file=shown_as, about=data["about"], templates=templates), []
+
+
+def template_names(folder: Path) -> list[str]:
+    """Names of all template files under a folder, styles left out, sorted."""
+    return sorted(
+        path.relative_to(folder).with_suffix("").as_posix()
+        for path in folder.rglob("*.yaml")
+        if path.relative_to(folder).parts[0] != "styles"
+    )
+
+
+def _check(
+    templates: tuple[PromptTemplate, ...], path: Path, shown_as: str
+) -> Iterator[Finding]:
+    lines = find_lines(path)
+    first: dict[str, int] = {}
+    for index, template in enumerate(templates):
+        at: tuple[str | int, ...] = ("templates", index)
+        if template.id in first:
+            yield error(
+                shown_as,
+                f"templates[{index}].id",
+                f"found the id '{template.id}', which templates[{first[template.id]}] has already.",
+                "Give each template an id of its own.",
+                line_of(lines, (*at, "id")),
+            )
+        first.setdefault(template.id, index)
+        for key, text in _texts(template):
+            place = f"templates[{index}] '{template.id}'.{key}"
+            line = line_of(lines, (*at, *key.split(".")))
+            try:
+                compile_text(text)
+            except TemplateSyntaxError as problem:
+                yield error(
+                    shown_as,
+                    place,
+                    f"no valid template, in its line {problem.lineno}: {problem.message}.",
+                    "See the reference of templates for what they may hold.",
+                    line,
+                )
+                continue
+            if "|||" in text:
+                yield error(
+                    shown_as,
+                    place,
+                    "found '|||', which separates prompt and target elsewhere.",
+                    "Write the two as input and target.",
+                    line,
+                )
+
+
+def _texts(template: PromptTemplate) -> Iterator[tuple[str, str]]:
+    yield "input", template.input
+    yield "target", template.target
+    if template.instruction:
+        yield "few_shot.instruction", template.instruction
+    if template.few_shot_input:
+        yield "few_shot.input", template.few_shot_input
+    if template.few_shot_target:
+        yield "few_shot.target", template.few_shot_target
+
+
+def check_names(
+    templates: TemplateSet, *, known: frozenset[str], optional: frozenset[str], task: str
+) -> Iterator[Finding]:
+    """Names that templates use and a task's card does not give.
+
+    Args:
+      templates: the task's templates.
+      known: names the card gives, see `TaskCard.template_names`.
+      optional: fields of the card that may be empty; `requires` may name only these.
+      task: the task's id, for the message.
+    """
+    for index, template in enumerate(templates.templates):
+        place = f"templates[{index}] '{template.id}'"
+        for name in sorted(template.names() - known):
+            yield error(
+                templates.file,
+                place,
+                f"found the name '{name}', which the card {task} does not give "
+                f"({', '.join(sorted(known))}).",
+                did_you_mean(name, known) or "Add it to the card's fields, or leave it out here.",
+            )
+        for name in template.requires:
+            if name not in optional:
+                yield error(
+                    templates.file,
+                    place,
+                    f"requires '{name}', which is no optional field of the card {task}.",
+                    did_you_mean(name, optional) or "Leave it out.",
+                )
+        yield from _leaks(template, templates.file, place)
+
+
+_BARE_NAME = re.compile(r"\{\{-?\s*([a-z_][a-z0-9_]*)\s*-?\}\}")
+
+
+def _leaks(template: PromptTemplate, file: str, place: str) -> Iterator[Finding]:
+    """A target that is one field alone must not stand in the prompt it is asked from."""
+    for few_shot in (False, True):
+        target = (template.few_shot_target if few_shot else "") or template.target
+        alone = _BARE_NAME.fullmatch(target.strip())
+        if not alone:
+            continue
+        source = (template.few_shot_input if few_shot else "") or template.input
+        field = alone[1]
+        same = {"answer": {"answer", "answer_text"}}.get(field, {field})
+        if same & _shown_names(parse(source)):
+            where = "few_shot." if few_shot and template.few_shot_input else ""
+            yield error(
+                file,
+                f"{place}.{where}input",
+                f"shows '{{{{ {field} }}}}', which is the target.",
+                "Leave it out of the prompt.",
+            )
+            return
+
+
+def _shown_names(node: nodes.Node) -> frozenset[str]:
+    """Names whose value is printed, not merely tested."""
+    if isinstance(node, nodes.Name):
+        return frozenset([node.name])
+    parts: frozenset[str] = frozenset()
+    for child in node.iter_child_nodes():
+        if isinstance(node, (nodes.If, nodes.CondExpr)) and child is node.test:
+            continue
+        if isinstance(node, nodes.Filter) and node.name in {"length", "count", "wordcount"}:
+            continue
+        parts |= _shown_names(child)
+    return parts
