@@ -45,7 +45,7 @@ test-shared: setup ## Run the tests that read real upstream files, where those a
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows
 	@mkdir -p build
-	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --extra dev pyproject.toml --output-file build/lowest.txt
+	@$(BIN)/uv pip compile --quiet --resolution lowest-direct --python $(BIN)/python --extra dev pyproject.toml --output-file build/lowest.txt
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python build/lowest
 	@$(BIN)/uv pip install --quiet --python build/lowest/bin/python -r build/lowest.txt
 	@$(BIN)/uv pip install --quiet --python build/lowest/bin/python --no-deps --no-build-isolation --editable .

@@ -19,6 +19,9 @@ INLINE_ONE_IN = 8
 
 MAX_LETTERS = 26
 
+SENTENCE_ENDS = tuple(".!?;:,…。！？；、؟।")
+"""Marks after which an ending would stand double; then no option of the list gets one."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ExemplarLabels:
@@ -103,6 +106,8 @@ class OptionStyle:
         """The list of options as it stands in a prompt."""
         end = self.ending.text
         item = self.item
+        if end and any(option[-1:] in SENTENCE_ENDS for option in options):
+            end = ""
         if item.enumerate:
             lines = [item.prefix_of(i) + option + end for i, option in enumerate(options)]
         else:

@@ -29,9 +29,13 @@ if [[ -z $python ]]; then
   {
     echo "setup: no Python 3.10 to 3.13 found. Tried:"
     for candidate in "${candidates[@]}"; do
-      echo "  $candidate: $("$candidate" --version 2>&1 | head -n 1 || true)"
+      if command -v "$candidate" >/dev/null 2>&1; then
+        echo "  $candidate: $("$candidate" --version 2>&1 | head -n 1 || true)"
+      else
+        echo "  $candidate: not found"
+      fi
     done
-    echo "Install one of these versions (3.11 is what most of us use), or name it: make setup PYTHON=/path/to/python3.11"
+    echo "Install one of these versions (3.11 is what most of us use), or name yours: make setup PYTHON=path/to/python"
   } >&2
   exit 2
 fi

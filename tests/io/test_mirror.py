@@ -11,6 +11,7 @@ from mixture_builder.io.mirror import Mirror
 
 
 def write(tmp_path, text):
+    """A mirror file with this text."""
     file = tmp_path / "mirror.yaml"
     file.write_text(text, encoding="utf-8")
     return file

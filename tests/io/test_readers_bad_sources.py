@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -24,18 +25,19 @@ CASES = Path(__file__).parent.parent / "bad_sources"
 
 
 def source_of(case: Path) -> Source:
-    keys = yaml.safe_load((case / "source.yaml").read_text(encoding="utf-8"))
-    for key in ("files", "columns", "explode"):
-        if key in keys:
-            keys[key] = tuple(keys[key])
-    keys["beside"] = tuple(
-        Beside(**{k: tuple(v) if isinstance(v, list) else v for k, v in beside.items()})
-        for beside in keys.get("beside", ())
-    )
-    return Source(**keys)
+    """The source a case's `source.yaml` describes."""
+    keys: dict[str, Any] = yaml.safe_load((case / "source.yaml").read_text(encoding="utf-8"))
+    sides: list[dict[str, Any]] = keys.pop("beside", [])
+    keys["beside"] = tuple(Beside(**_with_tuples(side)) for side in sides)
+    return Source(**_with_tuples(keys))
+
+
+def _with_tuples(keys: dict[str, Any]) -> dict[str, Any]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in keys.items()}
 
 
 def outcome(case: Path) -> str:
+    """All that a user would see of a case, as text."""
     good = 0
     lines: list[str] = []
     try:

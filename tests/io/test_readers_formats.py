@@ -15,11 +15,14 @@ from hypothesis import strategies as st
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import BadRecord, SourceRecord, lines, read_source
 from mixture_builder.io.readers import json_documents as documents
-from mixture_builder.io.readers.records import excerpt_of
+from mixture_builder.io.readers.jsonl import read_jsonl
+from mixture_builder.io.readers.records import ReadingError, excerpt_of
+from mixture_builder.io.readers.tables import read_table
 from mixture_builder.sources import Source
 
 
 def read(tmp_path, content, **keys):
+    """What a file with this content yields."""
     file = tmp_path / keys.pop("name", "data")
     file.write_bytes(content if isinstance(content, bytes) else content.encode("utf-8"))
     source = Source(files=(file.name,), **keys)
@@ -27,6 +30,7 @@ def read(tmp_path, content, **keys):
 
 
 def records(tmp_path, content, **keys):
+    """The records of a file with this content; none may be bad."""
     items = read(tmp_path, content, **keys)
     assert all(isinstance(item, SourceRecord) for item in items), items
     return [item.record for item in items]
@@ -326,7 +330,7 @@ def test_blocks_of_lines_do_not_depend_on_where_reads_end(content, chunk):
                 for block in blocks
                 for line in block
             ]
-        except lines.ReadingError:
+        except ReadingError:
             assert content.startswith((b"\xff\xfe", b"\xfe\xff"))
             return
     expected = content.removeprefix(b"\xef\xbb\xbf").split(b"\n")
@@ -347,26 +351,28 @@ def test_what_json_writes_is_read_back(rows):
     for ascii_only in (True, False):
         as_lines = "".join(json.dumps(row, ensure_ascii=ascii_only) + "\n" for row in rows)
         stream = io.BytesIO(as_lines.encode("utf-8"))
-        reader = documents.read_json
-        from mixture_builder.io.readers.jsonl import read_jsonl
-
-        assert [i.record for i in read_jsonl(stream, name="a", source=Source())] == rows
+        items = list(read_jsonl(stream, name="a", source=Source()))
+        assert items == [
+            SourceRecord(place=f"a#L{number}", record=row) for number, row in enumerate(rows, 1)
+        ]
         array = io.BytesIO(json.dumps(rows, ensure_ascii=ascii_only).encode("utf-8"))
-        assert [i.record for i in reader(array, name="a", source=Source())] == rows
+        items = list(documents.read_json(array, name="a", source=Source()))
+        assert items == [
+            SourceRecord(place=f"a#{number}", record=row) for number, row in enumerate(rows)
+        ]
 
 
 @given(st.lists(st.tuples(_texts, _texts), max_size=5))
 def test_what_the_csv_module_writes_is_read_back(rows):
     """Quoted line breaks, quotes, commas and carriage returns survive."""
-    from mixture_builder.io.readers.tables import read_table
-
     out = io.StringIO(newline="")
     csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
     source = Source(format="csv", header=False, columns=("a", "b"))
     stream = io.BytesIO(out.getvalue().encode("utf-8"))
 
-    found = [item.record for item in read_table(stream, name="x", source=source)]
-    assert found == [{"a": a, "b": b} for a, b in rows]
+    items = list(read_table(stream, name="x", source=source))
+    assert all(isinstance(item, SourceRecord) for item in items)
+    assert [getattr(item, "record", None) for item in items] == [{"a": a, "b": b} for a, b in rows]
 
 
 @given(st.text() | st.binary() | st.lists(st.text()) | st.dictionaries(st.text(), st.text()))

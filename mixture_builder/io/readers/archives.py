@@ -11,7 +11,7 @@ import tarfile
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
@@ -19,6 +19,7 @@ from mixture_builder.io.readers.content import one_way, seekable, unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 
 _CHUNK = 1 << 20
+_STALL_SECONDS = 60
 
 
 def open_members(
@@ -60,10 +61,24 @@ def _opened(location: str) -> Iterator[BinaryIO]:
         return
     from fsspec.core import url_to_fs
 
+    if location.startswith(("http://", "https://")):
+        # One request a file (block size 0): many servers cannot serve parts, and reading
+        # goes front to back anyway. The stream claims to seek, but cannot.
+        file_system, path = url_to_fs(location, client_kwargs=_web_options())
+        with file_system.open(path, "rb", block_size=0) as page:
+            yield one_way(page)
+        return
     file_system, path = url_to_fs(location)
     with file_system.open(path, "rb") as remote:
-        # A web server that tells no size sends a stream that claims to seek, but cannot.
-        yield remote if getattr(remote, "size", None) is not None else one_way(remote)
+        yield remote
+
+
+def _web_options() -> dict[str, Any]:
+    from aiohttp import ClientTimeout
+
+    # aiohttp's own limit is five minutes for the whole file, however well it arrives.
+    timeout = ClientTimeout(total=None, sock_connect=_STALL_SECONDS, sock_read=_STALL_SECONDS)
+    return {"timeout": timeout, "trust_env": True}
 
 
 def _descend(

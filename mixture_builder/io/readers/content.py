@@ -17,7 +17,6 @@ HEAD_BYTES = 512
 MAX_SPOOLED_BYTES = 8 * 1024**3
 """Largest archive or Parquet file inside an archive that is copied to a temporary file."""
 
-_SPOOL_IN_MEMORY = 16 * 1024 * 1024
 _CHUNK = 1 << 20
 
 FORMAT_WORDS: dict[Format, str] = {
@@ -163,7 +162,7 @@ def seekable(stream: BinaryIO) -> BinaryIO:
     """`stream` itself, or a temporary copy of it when it cannot seek; close the copy."""
     if stream.seekable():
         return stream
-    copy = tempfile.SpooledTemporaryFile(max_size=_SPOOL_IN_MEMORY)  # noqa: SIM115
+    copy = tempfile.TemporaryFile()  # noqa: SIM115
     size = 0
     while chunk := stream.read(_CHUNK):
         size += len(chunk)

@@ -242,9 +242,10 @@ def _matches(root: str, location: str) -> Iterator[tuple[str, str]]:
     from fsspec.core import url_to_fs
 
     file_system, path = url_to_fs(location)
+    folder = url_to_fs(fixed)[1].rstrip("/") + "/"
     for found in file_system.glob(path):
-        address = str(file_system.unstrip_protocol(found))
-        yield fixed_name + address[len(fixed) :], address
+        rest = found[len(folder) :]
+        yield fixed_name + rest, fixed + rest
 
 
 def _before_star(pattern: str) -> str:

@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from gzip import BadGzipFile
 from typing import BinaryIO
 
 from mixture_builder.errors import SourceError
@@ -183,6 +184,11 @@ def _source_error(
 
 
 def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
+    cause = problem.__cause__
+    if isinstance(problem, FileNotFoundError) and isinstance(cause, Exception):
+        # fsspec says "not found" of web pages whatever the matter was; the cause knows.
+        gone = isinstance(cause, FileNotFoundError) or getattr(cause, "status", 0) == 404
+        problem = problem if gone else cause
     expected = FORMAT_WORDS[file.format]
     again = "Fetch the file again."
     if isinstance(problem, EOFError) or "unexpected end of data" in str(problem):
@@ -229,4 +235,4 @@ def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
 
 def _is_unpacking_error(problem: Exception) -> bool:
     # gzip and bz2 raise OSError without a number; the operating system always gives one.
-    return isinstance(problem, OSError) and problem.errno is None and not problem.filename
+    return isinstance(problem, BadGzipFile) or (type(problem) is OSError and problem.errno is None)
