@@ -94,6 +94,12 @@ class RowMaker:
                 row[field.name] = check(value)
             except _WrongType as problem:
                 return RowProblem(reason="wrong_type", field=field.name, detail=str(problem))
+            if row[field.name] == [] and not field.optional:
+                return RowProblem(
+                    reason="missing_field",
+                    field=field.name,
+                    detail="found a list without values; expected a value",
+                )
         if self._has_options:
             return _check_options(row)
         return row
@@ -124,7 +130,7 @@ def _int(value: Any) -> int:
         number = int(value)
     except (ValueError, OverflowError):
         raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number") from None
-    if number != float(value) or abs(number) >= 2**63:
+    if (isinstance(value, float) and number != value) or abs(number) >= 2**63:
         raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number")
     return number
 
@@ -160,8 +166,9 @@ def row_identity(row: Row, names: tuple[str, ...], occurrence: int = 0) -> int:
     parts = []
     for name in sorted(names):
         value = row[name]
-        text = "\x1e".join(value) if isinstance(value, list) else str(value)
-        parts.append(f"{name}\x1f{text}")
+        # Lengths keep apart what a separator inside a text would run together.
+        texts = value if isinstance(value, list) else [str(value)]
+        parts.append(f"{name}\x1f{','.join(str(len(t)) for t in texts)}\x1f{''.join(texts)}")
     if occurrence:
         parts.append(str(occurrence))
     return identity("\x1d".join(parts).encode("utf-8"))

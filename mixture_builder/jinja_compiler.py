@@ -44,13 +44,15 @@ _COMPARISONS = {
     "notin": "not in",
 }
 
-_PLAIN_FILTERS = frozenset(
-    "abs capitalize count float int length list lower round string title trim upper wordcount".split()
+_FILTERS = frozenset(
+    "abs capitalize count first float int join last length list lower replace round string title "
+    "trim upper wordcount".split()
 )
-"""Filters that take their value and constant arguments, and no environment."""
+"""Filters that are called with their value and arguments, and perhaps the environment."""
 
-_CONTEXT_FILTERS = frozenset(["first", "join", "last", "replace"])
-"""Filters that take the environment or evaluation context first."""
+
+_TOO_DEEP_FOR_PYTHON = (SyntaxError, RecursionError, MemoryError)
+"""What Python's parser raises for source nested deeper than it can follow."""
 
 
 class _NotCompilable(Exception):
@@ -116,6 +118,8 @@ def compile_text(source: str) -> CompiledText:
         many = _build_text(tree, names)
     except _NotCompilable as reason:
         fallback = str(reason)
+    except _TOO_DEEP_FOR_PYTHON:
+        fallback = "expressions nested too deep"
     return CompiledText(
         source=source, names=names, fallback=fallback, _many=many, _one=render_function(source)
     )
@@ -163,6 +167,8 @@ def compile_expression(source: str) -> CompiledExpression:
         fast = _build_expression(tree)
     except _NotCompilable as reason:
         fallback = str(reason)
+    except _TOO_DEEP_FOR_PYTHON:
+        fallback = "expressions nested too deep"
     return CompiledExpression(
         source=source,
         names=names,
@@ -339,13 +345,13 @@ class _Writer:
             raise _NotCompilable(f"named arguments of the filter '{node.name}'")
         arguments = [self.value(node.node), *map(self.value, node.args)]
         function = f"_f_{node.name}"
-        if node.name in _CONTEXT_FILTERS:
-            found = environment().filters[node.name]
-            first = "_env" if found.jinja_pass_arg.name == "environment" else "_context"
-            arguments.insert(0, first)
-        elif node.name not in _PLAIN_FILTERS:
+        if node.name not in _FILTERS:
             raise _NotCompilable(f"the filter '{node.name}'")
-        self.scope[function] = environment().filters[node.name]
+        found = environment().filters[node.name]
+        passed = getattr(found, "jinja_pass_arg", None)
+        if passed is not None:
+            arguments.insert(0, "_env" if passed.name == "environment" else "_context")
+        self.scope[function] = found
         return f"{function}({', '.join(arguments)})"
 
     def method(self, node: nodes.Call) -> str:

@@ -7,11 +7,11 @@ or assignment, and bounds on what multiplication, replacement and loops can blow
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -42,6 +42,15 @@ MAX_TEXT = 16_000_000
 
 MAX_LOOP_DEPTH = 2
 
+MAX_DEPTH = 50
+"""Deepest nesting of a syntax tree; Jinja's own parser and Python's fail soon beyond it."""
+
+MAX_ITEMS = 100_000
+"""Most items that `batch` and `slice` may fill up to."""
+
+MAX_DIGITS = 100
+"""Most digits that `round` may be asked for."""
+
 _FORBIDDEN = {
     nodes.Include: "include",
     nodes.Import: "import",
@@ -56,6 +65,10 @@ _FORBIDDEN = {
     nodes.With: "with",
     nodes.ScopedEvalContextModifier: "autoescape",
 }
+
+
+_RESERVED = frozenset(["self", "super", "caller", "varargs", "kwargs"])
+"""Names that Jinja gives a meaning of its own."""
 
 
 class SafeEnvironment(ImmutableSandboxedEnvironment):
@@ -111,6 +124,22 @@ def _bounded_replace(eval_ctx: Any, s: str, old: str, new: str, count: int | Non
 _bounded_replace.jinja_pass_arg = FILTERS["replace"].jinja_pass_arg  # type: ignore[attr-defined]
 
 
+def _bounded_groups(name: str) -> Callable[..., Any]:
+    def group(value: Any, size: int, fill_with: Any = None) -> Any:
+        if size > MAX_ITEMS:
+            raise SecurityError(f"{name} would make more than {MAX_ITEMS:,} items")
+        return list(FILTERS[name](value, size, fill_with))
+
+    return group
+
+
+def _bounded_round(value: float, precision: int = 0, method: str = "common") -> float:
+    if abs(precision) > MAX_DIGITS:
+        raise SecurityError(f"round is allowed to at most {MAX_DIGITS} digits")
+    result: float = FILTERS["round"](value, precision, method)
+    return result
+
+
 @lru_cache(maxsize=1)
 def environment() -> SafeEnvironment:
     """The environment; one for the process, since it holds no state of its own."""
@@ -120,21 +149,41 @@ def environment() -> SafeEnvironment:
     env.globals.clear()
     env.filters = {name: FILTERS[name] for name in FILTER_NAMES}
     env.filters["replace"] = _bounded_replace
+    env.filters["round"] = _bounded_round
+    env.filters["batch"] = _bounded_groups("batch")
+    env.filters["slice"] = _bounded_groups("slice")
     env.tests = {name: TESTS[name] for name in [*TEST_NAMES, *TEST_MARKS]}
     return env
 
 
+@lru_cache(maxsize=20_000)
 def parse(source: str) -> nodes.Template:
-    """The syntax tree of a template.
+    """The syntax tree of a template; the same object for the same text, not to be changed.
 
     Raises:
       TemplateSyntaxError: with line and message, for anything that is no Jinja, and for
         tags, filters, tests and nestings that are not allowed here.
     """
     env = environment()
-    tree = env.parse(source)
+    try:
+        tree = env.parse(source)
+        depth = _depth(tree)
+    except RecursionError:
+        raise TemplateSyntaxError(_TOO_DEEP, 1) from None
+    except (ValueError, OverflowError) as problem:
+        # Python refuses whole numbers of thousands of digits.
+        raise TemplateSyntaxError(str(problem).split(";", maxsplit=1)[0], 1) from None
+    if depth > MAX_DEPTH:
+        raise TemplateSyntaxError(_TOO_DEEP, 1)
     _check(tree, env)
     return tree
+
+
+_TOO_DEEP = f"found expressions or tags nested too deep; expected at most {MAX_DEPTH} levels"
+
+
+def _depth(node: nodes.Node) -> int:
+    return 1 + max((_depth(child) for child in node.iter_child_nodes()), default=0)
 
 
 def parse_expression(source: str) -> nodes.Expr:
@@ -159,6 +208,8 @@ def _check(tree: nodes.Template, env: Environment) -> None:
         for kind, word in _FORBIDDEN.items():
             if isinstance(node, kind):
                 raise TemplateSyntaxError(f"'{word}' is not allowed", node.lineno)
+        if isinstance(node, nodes.Name) and node.name in _RESERVED:
+            raise TemplateSyntaxError(f"the name '{node.name}' is not allowed", node.lineno)
         if isinstance(node, nodes.Filter) and node.name not in env.filters:
             raise TemplateSyntaxError(
                 f"found the filter '{node.name}'; expected one of {', '.join(env.filters)}",
@@ -183,15 +234,24 @@ def _loop_depth(node: nodes.Node) -> int:
 
 
 def names_used(tree: nodes.Node) -> frozenset[str]:
-    """Names that a tree reads from its row, without loop variables."""
-    bound = {n.name for n in _named(tree) if n.ctx == "store"} | {"loop"}
-    return frozenset(n.name for n in _named(tree) if n.ctx == "load") - bound
-
-
-def _named(tree: nodes.Node) -> Iterator[nodes.Name]:
+    """Names that a tree reads from its row; a loop's variables count outside the loop only."""
     if isinstance(tree, nodes.Name):
-        yield tree
-    yield from tree.find_all(nodes.Name)
+        return frozenset([tree.name] if tree.ctx == "load" else [])
+    if isinstance(tree, nodes.For):
+        inside = _names_of([*tree.body, *([tree.test] if tree.test else [])])
+        bound = {n.name for n in _targets(tree.target)} | {"loop"}
+        return names_used(tree.iter) | (inside - bound) | _names_of(tree.else_)
+    return _names_of(tree.iter_child_nodes())
+
+
+def _names_of(trees: Iterable[nodes.Node]) -> frozenset[str]:
+    return frozenset().union(*(names_used(tree) for tree in trees))
+
+
+def _targets(target: nodes.Node) -> Iterator[nodes.Name]:
+    if isinstance(target, nodes.Name):
+        yield target
+    yield from target.find_all(nodes.Name)
 
 
 def render_function(source: str) -> Callable[[dict[str, Any]], str]:
@@ -201,8 +261,13 @@ def render_function(source: str) -> Callable[[dict[str, Any]], str]:
       TemplateError: an undefined name, a forbidden access, or a failing filter.
     """
     parse(source)
-    template = environment().from_string(source)
-    return lambda row: template.render(row)
+    return lambda row: _template(source).render(row)
+
+
+@lru_cache(maxsize=20_000)
+def _template(source: str) -> Template:
+    """Jinja's own compilation, made when a row first needs it: most texts never do."""
+    return environment().from_string(source)
 
 
 def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
@@ -212,16 +277,20 @@ def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
       TemplateError: as for `render_function`.
     """
     parse_expression(source)
-    compiled = environment().compile_expression(source, undefined_to_none=False)
 
     def evaluate(record: dict[str, Any]) -> Any:
-        value = compiled(record)
+        value = _expression(source)(record)
         if isinstance(value, StrictUndefined):
             # Asking for the text of an undefined value raises Jinja's own message.
             str(value)
         return value
 
     return evaluate
+
+
+@lru_cache(maxsize=20_000)
+def _expression(source: str) -> Callable[..., Any]:
+    return environment().compile_expression(source, undefined_to_none=False)
 
 
 def describe(problem: Exception) -> str:

@@ -16,7 +16,7 @@ from typing import Any
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.recipes import Settings, Shots
-from mixture_builder.styles import Styles, styles_from_json
+from mixture_builder.styles import StylePools, styles_from_json
 from mixture_builder.templates import PromptTemplate, templates_from_json, templates_to_json
 from mixture_builder.variants import Cell
 
@@ -58,9 +58,9 @@ class Lock:
     format: str
 
     @cached_property
-    def style_pools(self) -> Styles:
+    def style_pools(self) -> StylePools:
         """The pools, ready to be drawn from."""
-        return styles_from_json(dict(self.styles))
+        return StylePools(styles_from_json(dict(self.styles)))
 
     @cached_property
     def fingerprint(self) -> str:

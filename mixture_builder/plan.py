@@ -10,19 +10,23 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
+from functools import lru_cache
 
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.errors import RecipeError
 from mixture_builder.rates import quotas, shares, whole_weights
 from mixture_builder.recipes import MixtureRecipe, Settings, Submixture
 from mixture_builder.templates import TemplateSet
-from mixture_builder.variants import Cell
+from mixture_builder.variants import Cell, check_cycle
 
 EXAMPLES_PER_SHARD = 25_000
 """Shards are about this large unless the recipe says otherwise: tens of megabytes."""
 
 RESERVED_FRACTION = 5
 """A reserved pool is at most one row in so many, so that small tasks keep queries."""
+
+
+_NO_RATE = "its rate, or that of a part around it, is 0"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -121,16 +125,22 @@ def make_plan(
         if rows.get(task, 0) < 1:
             left_out[task] = "no row is left of its source"
             continue
-        alive[task] = _candidate(cards[task], part, templates[cards[task].templates], rows[task])
+        try:
+            alive[task] = _candidate(
+                cards[task], part, templates[cards[task].templates], rows[task]
+            )
+        except RecipeError as problem:
+            left_out[task] = str(problem)
     tree = _Tree(recipe.root, owners, alive)
-    if not tree.shares:
+    if not any(tree.shares.values()):
+        left_out.update({task: _NO_RATE for task in tree.shares})
         raise RecipeError(
             f"{recipe.file}: none of its {len(owners)} tasks can be built; expected at least one. "
             + _reasons(left_out)
         )
     for task, share in tree.shares.items():
         if not share:
-            left_out[task] = "its rate, or that of a part around it, is 0"
+            left_out[task] = _NO_RATE
     if recipe.examples:
         total = recipe.examples
     else:
@@ -213,18 +223,13 @@ def _candidate(
             has_options=card.has_options,
             settings=part.settings,
             exemplars_exist=rows > 1,
-            fields=card.template_names(),
         ),
     )
 
 
+@lru_cache(maxsize=4096)
 def cells_of(
-    templates: TemplateSet,
-    *,
-    has_options: bool,
-    settings: Settings,
-    exemplars_exist: bool,
-    fields: frozenset[str] | None = None,
+    templates: TemplateSet, *, has_options: bool, settings: Settings, exemplars_exist: bool
 ) -> tuple[Cell, ...]:
     """What a task's examples are spent on.
 
@@ -233,14 +238,17 @@ def cells_of(
     zero-shot one: shares are moved, never lost.
 
     Raises:
-      RecipeError: if no template serves any variant that the settings ask for.
+      RecipeError: if no template serves any variant that the settings ask for, or rates have
+        so many digits that variants cannot be dealt out.
     """
     rates = {v: rate for v, rate in settings.variants if rate}
     serving = {
         variant: [
             i
             for i, t in enumerate(templates.templates)
-            if variant in t.served(has_options=has_options)
+            if variant in t.served(
+                has_options=has_options, mixed=settings.shots.mixed_templates
+            )
         ]
         for variant in ("zs_opt", "zs_noopt", "fs_opt", "fs_noopt")
     }
@@ -268,6 +276,7 @@ def cells_of(
         if inversion:
             parts.append((variant, "inverted", rate * inversion / (1 + inversion), tuple(inverted)))
     weights = whole_weights([rate for _, _, rate, _ in parts])
+    check_cycle(weights)
     return tuple(
         Cell(variant=variant, direction=direction, weight=weight, quota=0, templates=indices)
         for (variant, direction, _, indices), weight in zip(parts, weights, strict=True)
@@ -335,10 +344,23 @@ class _Tree:
 
     def largest_without_repeat(self, rows: Mapping[str, int]) -> int:
         """The largest total at which every quota is at most the task's rows."""
-        total = int(min(Fraction(rows[t] + 1) / s for t, s in self.shares.items() if s)) + 1
+        total = self._most(self._root, rows)
         while total and any(q > rows[task] for task, q in self.quotas(total).items()):
             total -= 1
         return total
+
+    def _most(self, part: Submixture, rows: Mapping[str, int]) -> int:
+        """A bound: no larger quota of a part can leave each of its tasks within its rows."""
+        own = self._tasks.get(part.path, {})
+        rates = own if any(own.values()) else self._rates(part)
+        if own is rates:
+            most = {task: rows[task] for task, rate in rates.items() if rate}
+        else:
+            most = {p.path: self._most(p, rows) for p in part.parts if rates[p.path]}
+        # A quota is more than share * total - 1, so total is below (most + 1) / share.
+        split = shares(rates)
+        near = (-(-(bound + 1) // split[name]) - 1 for name, bound in most.items())
+        return min(sum(most.values()), *near)
 
 
 def _reasons(left_out: Mapping[str, str]) -> str:

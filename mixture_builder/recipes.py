@@ -214,7 +214,8 @@ def _settings(around: Settings, raw: Mapping[str, Any]) -> Settings:
         shots = raw["shots"]
         changed = result.shots
         if "counts" in shots:
-            counts = tuple((int(n), exact(rate)) for n, rate in shots["counts"].items())
+            # Sorted, so that the order of keys decides nothing.
+            counts = tuple(sorted((int(n), exact(rate)) for n, rate in shots["counts"].items()))
             changed = replace(changed, counts=counts)
         if "pool" in shots:
             changed = replace(changed, pool=0 if shots["pool"] == "all" else shots["pool"])
@@ -237,6 +238,14 @@ def _settings(around: Settings, raw: Mapping[str, Any]) -> Settings:
 
 def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
     lines = find_lines(path)
+    if recipe.raw["size"].get("no_repeat") is False:
+        yield error(
+            recipe.file,
+            "size.no_repeat",
+            "found false; expected true, or a number of examples beside nothing else.",
+            "Write size: {examples: N}, or no_repeat: true.",
+            line_of(lines, ("size", "no_repeat")),
+        )
     for part in recipe.root.walk():
         place: tuple[str | int, ...] = ()
         for name in part.path.split(".") if part.path else []:

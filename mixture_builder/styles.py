@@ -186,6 +186,45 @@ class Styles:
         return DialogStyle(lead_in=lead_in, speakers=speakers, turn_end=turn_end)
 
 
+class StylePools:
+    """Styles drawn by number or by random bits; each is put together once.
+
+    Args:
+      styles: the pools.
+    """
+
+    def __init__(self, styles: Styles) -> None:
+        self.styles = styles
+        # Every mix of pieces, and the remainders that put options on one line.
+        self.option_styles = (
+            len(styles.option_lead_ins)
+            * len(styles.option_items)
+            * len(styles.option_endings)
+            * INLINE_ONE_IN
+            * max(1, len(styles.option_separators))
+        )
+        self._option_styles: dict[int, OptionStyle] = {}
+        self._exemplar_styles = {
+            questions: styles.exemplar_styles(questions=questions) for questions in (False, True)
+        }
+
+    def option_style(self, number: int) -> OptionStyle:
+        """The option style with a number in [0, option_styles)."""
+        style = self._option_styles.get(number)
+        if style is None:
+            style = self._option_styles[number] = self.styles.option_style(number)
+        return style
+
+    def exemplar_style(self, bits: int, *, questions: bool) -> tuple[ExemplarLabels, Separator]:
+        """Labels and separator that random bits choose, of those that fit."""
+        pairs = self._exemplar_styles[questions]
+        return pairs[bits % len(pairs)]
+
+    def dialog_style(self, bits: int) -> DialogStyle:
+        """The dialog style that random bits choose."""
+        return self.styles.dialog_style(bits)
+
+
 def _pick(pool: Sequence[Any], bits: int) -> tuple[Any, int]:
     bits, index = divmod(bits, len(pool))
     return pool[index], bits

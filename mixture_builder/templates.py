@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from mixture_builder.variants import VARIANTS
 from mixture_builder.yaml_files import check_against_schema, find_lines, line_of, load_yaml
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptTemplate:
     """A named pair of Jinja texts, and how it looks in few-shot prompts.
 
@@ -51,17 +52,22 @@ class PromptTemplate:
         """The compiled target text for exemplars and queries."""
         return compile_text((self.few_shot_target if few_shot else "") or self.target)
 
+    @cached_property
     def names(self) -> frozenset[str]:
         """Every name that any of its texts reads."""
         texts = [self.input, self.target, self.instruction, self.few_shot_input, self.few_shot_target]
         return frozenset(name for text in texts if text for name in compile_text(text).names)
 
-    def served(self, *, has_options: bool) -> tuple[str, ...]:
+    def served(self, *, has_options: bool, mixed: bool = False) -> tuple[str, ...]:
         """The variants it serves for a task with or without answer options.
 
         A prompt that shows `options_text` under an `if` serves both, one that shows it
         without an `if` only the variants with options, one that never shows it only those
         without. A task without options knows only the variants without.
+
+        Args:
+          has_options: whether the task has answer options.
+          mixed: whether few-shot prompts mix templates, and so use `input` as it is.
         """
         result = []
         for variant in VARIANTS:
@@ -71,7 +77,8 @@ class PromptTemplate:
                 continue
             if shows and not has_options:
                 continue
-            use = _use_of_options((self.few_shot_input if few_shot else "") or self.input)
+            own = self.few_shot_input if few_shot and not mixed else ""
+            use = _use_of_options(own or self.input)
             if use == "either" or use == ("always" if shows else "never"):
                 result.append(variant)
         return tuple(result)
@@ -137,13 +144,14 @@ def templates_from_json(raw: list[dict[str, Any]]) -> tuple[PromptTemplate, ...]
     )
 
 
+@lru_cache(maxsize=50_000)
 def _use_of_options(source: str) -> str:
     """`always`, `never` or `either`: whether a text needs the list of options.
 
-    Shown outside every `if`: always. Named only in conditions and under them: either.
+    Shown outside every `if`: always. Shown only under conditions that name it: either.
     """
     tree = parse(source)
-    if "options_text" not in names_used(tree):
+    if "options_text" not in _shown_names(tree):
         return "never"
     return "always" if _shown_outside_condition(tree) else "either"
 
@@ -176,7 +184,7 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
     if findings:
         return None, findings
     templates = templates_from_json(data["templates"])
-    findings = list(_check(templates, path, shown_as))
+    findings = _check(templates, path, shown_as)
     if findings:
         return None, findings
     return TemplateSet(name=name, file=shown_as, about=data["about"], templates=templates), []
@@ -193,42 +201,40 @@ def template_names(folder: Path) -> list[str]:
 
 def _check(
     templates: tuple[PromptTemplate, ...], path: Path, shown_as: str
-) -> Iterator[Finding]:
-    lines = find_lines(path)
+) -> list[Finding]:
+    """What a JSON Schema cannot say."""
+    found: list[tuple[int, str, str, str]] = []
     first: dict[str, int] = {}
     for index, template in enumerate(templates):
-        at: tuple[str | int, ...] = ("templates", index)
         if template.id in first:
-            yield error(
-                shown_as,
-                f"templates[{index}].id",
-                f"found the id '{template.id}', which templates[{first[template.id]}] has already.",
-                "Give each template an id of its own.",
-                line_of(lines, (*at, "id")),
+            message = (
+                f"found the id '{template.id}', which templates[{first[template.id]}] has already."
             )
+            found.append((index, "id", message, "Give each template an id of its own."))
         first.setdefault(template.id, index)
         for key, text in _texts(template):
-            place = f"templates[{index}] '{template.id}'.{key}"
-            line = line_of(lines, (*at, *key.split(".")))
             try:
                 compile_text(text)
             except TemplateSyntaxError as problem:
-                yield error(
-                    shown_as,
-                    place,
-                    f"no valid template, in its line {problem.lineno}: {problem.message}.",
-                    "See the reference of templates for what they may hold.",
-                    line,
+                message = f"no valid template, in its line {problem.lineno}: {problem.message}."
+                found.append(
+                    (index, key, message, "See the reference of templates for what they may hold.")
                 )
                 continue
             if "|||" in text:
-                yield error(
-                    shown_as,
-                    place,
-                    "found '|||', which separates prompt and target elsewhere.",
-                    "Write the two as input and target.",
-                    line,
-                )
+                message = "found '|||', which separates prompt and target elsewhere."
+                found.append((index, key, message, "Write the two as input and target."))
+    lines = find_lines(path) if found else {}
+    return [
+        error(
+            shown_as,
+            f"templates[{index}] '{templates[index].id}'.{key}",
+            message,
+            remedy,
+            line_of(lines, ("templates", index, *key.split("."))),
+        )
+        for index, key, message, remedy in found
+    ]
 
 
 def _texts(template: PromptTemplate) -> Iterator[tuple[str, str]]:
@@ -255,7 +261,7 @@ def check_names(
     """
     for index, template in enumerate(templates.templates):
         place = f"templates[{index}] '{template.id}'"
-        for name in sorted(template.names() - known):
+        for name in sorted(template.names - known):
             yield error(
                 templates.file,
                 place,
@@ -271,14 +277,21 @@ def check_names(
                     f"requires '{name}', which is no optional field of the card {task}.",
                     did_you_mean(name, optional) or "Leave it out.",
                 )
-        yield from _leaks(template, templates.file, place)
+        for where, field in _leaks(template):
+            yield error(
+                templates.file,
+                f"{place}.{where}",
+                f"shows '{{{{ {field} }}}}', which is the target.",
+                "Leave it out of the prompt.",
+            )
 
 
 _BARE_NAME = re.compile(r"\{\{-?\s*([a-z_][a-z0-9_]*)\s*-?\}\}")
 
 
-def _leaks(template: PromptTemplate, file: str, place: str) -> Iterator[Finding]:
-    """A target that is one field alone must not stand in the prompt it is asked from."""
+@lru_cache(maxsize=50_000)
+def _leaks(template: PromptTemplate) -> tuple[tuple[str, str], ...]:
+    """Texts of a template that show the field that is its whole target, with that field."""
     for few_shot in (False, True):
         target = (template.few_shot_target if few_shot else "") or template.target
         alone = _BARE_NAME.fullmatch(target.strip())
@@ -286,16 +299,12 @@ def _leaks(template: PromptTemplate, file: str, place: str) -> Iterator[Finding]
             continue
         source = (template.few_shot_input if few_shot else "") or template.input
         field = alone[1]
-        same = {"answer": {"answer", "answer_text"}}.get(field, {field})
+        answer = {"answer", "answer_text"}
+        same = answer if field in answer else {field}
         if same & _shown_names(parse(source)):
-            where = "few_shot." if few_shot and template.few_shot_input else ""
-            yield error(
-                file,
-                f"{place}.{where}input",
-                f"shows '{{{{ {field} }}}}', which is the target.",
-                "Leave it out of the prompt.",
-            )
-            return
+            where = "few_shot.input" if few_shot and template.few_shot_input else "input"
+            return ((where, field),)
+    return ()
 
 
 def _shown_names(node: nodes.Node) -> frozenset[str]:

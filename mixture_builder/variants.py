@@ -61,14 +61,22 @@ class Cell:
         return self.variant.endswith("_opt")
 
 
+def check_cycle(weights: Sequence[int]) -> None:
+    """Refuses weights whose cycle is too long to be dealt out.
+
+    Raises:
+      RecipeError: if it is longer than `MAX_CYCLE`.
+    """
+    if sum(weights) > MAX_CYCLE:
+        raise RecipeError(
+            f"found variant rates that only meet again after {sum(weights):,} draws; expected "
+            f"rates that do within {MAX_CYCLE:,}. Write them with fewer digits."
+        )
+
+
 @lru_cache(maxsize=256)
 def _cycle(weights: tuple[int, ...]) -> tuple[Indices, Indices]:
-    length = sum(weights)
-    if length > MAX_CYCLE:
-        raise RecipeError(
-            f"found variant rates that only meet again after {length:,} draws; expected rates "
-            f"that do within {MAX_CYCLE:,}. Write them with fewer digits."
-        )
+    check_cycle(weights)
     cells = np.repeat(np.arange(len(weights)), weights)
     ordinals = np.concatenate([np.arange(w) for w in weights])
     # Webster's order: the j-th of w stands at (j + 1/2) / w of the cycle. Equal fractions

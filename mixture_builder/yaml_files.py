@@ -8,6 +8,7 @@ file, line, what was found, what was expected and the way out.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
@@ -54,7 +55,19 @@ def _construct_mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     return mapping
 
 
+def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:
+    value: float = loader.construct_yaml_float(node)
+    if not math.isfinite(value):
+        raise yaml.constructor.ConstructorError(
+            None, None, f"found {node.value}; expected a finite number", node.start_mark
+        )
+    return value
+
+
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+_StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
+# A date is a text like any other: JSON has no word for it.
+_StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
 
 
 def load_yaml(path: Path, *, shown_as: str) -> tuple[Any, list[Finding]]:
@@ -158,8 +171,15 @@ def schema(name: str) -> dict[str, Any]:
 def _validator(name: str) -> Draft202012Validator:
     # Imported here because --help must not pay for it.
     from jsonschema import Draft202012Validator
+    from jsonschema.validators import extend
 
-    return Draft202012Validator(schema(name))
+    # JSON Schema takes 4.0 for a whole number; counts and seeds have to be written as one.
+    types = Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    )
+    validator: Any = extend(Draft202012Validator, type_checker=types)
+    made: Draft202012Validator = validator(schema(name))
+    return made
 
 
 def check_against_schema(
@@ -319,7 +339,7 @@ def _explain(problem: ValidationError) -> Iterator[tuple[tuple[str | int, ...], 
         yield (where, f"found {len(value)} entries; expected at least {limit}.", "") if rule != (
             "minLength"
         ) else (where, "found an empty text; expected some.", "")
-    elif rule in {"maxLength", "maxItems"}:
+    elif rule in {"maxLength", "maxItems", "maxProperties"}:
         unit = "characters" if rule == "maxLength" else "entries"
         yield (where, f"found {len(value)} {unit}; expected at most {limit}.", "")
     elif rule in {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}:

@@ -91,7 +91,7 @@ class HashingWriter(io.RawIOBase):
 
 
 @contextmanager
-def atomic_output(url: str) -> Iterator[HashingWriter]:
+def atomic_output(url: str, *, durable: bool = True) -> Iterator[HashingWriter]:
     """A binary file that gets the name `url` when the block ends without an error.
 
     Parent folders are made. An existing file is replaced in one step; after an error it is
@@ -99,12 +99,17 @@ def atomic_output(url: str) -> Iterator[HashingWriter]:
     fsync of the file, so a crash of the machine leaves the old or the new bytes) and on
     any fsspec URL (written under a temporary key, then moved).
 
+    Args:
+      url: local path or fsspec URL of the file.
+      durable: whether a local file is on the disk when the block ends. Without it, a crash of
+        the machine may lose the file, which is right for what can be made again at once.
+
     Raises:
       BuildError: when the storage refuses to open, write or rename.
     """
     filesystem, path = fsspec.core.url_to_fs(url)
     if isinstance(filesystem, LocalFileSystem):
-        with _atomic_local(url, Path(path)) as writer:
+        with _atomic_local(url, Path(path), durable=durable) as writer:
             yield writer
     else:
         with _atomic_remote(url, filesystem, path) as writer:
@@ -112,7 +117,7 @@ def atomic_output(url: str) -> Iterator[HashingWriter]:
 
 
 @contextmanager
-def _atomic_local(url: str, path: Path) -> Iterator[HashingWriter]:
+def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWriter]:
     partial = path.with_name(temporary_name(path.name))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -125,7 +130,8 @@ def _atomic_local(url: str, path: Path) -> Iterator[HashingWriter]:
             yield writer
             try:
                 file.flush()
-                os.fsync(file.fileno())
+                if durable:
+                    os.fsync(file.fileno())
             except OSError as error:
                 raise _cannot_write(url, error) from error
         finally:
@@ -139,7 +145,8 @@ def _atomic_local(url: str, path: Path) -> Iterator[HashingWriter]:
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    if durable:
+        _sync_folder(path.parent)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -127,14 +127,15 @@ def write_task(
       BuildError: if the storage refuses.
     """
     folder = task_folder(store, stored.task, stored.fingerprint)
-    with atomic_output(str(folder / "rows.arrow")) as output:
+    # Nothing waits for the disk: what a crash of the machine may lose is ingested again.
+    with atomic_output(str(folder / "rows.arrow"), durable=False) as output:
         with pa.ipc.new_file(output, schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
-    with atomic_output(str(folder / "quarantine.jsonl")) as output:
+    with atomic_output(str(folder / "quarantine.jsonl"), durable=False) as output:
         for entry in quarantine:
             output.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    with atomic_output(str(folder / "meta.json")) as output:
+    with atomic_output(str(folder / "meta.json"), durable=False) as output:
         text = json.dumps(asdict(stored), ensure_ascii=False, indent=1)
         output.write(text.encode("utf-8", "replace"))
 
@@ -156,6 +157,7 @@ class StoredRows:
                 f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
             ) from None
         self.count = expected_rows
+        self._blocks: dict[int, pa.RecordBatch] = {}
         blocks = self._reader.num_record_batches
         if blocks != -(-expected_rows // BLOCK_ROWS) or (
             blocks
@@ -171,11 +173,18 @@ class StoredRows:
 
     def _take(self, names: list[str], indices: Indices) -> pa.RecordBatch:
         blocks, inverse = np.unique(indices // BLOCK_ROWS, return_inverse=True)
-        parts = [self._reader.get_batch(int(b)).select(names) for b in blocks]
+        parts = [self._block(b).select(names) for b in blocks.tolist()]
         places = inverse * BLOCK_ROWS + indices % BLOCK_ROWS
         # Only the last block of a task is short, and it sorts last, so places hold.
         table = parts[0] if len(parts) == 1 else pa.concat_batches(parts)
         return table.take(pa.array(places))
+
+    def _block(self, number: int) -> pa.RecordBatch:
+        # A block is a view of the mapped file: keeping it costs its description only.
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = self._reader.get_batch(number)
+        return block
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""

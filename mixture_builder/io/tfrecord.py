@@ -34,10 +34,12 @@ _WRITE_BYTES = 64 * 1024 * 1024
 _READ_BYTES = 4 * 1024 * 1024
 # The level that T5X and TFDS pipelines use by default (zlib's own).
 _GZIP_LEVEL = 6
-# No message of ours comes near; a larger length is damage that the CRC happened to miss.
-_LARGEST_MESSAGE = 2**31 - 1
 
-_HEADER = struct.Struct("<QI")
+Places = npt.NDArray[np.int64]
+
+_LENGTH = struct.Struct("<Q")
+_CRC = 4
+_HEADER = _LENGTH.size + _CRC
 _MASK_DELTA = 0xA282EAD8
 
 
@@ -98,16 +100,6 @@ def read_tfrecord(
             raise _damaged(url, f"the gzip stream is broken: {error}") from error
 
 
-def masked_crc(data: bytes) -> int:
-    """CRC-32C of `data`, rotated and shifted as TFRecord stores it.
-
-    >>> hex(masked_crc(b""))
-    '0xa282ead8'
-    """
-    crc = google_crc32c.value(data)
-    return ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF
-
-
 def _write_records(table: pa.Table, output: BinaryIO) -> None:
     repetitive = [name for name in REPETITIVE_COLUMNS if name in table.column_names]
     for rows in _pieces(table):
@@ -116,7 +108,7 @@ def _write_records(table: pa.Table, output: BinaryIO) -> None:
             column = rows.column(position).combine_chunks().dictionary_encode()
             rows = rows.set_column(position, name, column)
         (batch,) = rows.combine_chunks().to_batches()
-        for records in encode_examples(batch, prefix=b"\0" * _HEADER.size, suffix=b"\0" * 4):
+        for records in encode_examples(batch, prefix=b"\0" * _HEADER, suffix=b"\0" * _CRC):
             output.write(_framed(records))
 
 
@@ -138,14 +130,14 @@ def _framed(records: pa.BinaryArray) -> memoryview:
     crcs = [
         value(text[start:end])
         for start, end in zip(
-            (starts + _HEADER.size).tolist(), (ends - 4).tolist(), strict=True
+            (starts + _HEADER).tolist(), (ends - _CRC).tolist(), strict=True
         )
     ]
     framed = np.frombuffer(text, dtype=np.uint8).copy()
-    headers = (ends - starts - (_HEADER.size + 4)).astype("<u8").view(np.uint8).reshape(-1, 8)
+    headers = (ends - starts - (_HEADER + _CRC)).astype("<u8").view(np.uint8).reshape(-1, _LENGTH.size)
     _fill(framed, starts, headers)
-    _fill(framed, starts + 8, _masked(_crc_of_eight(headers)))
-    _fill(framed, ends - 4, _masked(np.array(crcs, dtype=np.uint32)))
+    _fill(framed, starts + _LENGTH.size, _masked(_crc_of_eight(headers)))
+    _fill(framed, ends - _CRC, _masked(np.array(crcs, dtype=np.uint32)))
     return memoryview(framed[: int(ends[-1])])
 
 
@@ -159,7 +151,7 @@ def _masked(crcs: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
     wide = crcs.astype(np.uint64)
     rotated = (wide >> np.uint64(15)) | (wide << np.uint64(17))
     masked = (rotated + np.uint64(_MASK_DELTA)) & np.uint64(0xFFFFFFFF)
-    return masked.astype("<u4").view(np.uint8).reshape(-1, 4)
+    return masked.astype("<u4").view(np.uint8).reshape(-1, _CRC)
 
 
 def _crc_table() -> npt.NDArray[np.uint32]:
@@ -193,35 +185,58 @@ def _read_batches(stream: BinaryIO, url: str, schema: pa.Schema) -> Iterator[pa.
         raise _damaged(url, f"record {first} is cut off after {len(data)} bytes")
 
 
-def _split(data: bytes, url: str, first: int) -> tuple[list[int], list[int], int]:
+def _split(data: bytes, url: str, first: int) -> tuple[Places, Places, int]:
     """Where the whole messages in `data` start and end, checked, and where the rest starts."""
-    starts, ends, place = [], [], 0
-    unpack, value = _HEADER.unpack_from, google_crc32c.value
-    while place + _HEADER.size <= len(data):
-        length, length_crc = unpack(data, place)
-        if masked_crc(data[place : place + 8]) != length_crc or length > _LARGEST_MESSAGE:
-            raise _damaged(url, f"record {first + len(starts)}: the CRC of its length is wrong")
-        start = place + _HEADER.size
-        end = start + length
-        if end + 4 > len(data):
+    places, place = [0], 0
+    unpack = _LENGTH.unpack_from
+    while place + _HEADER <= len(data):
+        place += unpack(data, place)[0] + _HEADER + _CRC
+        if place > len(data):
             break
-        crc = value(data[start:end])
-        stored = int.from_bytes(data[end : end + 4], "little")
-        if ((crc >> 15 | crc << 17) + _MASK_DELTA) & 0xFFFFFFFF != stored:
-            raise _damaged(url, f"record {first + len(starts)}: the CRC of its data is wrong")
-        starts.append(start)
-        ends.append(end)
-        place = end + 4
-    return starts, ends, place
+        places.append(place)
+    # A wrong length leads astray at once, but the first wrong CRC is still that of its record.
+    starts = np.array(places, dtype=np.int64)
+    if starts[-1] + _HEADER > len(data):
+        starts = starts[:-1]
+    seen = np.frombuffer(data, dtype=np.uint8)
+    lengths = _taken(seen, starts, _LENGTH.size)
+    wrong = _masked(_crc_of_eight(lengths)) != _taken(seen, starts + _LENGTH.size, _CRC)
+    if wrong.any():
+        record = int(np.flatnonzero(wrong.any(axis=1))[0])
+        _check_data(data, places[: record + 1], url, first)
+        raise _damaged(url, f"record {first + record}: the CRC of its length is wrong")
+    _check_data(data, places, url, first)
+    bounds = np.array(places, dtype=np.int64)
+    return bounds[:-1] + _HEADER, bounds[1:] - _CRC, places[-1]
+
+
+def _check_data(data: bytes, places: list[int], url: str, first: int) -> None:
+    value = google_crc32c.value
+    bounds = np.array(places, dtype=np.int64)
+    crcs = [
+        value(data[start:end])
+        for start, end in zip(
+            (bounds[:-1] + _HEADER).tolist(), (bounds[1:] - _CRC).tolist(), strict=True
+        )
+    ]
+    stored = _taken(np.frombuffer(data, dtype=np.uint8), bounds[1:] - _CRC, _CRC)
+    wrong = (_masked(np.array(crcs, dtype=np.uint32)) != stored).any(axis=1)
+    if wrong.any():
+        record = first + int(np.flatnonzero(wrong)[0])
+        raise _damaged(url, f"record {record}: the CRC of its data is wrong")
+
+
+def _taken(source: npt.NDArray[np.uint8], places: Places, width: int) -> npt.NDArray[np.uint8]:
+    return source[places[:, None] + np.arange(width)]
 
 
 def _decoded(
-    data: bytes, starts: list[int], ends: list[int], url: str, first: int, schema: pa.Schema
+    data: bytes, starts: Places, ends: Places, url: str, first: int, schema: pa.Schema
 ) -> Iterator[pa.RecordBatch]:
-    if not starts:
+    if not len(starts):
         return
     try:
-        yield decode_examples(data, np.array(starts), np.array(ends), schema)
+        yield decode_examples(data, starts, ends, schema)
     except NotAnExampleError as error:
         raise _damaged(url, f"record {first + error.record}: {error}") from error
 

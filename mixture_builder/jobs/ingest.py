@@ -255,7 +255,7 @@ class _PartReader:
         batch = pa.RecordBatch.from_pydict(columns, schema=self.schema)
         name = f"part-{self.spec.part:05d}-run-{len(self.runs):05d}.arrow"
         path = spill_folder(Path(self.spec.store), self.spec.card) / name
-        with atomic_output(str(path)) as output:
+        with atomic_output(str(path), durable=False) as output:
             with pa.ipc.new_file(output, self.schema) as writer:
                 writer.write_batch(batch)
         self.runs.append(str(path))

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixture_builder.draw import Bits, Indices, random_bits
-from mixture_builder.styles import INLINE_ONE_IN, OptionStyle, Styles
+from mixture_builder.draw import Indices, random_bits
+from mixture_builder.styles import OptionStyle
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,33 +26,6 @@ class ListedOptions:
     texts: list[str]
     answers: list[str]
     targets: list[str]
-
-
-class OptionStylePool:
-    """Option styles by number, made once each."""
-
-    def __init__(self, styles: Styles) -> None:
-        self._styles = styles
-        # Every mix of pieces, and the remainders that put options on one line.
-        self.size = (
-            len(styles.option_lead_ins)
-            * len(styles.option_items)
-            * len(styles.option_endings)
-            * INLINE_ONE_IN
-            * max(1, len(styles.option_separators))
-        )
-        self._made: dict[int, OptionStyle] = {}
-
-    def get(self, number: int) -> OptionStyle:
-        """The style with a number in [0, size)."""
-        style = self._made.get(number)
-        if style is None:
-            style = self._made[number] = self._styles.option_style(number)
-        return style
-
-    def numbers(self, bits: Bits) -> Indices:
-        """Style numbers for random bits."""
-        return (bits % np.uint64(self.size)).astype(np.int64)
 
 
 def orders(seed: int, counters: Indices, sizes: Sequence[int]) -> list[list[int]]:

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -29,9 +28,9 @@ from mixture_builder.jinja_sandbox import describe
 from mixture_builder.plan import TaskPlan
 from mixture_builder.rates import whole_weights
 from mixture_builder.render import exemplars
-from mixture_builder.render.options import OptionStylePool, list_options, orders
+from mixture_builder.render.options import list_options, orders
 from mixture_builder.render.rows import Rows
-from mixture_builder.styles import Styles
+from mixture_builder.styles import StylePools
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
 
@@ -110,7 +109,7 @@ class TaskRenderer:
         plan: TaskPlan,
         *,
         templates: Sequence[PromptTemplate],
-        styles: Styles,
+        styles: StylePools,
         rows: Rows,
         seed: int,
     ) -> None:
@@ -118,13 +117,13 @@ class TaskRenderer:
         self.templates = templates
         self.rows = rows
         self.seed = derive_seed(seed, "task", plan.task)
-        self._option_pool = _option_pool(styles)
         self._styles = styles
         self._has_options = "options" in rows.fields
         self._several_answers = "answers" in rows.fields
         self._has_turns = "turns" in rows.fields
         self._pairs: dict[tuple[int, int, int], tuple[str, str] | None] = {}
         self._pool_keys: dict[tuple[str, ...], Bits] = {}
+        self._varies: dict[str, bool] = {}
         self._names = self._names_needed()
 
     def render(self, draws: Iterable[int]) -> RenderedExamples:
@@ -270,11 +269,10 @@ class TaskRenderer:
 
     def _list_options(self, batch: _Batch) -> None:
         shown = [self.plan.cells[c].shows_options for c in batch.cells.tolist()]
-        numbers = self._option_pool.numbers(
-            random_bits(derive_seed(self.seed, "option style"), batch.draws)
-        )
+        bits = random_bits(derive_seed(self.seed, "option style"), batch.draws)
+        numbers = (bits % np.uint64(self._styles.option_styles)).astype(np.int64)
         styles = [
-            self._option_pool.get(n) if s else None
+            self._styles.option_style(n) if s else None
             for n, s in zip(numbers.tolist(), shown, strict=True)
         ]
         listed = list_options(
@@ -380,7 +378,9 @@ class TaskRenderer:
                 batch.failures[i] = ("no_exemplar", "no row of the pool may be shown beside it")
                 continue
             direct = self.templates[templates[i]].direction == "direct"
-            labels, separator = self._exemplar_style(direct, int(bits[at]))
+            labels, separator = self._styles.exemplar_style(
+                int(bits[at]), questions=self.plan.questions and direct
+            )
             instruction = instructions[at]
             text = exemplars.join(
                 [pair for _, pair in shown],
@@ -405,11 +405,6 @@ class TaskRenderer:
             batch.exemplar_rows[i] = [int(ids[row]) for row, _ in shown]
             style = f"exemplars={labels.id}/{separator.id}"
             batch.styles[i] = f"{batch.styles[i]};{style}" if batch.styles[i] else style
-
-    def _exemplar_style(self, direct: bool, bits: int) -> Any:
-        questions = self.plan.questions and direct
-        pairs = _exemplar_styles(self._styles, questions)
-        return pairs[bits % len(pairs)]
 
     def _choose(self, batch: _Batch, places: Indices) -> list[list[int]]:
         """Pool rows for each few-shot prompt; what counts as the same depends on the template."""
@@ -446,10 +441,13 @@ class TaskRenderer:
         derived = {"dialog_text": "turns", "options_text": "options"}
         names = {derived.get(name, name) for name in text.names} & set(self.rows.fields)
         names -= {"options", "answer", "answers", "answer_index"}
-        pool = np.arange(self.plan.pool)
-        return tuple(
-            name for name in sorted(names) if len(np.unique(self.rows.keys(name, pool))) > 1
-        )
+        return tuple(name for name in sorted(names) if self._varies_in_pool(name))
+
+    def _varies_in_pool(self, name: str) -> bool:
+        if name not in self._varies:
+            keys = self.rows.keys(name, np.arange(self.plan.pool))
+            self._varies[name] = bool((keys != keys[:1]).any())
+        return self._varies[name]
 
     @property
     def _uses_few_shot_texts(self) -> bool:
@@ -520,7 +518,7 @@ class TaskRenderer:
             picks = self._several(rows, -1, [len(a) for a in lists])
             columns["answer"] = [a[p] for a, p in zip(lists, picks, strict=True)]
         if self._has_options:
-            styles = [self._option_pool.get(n) if n >= 0 else None for n in numbers]
+            styles = [self._styles.option_style(n) if n >= 0 else None for n in numbers]
             listed = list_options(
                 columns["options"],
                 columns["answer_index"],
@@ -562,7 +560,7 @@ class TaskRenderer:
 
     def _names_needed(self) -> list[str]:
         used = {i for cell in self.plan.cells for i in cell.templates}
-        names = {name for i in used for name in self.templates[i].names()}
+        names = {name for i in used for name in self.templates[i].names}
         if self._has_options:
             names |= {"options", "answer_index"}
         if self._several_answers:
@@ -574,13 +572,3 @@ class TaskRenderer:
 
 def _cut(columns: Mapping[str, list[Any]], start: int, stop: int) -> dict[str, list[Any]]:
     return {name: values[start:stop] for name, values in columns.items()}
-
-
-@lru_cache(maxsize=8)
-def _option_pool(styles: Styles) -> OptionStylePool:
-    return OptionStylePool(styles)
-
-
-@lru_cache(maxsize=16)
-def _exemplar_styles(styles: Styles, questions: bool) -> Any:
-    return styles.exemplar_styles(questions=questions)

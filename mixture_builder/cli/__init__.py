@@ -1,0 +1,10 @@
+"""The command line: one command a file, each a thin layer over plain functions.
+
+    main.py       the entry: finds commands, turns errors into texts and exit codes
+    options.py    options that several commands share
+    output.py     tables, numbers, JSON
+    progress.py   bars on a terminal, JSON lines for a log
+    steps.py      load, ingest and build as several commands do them
+
+Modules of commands import heavy libraries when a command runs, so `--help` stays quick.
+"""

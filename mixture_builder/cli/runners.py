@@ -1,0 +1,46 @@
+"""Which runner the command line asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from mixture_builder.errors import UsageError
+
+if TYPE_CHECKING:
+    from mixture_builder.jobs.mixture import Runner
+
+
+def make_runner(*, name: str | None, workers: int | None, beam_options: tuple[str, ...]) -> Runner:
+    """The runner for `--runner`, `--workers` and what follows after `--`.
+
+    Raises:
+      UsageError: if they do not go together, or the runner is one that hangs.
+    """
+    if name is None:
+        if beam_options:
+            raise UsageError(
+                f"found '{beam_options[0]}' after the recipe; expected nothing more. Options of "
+                "Beam need --runner NAME, and stand after `--`."
+            )
+        from mixture_builder.drivers.local import LocalRunner
+        from mixture_builder.drivers.pool import available_cores
+
+        return LocalRunner(workers=available_cores() if workers is None else workers)
+    if workers is not None:
+        raise UsageError(
+            f"found --workers beside --runner {name}; expected one of them. A Beam runner has "
+            "options of its own for that, after `--`."
+        )
+    if name.rsplit(".", 1)[-1].lower() in {"directrunner", "switchingdirectrunner"}:
+        raise UsageError(
+            f"found --runner {name}, which may wait for a download for ever. Use "
+            "--runner FnApiRunner for Beam on this machine, or leave --runner out for a pool of "
+            "worker processes."
+        )
+    if beam_options and not beam_options[0].startswith("-"):
+        raise UsageError(
+            f"found '{beam_options[0]}' where options of Beam begin; expected --option=value."
+        )
+    from mixture_builder.transforms.runner import BeamRunner
+
+    return BeamRunner(name, list(beam_options))

@@ -1,0 +1,225 @@
+"""Load, ingest and build, as several commands do them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mixture_builder.cli.output import byte_size, counted, facts, indented
+from mixture_builder.cli.progress import JobLog
+from mixture_builder.errors import BuildError
+
+if TYPE_CHECKING:
+    from mixture_builder.io.rowstore import StoredTask
+    from mixture_builder.jobs.mixture import Mixture, Runner
+    from mixture_builder.lock import Lock
+
+LEFT_OUT = 3
+"""Exit code when the work is done, but not for all tasks."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ingested:
+    """Rows of a mixture's tasks.
+
+    Attributes:
+      stored: by task.
+      there_before: tasks that were stored already.
+      left_out: tasks (or card files) that cannot be built, and why.
+    """
+
+    mixture: Mixture
+    stored: Mapping[str, StoredTask]
+    there_before: frozenset[str]
+    left_out: Mapping[str, str]
+
+
+def start_log(*, as_json: bool) -> JobLog:
+    """The log of this run, also for errors that end it."""
+    log = JobLog(as_json=as_json)
+    if as_json:
+        click.get_current_context().meta["log"] = log
+    return log
+
+
+def load(
+    recipe: str,
+    *,
+    seed: int | None = None,
+    cards: Path | None = None,
+    templates: Path | None = None,
+) -> Mixture:
+    """The mixture of a recipe that the user named.
+
+    Raises:
+      UsageError: if there is no such recipe.
+      InvalidFilesError: if it has errors.
+    """
+    from mixture_builder.jobs.mixture import load_mixture
+    from mixture_builder.shipped import find_recipe
+
+    path = find_recipe(recipe)
+    return load_mixture(path, shown_as=recipe, seed=seed, cards=cards, templates=templates)
+
+
+def ingest(
+    mixture: Mixture, *, store: Path, mirror: Path | None, runner: Runner, log: JobLog, strict: bool
+) -> Ingested:
+    """Brings the rows of all tasks into the store and says what is left out.
+
+    Raises:
+      BuildError: if something is left out and `strict` forbids it.
+    """
+    from mixture_builder.io.mirror import Mirror
+    from mixture_builder.jobs.mixture import ingest_mixture
+
+    log.event("ingest_started", recipe=mixture.recipe.name, tasks=len(mixture.cards))
+    copies = Mirror.load(mirror) if mirror else Mirror.empty()
+    there_before = set()
+    total = sum(task not in mixture.broken for task in mixture.cards)
+    with log.bar("ingest", total=total, unit="tasks") as bar:
+
+        def tell(task: str, result: StoredTask | str, already: bool) -> None:  # noqa: FBT001
+            if isinstance(result, str):
+                bar.advance(1)
+                return
+            if already:
+                there_before.add(task)
+            else:
+                bar.rows(result.records)
+            bar.advance(1, already=already)
+            log.event(
+                "task",
+                task=task,
+                rows=result.rows,
+                records=result.records,
+                filtered=result.filtered,
+                duplicates=result.duplicates,
+                quarantined=dict(result.quarantined),
+                already_stored=already,
+            )
+
+        stored, broken = ingest_mixture(
+            mixture, store=store, mirror=copies, runner=runner, on_task=tell
+        )
+    left_out = {**mixture.broken, **broken}
+    for task, why in sorted(left_out.items()):
+        log.warn(
+            "left_out", f"left out: {task}\n{indented(why)}", task=task, reason=why
+        )
+    if left_out and strict:
+        raise BuildError(
+            f"{len(left_out)} of {len(mixture.owners)} tasks cannot be built, and --strict allows "
+            "none to be left out; nothing was built. Mend what is named above, or exclude these "
+            "tasks in the recipe."
+        )
+    return Ingested(
+        mixture=mixture, stored=stored, there_before=frozenset(there_before), left_out=left_out
+    )
+
+
+def build(
+    ingested: Ingested,
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    log: JobLog,
+    shards: int | None,
+    format: str | None,  # noqa: A002
+) -> dict[str, Any]:
+    """Builds the mixture and gives a summary as plain data.
+
+    Raises:
+      RecipeError: if no task is left, or a size is out of reach.
+      StoreError, BuildError: as for `jobs.mixture.build_mixture`.
+    """
+    from mixture_builder.jobs.mixture import build_mixture, lock_mixture
+    from mixture_builder.manifest import ShardResult
+
+    lock: Lock = lock_mixture(
+        ingested.mixture,
+        stored=ingested.stored,
+        broken=ingested.left_out,
+        shards=shards or 0,
+        format=format or "",
+    )
+    log.event("build_started", examples=lock.plan.examples, shards=lock.plan.shards)
+    with log.bar("build", total=lock.plan.examples, unit="examples") as bar:
+
+        def tell(result: ShardResult, already: bool) -> None:  # noqa: FBT001
+            bar.advance(result.rows, already=already)
+            log.event(
+                "shard",
+                shard=result.shard,
+                file=result.file,
+                examples=result.rows,
+                bytes=result.bytes,
+                already_built=already,
+            )
+
+        manifest = build_mixture(lock, store=store, out=out, runner=runner, on_shard=tell)
+    summary = summarise(manifest, out=out, left_out=ingested.left_out)
+    log.event("built", **{k: v for k, v in summary.items() if k != "left_out"})
+    return summary
+
+
+def summarise(
+    manifest: Mapping[str, Any], *, out: str, left_out: Mapping[str, str]
+) -> dict[str, Any]:
+    """Plain data about a finished mixture."""
+    redrawn: Counter[str] = Counter()
+    dropped: Counter[str] = Counter()
+    for task in manifest["tasks"].values():
+        redrawn.update(task["redrawn"])
+        dropped.update(task["dropped"])
+    return {
+        "name": manifest["name"],
+        "out": out,
+        "fingerprint": manifest["fingerprint"],
+        "content_digest": manifest["content_digest"],
+        "format": manifest["format"],
+        "seed": manifest["seed"],
+        "shards": len(manifest["shards"]),
+        "tasks": len(manifest["tasks"]),
+        "asked": manifest["asked"],
+        "examples": manifest["realised"],
+        "bytes": manifest["bytes"],
+        "redrawn": dict(redrawn),
+        "dropped": dict(dropped),
+        "left_out": dict(left_out),
+    }
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """The summary of a build, for people."""
+    missing = summary["asked"] - summary["examples"]
+    lines = [
+        ("folder", summary["out"]),
+        (
+            "shards",
+            f"{summary['shards']:,} ({summary['format']}, {byte_size(summary['bytes'])})",
+        ),
+        (
+            "examples",
+            f"{summary['examples']:,} of {summary['tasks']:,} tasks"
+            + (f"; {missing:,} fewer than asked" if missing else ""),
+        ),
+        ("redrawn", counted(summary["redrawn"])),
+        ("dropped", counted(summary["dropped"])),
+        ("left out", _left_out(summary["left_out"])),
+        ("digest", summary["content_digest"]),
+    ]
+    return f"{summary['name']}: built\n{facts(lines)}"
+
+
+def _left_out(left_out: Mapping[str, str]) -> str:
+    if not left_out:
+        return "0"
+    named = ", ".join(sorted(left_out)[:5])
+    return f"{len(left_out):,}: {named}" + (", ..." if len(left_out) > 5 else "")

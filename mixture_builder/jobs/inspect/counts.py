@@ -1,0 +1,54 @@
+"""How many rows the tasks of a mixture have, without touching a source."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from mixture_builder.io.rowstore import find_task, task_fingerprint
+from mixture_builder.jobs.mixture import Mixture
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Counts:
+    """Rows of tasks.
+
+    Attributes:
+      rows: by task, for those whose number is known.
+      estimated: tasks of which only the card speaks: what upstream states, before cleaning.
+      unknown: tasks that neither the store nor their card knows, and why.
+    """
+
+    rows: Mapping[str, int]
+    estimated: frozenset[str]
+    unknown: Mapping[str, str]
+
+
+def count_rows(mixture: Mixture, *, store: Path) -> Counts:
+    """Rows as stored; else as the card states them.
+
+    Raises:
+      StoreError: if a stored task's description is damaged.
+    """
+    rows: dict[str, int] = {}
+    estimated: set[str] = set()
+    unknown: dict[str, str] = {}
+    for task, card in mixture.cards.items():
+        if task in mixture.broken:
+            continue
+        # A task that never was in the store has no folder: most are passed by cheaply.
+        stored = (
+            find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
+        )
+        if stored is not None:
+            rows[task] = stored.rows
+        elif card.known_rows:
+            rows[task] = card.known_rows
+            estimated.add(task)
+        else:
+            unknown[task] = (
+                "its number of rows is not known: it is not in the store, and the card does not "
+                "state it. Run ingest."
+            )
+    return Counts(rows=rows, estimated=frozenset(estimated), unknown=unknown)

@@ -1,0 +1,141 @@
+"""Records of a finished mixture: its manifest, its shards, single records."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import fsspec
+import pyarrow as pa
+
+from mixture_builder.errors import UsageError, VerifyError
+from mixture_builder.manifest import MANIFEST_NAME, MANIFEST_VERSION
+
+Record = dict[str, Any]
+
+
+def load_manifest(out: str) -> dict[str, Any]:
+    """Plain data of a mixture's manifest.
+
+    Args:
+      out: folder or URL of the mixture.
+
+    Raises:
+      UsageError: if there is no such folder.
+      VerifyError: if it holds no finished mixture, or the manifest cannot be understood.
+    """
+    files, root = fsspec.core.url_to_fs(out)
+    path = f"{out}/{MANIFEST_NAME}"
+    if not files.exists(root):
+        raise UsageError(f"{out}: found no such folder; expected a finished mixture.")
+    try:
+        loaded = json.loads(files.cat_file(f"{root}/{MANIFEST_NAME}"))
+    except FileNotFoundError:
+        unfinished = files.exists(f"{root}/.work")
+        raise VerifyError(
+            f"{path}: found no such file; expected the manifest of a finished mixture. "
+            + (
+                "A build is at work or was interrupted: run the same build again to finish it."
+                if unfinished
+                else "Name the folder that was given to build as --out."
+            )
+        ) from None
+    except (OSError, ValueError) as problem:
+        raise VerifyError(
+            f"{path}: the manifest cannot be read ({problem}). Delete it and run the same build "
+            "again; shards are built anew."
+        ) from None
+    if not isinstance(loaded, dict) or loaded.get("manifest_version") != MANIFEST_VERSION:
+        found = loaded.get("manifest_version") if isinstance(loaded, dict) else None
+        raise VerifyError(
+            f"{path}: found manifest_version {found}; expected {MANIFEST_VERSION}. Use the "
+            "version of mixture-builder that built it, or build it again."
+        )
+    return loaded
+
+
+def read_batches(url: str, *, format: str) -> Iterator[pa.RecordBatch]:  # noqa: A002
+    """The records of one shard in order, a few thousand at a time.
+
+    Raises:
+      VerifyError: if the file is damaged.
+      FileNotFoundError: if there is none.
+    """
+    if format == "parquet":
+        from mixture_builder.io.parquet import read_parquet
+
+        return read_parquet(url)
+    if format == "tfrecord":
+        from mixture_builder.io.tfrecord import read_tfrecord
+
+        return read_tfrecord(url)
+    from mixture_builder.io.jsonl import read_jsonl
+
+    return read_jsonl(url)
+
+
+def read_record(out: str, manifest: Mapping[str, Any], *, shard: int, row: int) -> Record:
+    """One record of a mixture.
+
+    Args:
+      out: folder or URL of the mixture.
+      manifest: plain data of its manifest.
+      shard: from 0.
+      row: from 0, in the order of the shard's file.
+
+    Raises:
+      UsageError: if the mixture has no such shard or row.
+      VerifyError: if the file is missing or damaged.
+    """
+    shards = manifest["shards"]
+    if not 0 <= shard < len(shards):
+        raise UsageError(
+            f"{out}: found shard {shard}; expected 0 to {len(shards) - 1}, as --row SHARD:ROW."
+        )
+    entry = shards[shard]
+    if not 0 <= row < entry["rows"]:
+        raise UsageError(
+            f"{out}: found row {row} of {entry['file']}; expected 0 to {entry['rows'] - 1}."
+        )
+    at = row
+    try:
+        for batch in read_batches(f"{out}/{entry['file']}", format=manifest["format"]):
+            if at < batch.num_rows:
+                record: Record = batch.slice(at, 1).to_pylist()[0]
+                return record
+            at -= batch.num_rows
+    except FileNotFoundError:
+        raise VerifyError(
+            f"{out}/{entry['file']}: found no such file, which the manifest names. Build the "
+            "mixture again."
+        ) from None
+    raise VerifyError(
+        f"{out}/{entry['file']}: found {row - at} records; the manifest says {entry['rows']}. "
+        "Delete the file and the manifest, and build again."
+    )
+
+
+def some_records(
+    out: str, manifest: Mapping[str, Any], *, count: int, longest: int
+) -> list[tuple[int, Record]]:
+    """Short records of the first shard that differ in submixture and variant, with their rows.
+
+    Args:
+      count: how many, at most.
+      longest: characters that a prompt may have.
+    """
+    found: list[tuple[int, Record]] = []
+    seen: set[str] = set()
+    row = 0
+    url = f"{out}/{manifest['shards'][0]['file']}"
+    for batch in read_batches(url, format=manifest["format"]):
+        for record in batch.to_pylist():
+            kinds = {record["submixture"], record["variant"]}
+            if not kinds & seen and len(record["inputs"]) <= longest:
+                found.append((row, record))
+                seen |= kinds
+                if len(found) == count:
+                    return found
+            row += 1
+    return found

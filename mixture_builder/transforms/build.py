@@ -1,0 +1,83 @@
+"""Beam over `jobs.build`: numbers of shards in, written shards out.
+
+    shard number -> GroupByKey -> build_shard
+
+No rendered text passes through Beam: a shard is written by the worker that renders it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.jobs.build import build_shard, result_url, work_folder
+from mixture_builder.lock import Lock, lock_from_json
+from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms.quiet_beam import beam
+from mixture_builder.transforms.results import write_error
+
+
+class Build(beam.PTransform):  # type: ignore[misc]
+    """Builds shards: shard numbers (from 0) to `ShardResult`.
+
+    Each shard also leaves its result beside the work, see `jobs.build.result_url`. The lock
+    travels as JSON text inside the transform, because nothing else reaches every worker.
+
+    Args:
+      lock: of the mixture.
+      store: root of the row store, which workers must see.
+      out: folder or URL of the mixture, which workers must see.
+    """
+
+    def __init__(self, lock: Lock, *, store: Path, out: str) -> None:
+        super().__init__()
+        self._lock = json.dumps(lock.to_json(), ensure_ascii=False)
+        self._store = str(store)
+        self._out = out
+        # Results are looked for under the fingerprint; a lock that lost something on the way
+        # would be built into a folder nobody looks at.
+        assert lock_from_json(json.loads(self._lock)).fingerprint == lock.fingerprint
+
+    def expand(self, shards: beam.PCollection[int]) -> beam.PCollection[ShardResult]:
+        """See the class."""
+        return (
+            shards
+            | "NameShard" >> beam.Map(_by_shard).with_output_types(tuple[int, int])
+            # Deals shards out: without it, the runner may fuse all of them to one worker.
+            | "SpreadShards" >> beam.GroupByKey()
+            | "BuildShard"
+            >> beam.ParDo(_BuildShard(self._lock, self._store, self._out)).with_output_types(
+                ShardResult
+            )
+        )
+
+
+def _by_shard(shard: int) -> tuple[int, int]:
+    return shard, shard
+
+
+class _BuildShard(beam.DoFn):  # type: ignore[misc]
+    def __init__(self, lock: str, store: str, out: str) -> None:
+        self._plain = lock
+        self._store = store
+        self._out = out
+
+    def setup(self) -> None:
+        self._lock = lock_from_json(json.loads(self._plain))
+
+    def process(self, element: tuple[int, Iterable[int]]) -> Iterator[ShardResult]:
+        shard = element[0]
+        try:
+            result = build_shard(self._lock, store=Path(self._store), out=self._out, shard=shard)
+        except MixtureBuilderError as problem:
+            folder = work_folder(self._out, self._lock.fingerprint)
+            write_error(folder, shard_file(shard), problem)
+            raise
+        yield result
+
+
+def shard_file(shard: int) -> str:
+    """The name of a shard's result file in the work folder."""
+    return result_url("", "", shard).rsplit("/", 1)[-1]

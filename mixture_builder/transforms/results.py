@@ -1,0 +1,105 @@
+"""Small result files: how workers tell the launching process what came of their work.
+
+A runner may be on another machine, may show nothing while it runs, and may run an item
+again; a file that appears complete under a name known beforehand works with all of them.
+
+    <folder>/<name>.json            what came of an item
+    <folder>/errors/<name>.json     the error that ended the work on it
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote
+
+import fsspec
+
+from mixture_builder.errors import (
+    BuildError,
+    MixtureBuilderError,
+    RecipeError,
+    RenderError,
+    SourceError,
+    StoreError,
+)
+from mixture_builder.io.atomic import atomic_output
+
+
+def file_name(item: str) -> str:
+    """The name of an item's result file; an id with a slash makes no folder.
+
+    >>> file_name("quickstart/sums")
+    'quickstart%2Fsums.json'
+    """
+    return f"{quote(item, safe='')}.json"
+
+
+def write_result(folder: str, name: str, plain: Any) -> None:
+    """Writes one result; the file appears complete, and replaces one that is there.
+
+    Raises:
+      BuildError: if the storage refuses.
+    """
+    with atomic_output(f"{folder}/{name}") as output:
+        output.write(json.dumps(plain, ensure_ascii=False).encode("utf-8", "replace"))
+
+
+def read_result(folder: str, name: str) -> Any:
+    """The result that was written, or `None` if there is none."""
+    files, root = fsspec.core.url_to_fs(folder)
+    try:
+        return json.loads(files.cat_file(f"{root}/{name}"))
+    except FileNotFoundError:
+        return None
+
+
+def written_results(folder: str) -> frozenset[str]:
+    """Names of the result files that are there by now."""
+    files, root = fsspec.core.url_to_fs(folder)
+    # A remote file system remembers what it listed; files of other machines must be seen.
+    files.invalidate_cache(root)
+    try:
+        return frozenset(str(path).rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
+    except FileNotFoundError:
+        return frozenset()
+
+
+def remove_results(folder: str, names: Iterable[str]) -> None:
+    """Deletes results and errors of an earlier run, so that none is taken for a new one."""
+    for where in (folder, errors_folder(folder)):
+        files, root = fsspec.core.url_to_fs(where)
+        for name in written_results(where) & frozenset(names):
+            files.rm_file(f"{root}/{name}")
+
+
+def errors_folder(folder: str) -> str:
+    """Where errors stand beside results."""
+    return f"{folder}/errors"
+
+
+def write_error(folder: str, name: str, problem: MixtureBuilderError) -> None:
+    """Keeps an error with its class and its text.
+
+    Raises:
+      BuildError: if the storage refuses.
+    """
+    plain = {"error": type(problem).__name__, "message": str(problem)}
+    write_result(errors_folder(folder), name, plain)
+
+
+def first_error(folder: str, names: Iterable[str]) -> MixtureBuilderError | None:
+    """The error of the first of `names` that has one, with the class it was raised with."""
+    written = written_results(errors_folder(folder))
+    for name in sorted(written & frozenset(names)):
+        plain = read_result(errors_folder(folder), name)
+        if plain is not None:
+            return _KINDS.get(plain["error"], BuildError)(plain["message"])
+    return None
+
+
+_KINDS: dict[str, type[MixtureBuilderError]] = {
+    kind.__name__: kind for kind in (BuildError, RecipeError, RenderError, SourceError, StoreError)
+}
+"""What workers raise, all of them made of a text."""

@@ -1,0 +1,258 @@
+"""The Beam runner: jobs on any runner of Apache Beam, with results as they come.
+
+Beam itself tells nothing while it runs. So the pipeline runs beside, workers leave small
+result files, and this process yields what they hold as they appear.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.runners.runner import PipelineState
+
+from mixture_builder.errors import BuildError, UsageError
+from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.jobs.build import work_folder
+from mixture_builder.jobs.ingest import PartSpec
+from mixture_builder.lock import Lock
+from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms.build import Build, shard_file
+from mixture_builder.transforms.ingest import Ingest, task_result
+from mixture_builder.transforms.quiet_beam import beam
+from mixture_builder.transforms.results import (
+    file_name,
+    first_error,
+    read_result,
+    remove_results,
+    written_results,
+)
+from mixture_builder.transforms.watched_workers import (
+    PATIENCE_SECONDS,
+    WatchedWorkers,
+    watched_workers,
+    without_running_mode,
+)
+
+T = TypeVar("T")
+
+HANGING = frozenset(["directrunner", "switchingdirectrunner", "testdirectrunner"])
+"""They try another engine first, for which they may wait for a download for ever."""
+
+BLOCKING = frozenset(["fnapirunner", "bundlebaseddirectrunner"])
+"""Runners whose `run()` returns when all is done; others only begin in it."""
+
+POLL_SECONDS = 0.2
+REMOTE_POLL_SECONDS = 5.0
+"""How often results are looked for in local folders, and on other storage."""
+
+
+@dataclass(frozen=True, slots=True)
+class BeamRunner:
+    """Runs jobs on a runner of Beam's; implements `jobs.mixture.Runner`.
+
+    Workers must see the row store, the source files and the folder of the mixture under the
+    same names as this process.
+
+    Attributes:
+      name: as Beam knows it, e.g. `FnApiRunner`, `DataflowRunner`, `FlinkRunner`.
+      options: of Beam's, as on a command line: `--direct_num_workers=2`.
+
+    Raises:
+      UsageError: for a runner that may hang.
+    """
+
+    name: str
+    options: Sequence[str] = ()
+
+    def __post_init__(self) -> None:
+        if self._short_name in HANGING:
+            raise UsageError(
+                f"found the runner {self.name}, which may wait for a download for ever. Use "
+                "FnApiRunner for Beam on this machine."
+            )
+
+    @property
+    def _short_name(self) -> str:
+        return self.name.rsplit(".", 1)[-1].lower()
+
+    def ingest(
+        self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
+    ) -> Iterator[tuple[str, StoredTask | str]]:
+        """See `jobs.mixture.Runner`.
+
+        Raises:
+          BuildError: if the storage refuses, or the pipeline fails.
+        """
+        specs = [spec for task in parts for spec in task]
+        if not specs:
+            return
+        # Elements are dealt out in turn; a large part dealt out last would keep one worker
+        # busy alone.
+        specs.sort(key=lambda spec: -sum(file.size or 0 for file in spec.files))
+        folder = Path(specs[0].store) / ".results" / secrets.token_hex(8)
+        tasks = {file_name(task[0].card.id): task[0].card.id for task in parts if task}
+        try:
+            yield from self._run(
+                specs,
+                Ingest(tried=tried, results=str(folder)),
+                folder=str(folder),
+                waiting=set(tasks),
+                result=lambda name, plain: (tasks[name], task_result(plain)),
+            )
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):
+                folder.parent.rmdir()
+
+    def build(
+        self, lock: Lock, *, store: Path, out: str, shards: Sequence[int]
+    ) -> Iterator[ShardResult]:
+        """See `jobs.mixture.Runner`.
+
+        Raises:
+          StoreError, BuildError: as `jobs.build.build_shard`; or if the pipeline fails.
+        """
+        if not shards:
+            return
+        folder = work_folder(out, lock.fingerprint)
+        files = {shard_file(shard) for shard in shards}
+        remove_results(folder, files)
+        yield from self._run(
+            shards,
+            Build(lock, store=store, out=out),
+            folder=folder,
+            waiting=files,
+            result=lambda _, plain: ShardResult(**plain),
+        )
+
+    def _run(
+        self,
+        elements: Sequence[Any],
+        transform: beam.PTransform,
+        *,
+        folder: str,
+        waiting: set[str],
+        result: Callable[[str, Any], T],
+    ) -> Iterator[T]:
+        """Runs a pipeline and yields what its result files hold, as they appear."""
+        with ExitStack() as stack:
+            workers = stack.enter_context(watched_workers()) if self._own_processes else None
+            pipeline = self._pipeline(workers)
+            # The transforms spread their elements themselves, with a GroupByKey: Create's own
+            # way is a Reshuffle, and without either, one worker gets all.
+            _ = pipeline | "Create" >> beam.Create(elements, reshuffle=False) | transform
+            running = _Running(pipeline, blocking=self._short_name in BLOCKING)
+            pause = REMOTE_POLL_SECONDS if has_scheme(folder) else POLL_SECONDS
+            ended = False
+            while waiting and not ended:
+                # The last look comes after the end, or it would miss the last results.
+                ended = running.wait(pause) or bool(workers and workers.death)
+                for name in sorted(written_results(folder) & waiting):
+                    waiting.remove(name)
+                    yield result(name, read_result(folder, name))
+            if workers and workers.death:
+                running.wait(PATIENCE_SECONDS)
+                raise BuildError(
+                    f"a worker process of {self.name} died ({workers.death}), perhaps for want of "
+                    "memory. Run the same command again: finished work is kept. Or leave --runner "
+                    "out: the pool that is then used replaces workers that die."
+                )
+            running.wait(None)
+            if waiting:
+                raise self._failure(running, folder, waiting)
+
+    @property
+    def _own_processes(self) -> bool:
+        mode = self._options().view_as(DirectOptions).direct_running_mode
+        return self._short_name == "fnapirunner" and mode == "multi_processing"
+
+    def _options(self) -> PipelineOptions:
+        try:
+            return PipelineOptions(list(self.options))
+        except SystemExit:
+            # argparse has said on stderr what is wrong.
+            raise UsageError(
+                f"found options that Beam does not understand: {' '.join(self.options)}"
+            ) from None
+
+    def _pipeline(self, workers: WatchedWorkers | None) -> Any:
+        options = self._options()
+        try:
+            if workers:
+                return beam.Pipeline(
+                    runner=workers.runner(), options=without_running_mode(options)
+                )
+            return beam.Pipeline(runner=self.name, options=options)
+        except ImportError as problem:
+            raise UsageError(
+                f"the runner {self.name} is not installed: {problem}. For Dataflow, install "
+                "mixture-builder[gcp]."
+            ) from problem
+        except ValueError as problem:
+            raise UsageError(
+                f"the runner {self.name} cannot be used with the options "
+                f"{' '.join(self.options) or '(none)'}: {problem}"
+            ) from problem
+
+    def _failure(self, running: _Running, folder: str, waiting: set[str]) -> Exception:
+        told = first_error(folder, waiting)
+        if told is not None:
+            return told
+        if running.problem is not None:
+            problem = BuildError(
+                f"the pipeline failed on {self.name}: {_last_line(running.problem)}. Finished "
+                "work is kept: once the cause is gone, run the same command again."
+            )
+            problem.__cause__ = running.problem
+            return problem
+        return BuildError(
+            f"{folder}: the pipeline ended on {self.name}, but {len(waiting):,} results did not "
+            f"appear, the first of them {min(waiting)}. Do its workers see that folder, and the "
+            "row store, under the same names as this process?"
+        )
+
+
+class _Running:
+    """A pipeline that runs beside this thread.
+
+    Attributes:
+      problem: what it raised, once it has ended.
+    """
+
+    def __init__(self, pipeline: Any, *, blocking: bool) -> None:
+        self.problem: BaseException | None = None
+        self._ended = threading.Event()
+        # A runner that starts a job server handles signals, which only this thread may.
+        begun = None if blocking else pipeline.run()
+        threading.Thread(target=self._finish, args=(pipeline, begun), daemon=True).start()
+
+    def _finish(self, pipeline: Any, begun: Any) -> None:
+        try:
+            result = begun or pipeline.run()
+            state = result.wait_until_finish()
+            if state not in {PipelineState.DONE, None}:
+                raise RuntimeError(f"it ended as {state}")
+        except BaseException as problem:  # noqa: BLE001  (told to the thread that waits)
+            self.problem = problem
+        finally:
+            self._ended.set()
+
+    def wait(self, seconds: float | None) -> bool:
+        """Whether the pipeline has ended, after at most so long."""
+        return self._ended.wait(seconds)
+
+
+def _last_line(problem: BaseException) -> str:
+    """What a problem says; of a worker's traceback, its end."""
+    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
+    said = next((line for line in reversed(lines) if ": " in line), "") or str(problem)
+    return f"{type(problem).__name__}: {said}".rstrip(".")
