@@ -32,7 +32,7 @@ $(INSTALLED): $(LOCKED) pyproject.toml mixture_builder/version.py
 	@touch $@
 
 quickstart: setup ## Build a small mixture from the sources in this repository, offline (OUT=folder)
-	@$(BIN)/mixture-builder quickstart --out "$(OUT)"
+	@$(BIN)/mixture-builder quickstart --out "$(OUT)" --store build/store
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)

@@ -38,6 +38,9 @@ FIXED_TYPES: dict[str, FieldType] = {
 }
 """Fields whose meaning, and so whose type, is the same in all cards."""
 
+ALWAYS_THERE = frozenset(["options", "answers", "answer_index"])
+"""Fields that cannot be empty: the target is drawn from them."""
+
 DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text")
 """Names that templates see and cards may not declare: they are made when an example is drawn."""
 
@@ -296,9 +299,24 @@ def _load_family(
                 "Put a CSV file with a header beside the family card.",
             )
         ]
+    if not members:
+        return [], [
+            error(shown_as, "members", f"the table '{table.name}' has no line under its header.", "Add the members.")
+        ]
     cards: list[TaskCard] = []
+    first = True
     for number, member in enumerate(members, start=2):
         place = f"{path.parent.name}/{table.name} line {number}"
+        if None in member or None in member.values():
+            findings.append(
+                error(
+                    shown_as,
+                    place,
+                    "found another number of cells than the header has names.",
+                    "Quote cells that hold commas, and leave none out.",
+                )
+            )
+            continue
         try:
             raw = _fill(data["card"], member)
         except KeyError as missing:
@@ -317,19 +335,20 @@ def _load_family(
             check_against_schema(
                 raw, schema_name="task_card", path=path, shown_as=shown_as, at=("card",)
             )
-            if number == 2
+            if first
             else []
         )
         if not problems:
             card = _build(raw, shown_as, path.parent)
-            problems = list(_check(card, raw, path, ("card",), expressions=number == 2))
+            problems = list(_check(card, raw, path, ("card",), expressions=first))
             if not re.fullmatch(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+", card.id):
                 problems.append(
                     error(shown_as, place, f"found the id '{card.id}'; expected family/name.", "")
                 )
         findings.extend(problems)
-        if problems and number == 2:
+        if problems and first:
             break
+        first = False
         if not problems:
             cards.append(card)
     return cards, findings
@@ -436,6 +455,15 @@ def _check(
             problems.append(
                 (("fields", "answer"), f"found answer beside {other}.", f"Remove it: it follows from {other}.")
             )
+        for f in alternative.fields:
+            if f.optional and f.name in ALWAYS_THERE:
+                problems.append(
+                    (
+                        ("fields", f.name),
+                        f"found {f.name} as optional; expected it in every row.",
+                        "Leave optional out; `keep` filters the rows without it.",
+                    )
+                )
         if "options" in names and "answers" in names:
             problems.append((("fields", "answers"), "found answers beside options.", "Keep one."))
         for name in DERIVED_FIELDS:
@@ -456,8 +484,6 @@ def _check(
             problems.append((("source",), "found a source of files without 'files'.", "List them."))
         if alternative.source.kind == "hub" and not alternative.source.dataset:
             problems.append((("source",), "found a Hub source without 'dataset'.", "Name it."))
-        if alternative.source.format == "xml" and not alternative.source.xml_record:
-            problems.append((("source",), "found the format xml without 'xml_record'.", "Name the element."))
         for side in alternative.source.beside:
             if len(side.files) != len(alternative.source.files):
                 problems.append(

@@ -17,7 +17,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from jinja2 import Undefined, nodes
 
@@ -324,6 +324,14 @@ class _Writer:
             return "''.join([" + ", ".join(f"str({self.value(n)})" for n in node.nodes) + "])"
         if isinstance(node, nodes.Call):
             return self.method(node)
+        if isinstance(node, (nodes.Add, nodes.Sub)):
+            sign = "+" if isinstance(node, nodes.Add) else "-"
+            return f"({self.value(node.left)} {sign} {self.value(node.right)})"
+        if isinstance(node, nodes.Neg) and isinstance(node.node, nodes.Const):
+            return f"(-{self.constant(node.node.value)})"
+        if isinstance(node, nodes.Dict):
+            pairs = (f"{self.value(p.key)}: {self.value(p.value)}" for p in node.items)
+            return "{" + ", ".join(pairs) + "}"
         raise _NotCompilable(f"an expression of kind {type(node).__name__}")
 
     def constant(self, value: Any) -> str:
@@ -343,16 +351,42 @@ class _Writer:
     def filtered(self, node: nodes.Filter) -> str:
         if node.node is None or node.kwargs or node.dyn_args or node.dyn_kwargs:
             raise _NotCompilable(f"named arguments of the filter '{node.name}'")
-        arguments = [self.value(node.node), *map(self.value, node.args)]
-        function = f"_f_{node.name}"
-        if node.name not in _FILTERS:
-            raise _NotCompilable(f"the filter '{node.name}'")
-        found = environment().filters[node.name]
+        subject = node.node
+        if node.name in {"list", "join", "first"} and _is_lazy(subject):
+            # Jinja's generators are used up where they are made, so a list is as good.
+            arguments = [self.lazy(subject), *map(self.value, node.args)]
+        else:
+            arguments = [self.value(subject), *map(self.value, node.args)]
+        return self.applied(node.name, arguments)
+
+    def applied(self, name: str, arguments: list[str]) -> str:
+        """The call of a filter."""
+        if name not in _FILTERS:
+            raise _NotCompilable(f"the filter '{name}'")
+        found = environment().filters[name]
         passed = getattr(found, "jinja_pass_arg", None)
         if passed is not None:
-            arguments.insert(0, "_env" if passed.name == "environment" else "_context")
-        self.scope[function] = found
-        return f"{function}({', '.join(arguments)})"
+            arguments = ["_env" if passed.name == "environment" else "_context", *arguments]
+        self.scope[f"_f_{name}"] = found
+        return f"_f_{name}({', '.join(arguments)})"
+
+    def lazy(self, node: nodes.Filter) -> str:
+        """A list for `map(attribute=...)` and for `select` or `reject` without a test."""
+        assert node.node is not None
+        items = self.lazy(node.node) if _is_lazy(node.node) else self.value(node.node)
+        self.depth += 1
+        item = f"x{self.depth}"
+        if node.name == "map" and node.args:
+            name = node.args[0]
+            assert isinstance(name, nodes.Const)
+            applied = self.applied(name.value, [item, *map(self.value, node.args[1:])])
+            return f"[{applied} for {item} in {items}]"
+        if node.name == "map":
+            attribute = node.kwargs[0].value
+            assert isinstance(attribute, nodes.Const)
+            return f"[{item}[{attribute.value!r}] for {item} in {items}]"
+        condition = item if node.name == "select" else f"not {item}"
+        return f"[{item} for {item} in {items} if {condition}]"
 
     def method(self, node: nodes.Call) -> str:
         target = node.node
@@ -366,3 +400,20 @@ class _Writer:
             raise _NotCompilable("a call")
         arguments = [self.value(target.node), repr(target.attr), *map(self.value, node.args)]
         return f"_method({', '.join(arguments)})"
+
+
+def _is_lazy(node: nodes.Node | None) -> TypeGuard[nodes.Filter]:
+    """Whether a filter makes a generator that `_Writer.lazy` knows how to write."""
+    if not isinstance(node, nodes.Filter) or node.dyn_args or node.dyn_kwargs:
+        return False
+    if node.name == "map" and node.args:
+        return not node.kwargs and isinstance(node.args[0], nodes.Const)
+    if node.name == "map":
+        return (
+            len(node.kwargs) == 1
+            and node.kwargs[0].key == "attribute"
+            and isinstance(node.kwargs[0].value, nodes.Const)
+            and isinstance(node.kwargs[0].value.value, str)
+            and node.kwargs[0].value.value.isidentifier()
+        )
+    return node.name in {"select", "reject"} and not node.kwargs and not node.args

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import add
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ INLINE_ONE_IN = 8
 
 MAX_LETTERS = 26
 
-SENTENCE_ENDS = tuple(".!?;:,…。！？；、؟।")
+SENTENCE_ENDS = frozenset(".!?;:,…。！？；、؟।")
 """Marks after which an ending would stand double; then no option of the list gets one."""
 
 
@@ -104,19 +105,36 @@ class OptionStyle:
 
     def text(self, options: Sequence[str]) -> str:
         """The list of options as it stands in a prompt."""
-        end = self.ending.text
-        item = self.item
-        if end and any(option[-1:] in SENTENCE_ENDS for option in options):
-            end = ""
-        if item.enumerate:
-            lines = [item.prefix_of(i) + option + end for i, option in enumerate(options)]
-        else:
-            lines = [item.prefix + option + end for option in options]
-        return self.lead_in.text + self.separator.text.join(lines).lstrip("\n")
+        prefixes = [self.item.prefix_of(i) for i in range(len(options))]
+        return listed(
+            options,
+            lead_in=self.lead_in.text,
+            prefixes=prefixes,
+            ending=self.ending.text,
+            separator=self.separator.text,
+        )
 
     def target(self, options: Sequence[str], index: int) -> str:
         """What is to be predicted when the option at `index` is right."""
         return self.item.label_of(index) if self.item.enumerate else options[index]
+
+
+def listed(
+    options: Sequence[str], *, lead_in: str, prefixes: Sequence[str], ending: str, separator: str
+) -> str:
+    """Options as they stand in a prompt.
+
+    Args:
+      prefixes: what stands before each option; at least as many as there are options.
+      ending: what stands after each, unless one of them ends with a mark already.
+    """
+    if ending:
+        for option in options:
+            if option[-1:] in SENTENCE_ENDS:
+                ending = ""
+                break
+    text = (ending + separator).join(map(add, prefixes, options))
+    return lead_in + text.lstrip("\n") + ending
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,7 +205,7 @@ class Styles:
 
 
 class StylePools:
-    """Styles drawn by number or by random bits; each is put together once.
+    """Styles drawn by random bits, laid out so that a draw costs next to nothing.
 
     Args:
       styles: the pools.
@@ -195,6 +213,8 @@ class StylePools:
 
     def __init__(self, styles: Styles) -> None:
         self.styles = styles
+        self.inline = [s for s in styles.option_separators if s.inline]
+        self.lines = [s for s in styles.option_separators if not s.inline]
         # Every mix of pieces, and the remainders that put options on one line.
         self.option_styles = (
             len(styles.option_lead_ins)
@@ -203,17 +223,64 @@ class StylePools:
             * INLINE_ONE_IN
             * max(1, len(styles.option_separators))
         )
-        self._option_styles: dict[int, OptionStyle] = {}
+        self.prefixes = {
+            item.id: tuple(item.prefix_of(i) for i in range(_PREPARED))
+            for item in styles.option_items
+        }
+        self.labels = {
+            item.id: tuple(item.label_of(i) for i in range(_PREPARED)) if item.enumerate else ()
+            for item in styles.option_items
+        }
         self._exemplar_styles = {
             questions: styles.exemplar_styles(questions=questions) for questions in (False, True)
         }
 
     def option_style(self, number: int) -> OptionStyle:
         """The option style with a number in [0, option_styles)."""
-        style = self._option_styles.get(number)
-        if style is None:
-            style = self._option_styles[number] = self.styles.option_style(number)
-        return style
+        return self.styles.option_style(number)
+
+    def option_id(self, number: int) -> str:
+        """`option_style(number).id`, without making the style."""
+        lead_in, item, ending, separator = self._parts(number)
+        text = f"{lead_in.id}/{item.id}/{ending.id}"
+        return f"{text}/{separator.id}" if separator.inline else text
+
+    def options_text(self, number: int, options: Sequence[str]) -> str:
+        """`option_style(number).text(options)`, without making the style."""
+        lead_in, item, ending, separator = self._parts(number)
+        prefixes: Sequence[str] = self.prefixes[item.id]
+        if len(options) > _PREPARED:
+            prefixes = [item.prefix_of(i) for i in range(len(options))]
+        return listed(
+            options,
+            lead_in=lead_in.text,
+            prefixes=prefixes,
+            ending=ending.text,
+            separator=separator.text,
+        )
+
+    def _parts(self, number: int) -> tuple[Piece, OptionItem, Piece, Separator]:
+        styles = self.styles
+        number, lead_in = divmod(number, len(styles.option_lead_ins))
+        number, item = divmod(number, len(styles.option_items))
+        number, place = divmod(number, len(styles.option_endings))
+        ending = styles.option_endings[place]
+        if self.inline and not ending.text and number % INLINE_ONE_IN == 0:
+            separators = self.inline
+        else:
+            separators = self.lines or self.inline
+        separator = separators[(number // INLINE_ONE_IN) % len(separators)]
+        return styles.option_lead_ins[lead_in], styles.option_items[item], ending, separator
+
+    def target(self, number: int, options: Sequence[str], index: int) -> str:
+        """`option_style(number).target(options, index)`, without making the style."""
+        item = number // len(self.styles.option_lead_ins) % len(self.styles.option_items)
+        labels = self.labels[self.styles.option_items[item].id]
+        if not labels:
+            return options[index]
+        if index < _PREPARED:
+            return labels[index]
+        return self.styles.option_items[item].label_of(index)
 
     def exemplar_style(self, bits: int, *, questions: bool) -> tuple[ExemplarLabels, Separator]:
         """Labels and separator that random bits choose, of those that fit."""
@@ -223,6 +290,10 @@ class StylePools:
     def dialog_style(self, bits: int) -> DialogStyle:
         """The dialog style that random bits choose."""
         return self.styles.dialog_style(bits)
+
+
+_PREPARED = 26
+"""Prefixes and labels that are made beforehand; longer lists of options are rare."""
 
 
 def _pick(pool: Sequence[Any], bits: int) -> tuple[Any, int]:

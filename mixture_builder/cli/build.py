@@ -26,6 +26,7 @@ from mixture_builder.cli.output import show_json
 @click.pass_context
 def build(
     ctx: click.Context,
+    *,
     recipe: str,
     out: str,
     store: Path,

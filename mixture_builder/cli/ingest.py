@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def ingest(
     ctx: click.Context,
+    *,
     recipe: str,
     store: Path,
     mirror: Path | None,
@@ -47,9 +48,7 @@ def ingest(
     log = steps.start_log(as_json=log_json)
     where = make_runner(name=runner, workers=workers, beam_options=beam_options)
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
-    done = steps.ingest(
-        mixture, store=store, mirror=mirror, runner=where, log=log, strict=strict
-    )
+    done = steps.ingest(mixture, store=store, mirror=mirror, runner=where, log=log, strict=strict)
     summary = _summary(done, store)
     log.event("ingested", **{k: v for k, v in summary.items() if k not in {"tasks", "left_out"}})
     if as_json:

@@ -41,11 +41,15 @@ INTERRUPTED = 130
 class Commands(click.Group):
     """Imports a command when it is asked for, and catches what it raises."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  (click's)
         """All names, in the order of `COMMANDS`."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(
+        self,
+        ctx: click.Context,  # noqa: ARG002  (click's)
+        cmd_name: str,
+    ) -> click.Command | None:
         """The command of a name, or `None`."""
         if cmd_name not in COMMANDS:
             return None

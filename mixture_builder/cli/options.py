@@ -14,11 +14,11 @@ Decorator = Callable[[Any], Any]
 FORMATS = ("parquet", "tfrecord", "jsonl")
 
 
-def _absolute(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path | None:
+def _absolute(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path | None:
     return value.expanduser().absolute() if value else None
 
 
-def _store(ctx: click.Context, parameter: click.Parameter, value: Path | None) -> Path:
+def _store(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path:
     if value:
         return value.expanduser().absolute()
     from mixture_builder.shipped import default_store

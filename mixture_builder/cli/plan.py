@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 @click.pass_context
 def plan(
     ctx: click.Context,
+    *,
     recipe: str,
     by_task: bool,
     store: Path,
@@ -62,9 +63,7 @@ def plan(
 
     mixture = load(recipe, seed=seed, cards=cards, templates=templates)
     counts = count_rows(mixture, store=store)
-    worked_out = plan_mixture(
-        mixture, rows=counts.rows, broken=counts.unknown, shards=shards or 0
-    )
+    worked_out = plan_mixture(mixture, rows=counts.rows, broken=counts.unknown, shards=shards or 0)
     broken = {**mixture.broken, **counts.unknown}
     for task, why in sorted(broken.items()):
         click.echo(f"left out: {task}\n{indented(why)}", err=True)
@@ -162,8 +161,10 @@ def _as_text(plan: MixturePlan, mixture: Mixture, counts: Counts, *, by_task: bo
         for p in [*parts, whole]
     ]
     blocks = [
-        f"{plan.name}: {plan.examples:,} examples of {len(plan.tasks):,} tasks, seed {plan.seed}, "
-        f"{plan.shards:,} shards",
+        (
+            f"{plan.name}: {plan.examples:,} examples of {len(plan.tasks):,} tasks, seed "
+            f"{plan.seed}, {plan.shards:,} shards"
+        ),
         table(header, rows, right=header[1:8]),
     ]
     if by_task:

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 @seed_option
 @json_option
 def preview(
+    *,
     recipe: str,
     task: str,
     count: int,

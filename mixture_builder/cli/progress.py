@@ -32,10 +32,12 @@ class JobLog:
     def event(self, event: str, **about: Any) -> None:
         """One line of a JSON log; nothing otherwise."""
         if self.as_json:
-            line = json.dumps({"event": event, **about, "seconds": self.seconds}, ensure_ascii=False)
+            line = json.dumps(
+                {"event": event, **about, "seconds": self.seconds}, ensure_ascii=False
+            )
             click.echo(line, err=True)
 
-    def warn(self, event: str, text: str, **about: Any) -> None:
+    def say(self, event: str, text: str, **about: Any) -> None:
         """Something the user must see: a JSON line, or a line of text."""
         if self.as_json:
             self.event(event, **about)

@@ -36,6 +36,7 @@ SHOWN_LENGTH = 700
 @seed_option
 @json_option
 def quickstart(
+    *,
     out: str,
     store: Path,
     workers: int | None,
@@ -55,15 +56,11 @@ def quickstart(
     log = steps.start_log(as_json=False)
     runner = make_runner(name=None, workers=workers, beam_options=())
     mixture = steps.load("quickstart", seed=seed)
-    ingested = steps.ingest(
-        mixture, store=store, mirror=None, runner=runner, log=log, strict=True
-    )
+    ingested = steps.ingest(mixture, store=store, mirror=None, runner=runner, log=log, strict=True)
     summary = steps.build(
         ingested, store=store, out=out, runner=runner, log=log, shards=shards, format=format
     )
-    records = some_records(
-        out, load_manifest(out), count=SHOWN_RECORDS, longest=SHOWN_LENGTH
-    )
+    records = some_records(out, load_manifest(out), count=SHOWN_RECORDS, longest=SHOWN_LENGTH)
     if as_json:
         show_json({**summary, "records": [record for _, record in records]})
         return
@@ -80,6 +77,4 @@ def quickstart(
 
 def _record_text(row: int, record: dict[str, Any]) -> str:
     head = f"--- record 0:{row}  {record['task_id']}  {record['variant']}  {record['template_id']}"
-    return (
-        f"{head}\ninputs\n{indented(record['inputs'])}\ntargets\n{indented(record['targets'])}"
-    )
+    return f"{head}\ninputs\n{indented(record['inputs'])}\ntargets\n{indented(record['targets'])}"

@@ -1,4 +1,4 @@
-"""Rows, prompts and targets as people read them: each part marked, so that none runs into another."""
+"""Rows, prompts and targets as people read them: each part stands under a heading."""
 
 from __future__ import annotations
 

@@ -109,9 +109,7 @@ def ingest(
         )
     left_out = {**mixture.broken, **broken}
     for task, why in sorted(left_out.items()):
-        log.warn(
-            "left_out", f"left out: {task}\n{indented(why)}", task=task, reason=why
-        )
+        log.say("left_out", f"left out: {task}\n{indented(why)}", task=task, reason=why)
     if left_out and strict:
         raise BuildError(
             f"{len(left_out)} of {len(mixture.owners)} tasks cannot be built, and --strict allows "

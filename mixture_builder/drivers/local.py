@@ -11,7 +11,7 @@ from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.build import build_shard
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
-from mixture_builder.jobs.mixture import parts_failed, task_spec
+from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
 
@@ -60,7 +60,7 @@ class LocalRunner:
                 results[task].append(result)
                 if len(results[task]) == len(split[task]):
                     spec = task_spec(split[task], results[task], tried.get(task, ()))
-                    finishing.append(Job(label=task, function=_finish, argument=spec))
+                    finishing.append(Job(label=task, function=finish_task, argument=spec))
             for job, result in pool.run(finishing):
                 yield job.label, result
 
@@ -87,11 +87,7 @@ def _size(spec: PartSpec) -> int:
 
 def _ingest_whole(argument: tuple[PartSpec, tuple[str, ...]]) -> StoredTask | str:
     spec, tried = argument
-    return _finish(task_spec([spec], [ingest_part(spec)], tried))
-
-
-def _finish(spec: Any) -> StoredTask | str:
-    return parts_failed(spec.parts) or finish_task(spec)
+    return finish_task(task_spec([spec], [ingest_part(spec)], tried))
 
 
 _lock: Lock | None = None

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -27,7 +28,7 @@ from fsspec.implementations.local import LocalFileSystem
 from mixture_builder.errors import BuildError
 
 if TYPE_CHECKING:
-    from collections.abc import Buffer  # type: ignore[attr-defined, unused-ignore]
+    from _typeshed import ReadableBuffer
 
 _PARTIAL = re.compile(r"^\..+\.(?P<host>[^.]+)-(?P<pid>\d+)-[0-9a-f]{8}\.partial$")
 
@@ -61,7 +62,7 @@ class HashingWriter(io.RawIOBase):
         self._sink = sink
         self._hash = hashlib.sha256()
 
-    def write(self, data: Buffer, /) -> int:
+    def write(self, data: ReadableBuffer, /) -> int:
         """Appends all of `data`; raises `BuildError` when the storage refuses it."""
         view = memoryview(data).cast("B")
         try:
@@ -239,8 +240,10 @@ def _is_alive(pid: int) -> bool:
 
 
 def _older(entry: dict[str, Any], seconds: float) -> bool:
-    changed = entry.get("mtime") or entry.get("LastModified") or entry.get("updated")
-    changed = changed or entry.get("created")
-    if hasattr(changed, "timestamp"):
-        changed = changed.timestamp()
-    return isinstance(changed, int | float) and time.time() - changed > seconds
+    for key in ("mtime", "LastModified", "updated", "created"):
+        changed = entry.get(key)
+        if isinstance(changed, datetime):
+            changed = changed.timestamp()
+        if isinstance(changed, int | float):
+            return time.time() - changed > seconds
+    return False

@@ -1,4 +1,4 @@
-"""One digest for the content of a table, whatever file format or memory layout holds it.
+r"""One digest for the content of a table, whatever file format or memory layout holds it.
 
 The canonical encoding, version 1. A column becomes streams of bytes, each hashed on its own
 with 128-bit xxh3:
@@ -7,7 +7,7 @@ with 128-bit xxh3:
 - strings: one stream with each length in bytes as such an integer, one with the UTF-8 text;
 - lists: one stream with each length (in items), then the streams of the items.
 
-The digest is the xxh3-128 of: the line `mixture-builder content digest 1\\n`; the number of
+The digest is the xxh3-128 of: the line `mixture-builder content digest 1\n`; the number of
 rows; the number of columns; then, with columns in the order of their names, each name and
 type word (`int`, `string`, `list<int>`, ...), both preceded by their length, and the 16-byte
 digests of its streams. Numbers are 8 bytes, little-endian.
@@ -21,6 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
@@ -60,9 +61,8 @@ class ContentDigest:
                 raise ValueError(f"column {name!r} is missing")
             column = data.column(name)
             chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
-            for chunk in chunks:
-                if pa.types.is_dictionary(chunk.type):
-                    chunk = chunk.dictionary_decode()
+            for encoded in chunks:
+                chunk = _decoded(encoded)
                 if _type_word(chunk.type) != word:
                     raise ValueError(f"column {name!r} is {chunk.type}, expected {word}")
                 for stream, piece in zip(self._streams[name], _pieces(chunk), strict=True):
@@ -93,7 +93,7 @@ def content_digest(
 
 
 def mixture_digest(shard_digests: Iterable[str]) -> str:
-    """One digest for a mixture, from the content digests of its shards in shard order.
+    r"""One digest for a mixture, from the content digests of its shards in shard order.
 
     >>> mixture_digest(["00" * 16]) == mixture_digest(["00" * 16, "00" * 16])
     False
@@ -103,6 +103,10 @@ def mixture_digest(shard_digests: Iterable[str]) -> str:
     for shard in shards:
         total.update(shard)
     return total.hexdigest()
+
+
+def _decoded(array: pa.Array) -> pa.Array:
+    return array.dictionary_decode() if pa.types.is_dictionary(array.type) else array
 
 
 def _number(value: int) -> bytes:
@@ -125,17 +129,17 @@ def _streams_of(word: str) -> int:
     return word.count("list<") + (2 if "string" in word else 1)
 
 
-def _pieces(array: pa.Array) -> Iterator[np.ndarray | memoryview]:
+def _pieces(array: pa.Array) -> Iterator[memoryview]:
     """What `array` appends to each stream of its column, outermost first."""
     if array.null_count:
         raise ValueError(f"{array.null_count} nulls have no canonical encoding")
     if pa.types.is_string_view(array.type):
         array = array.cast(pa.large_string())
     if pa.types.is_integer(array.type):
-        yield _values(array, array.type.to_pandas_dtype(), 1)
+        yield _values(array)
         return
     offsets = _offsets(array)
-    yield np.diff(offsets)
+    yield np.diff(offsets).data
     start, stop = (int(offsets[0]), int(offsets[-1])) if len(offsets) else (0, 0)
     if pa.types.is_list(array.type) or pa.types.is_large_list(array.type):
         yield from _pieces(array.values.slice(start, stop - start))
@@ -144,7 +148,7 @@ def _pieces(array: pa.Array) -> Iterator[np.ndarray | memoryview]:
         yield memoryview(b"" if text is None else text)[start:stop]
 
 
-def _offsets(array: pa.Array) -> np.ndarray:
+def _offsets(array: pa.Array) -> npt.NDArray[np.int64]:
     """Where each item of a string or list array starts, and where the last one ends."""
     if not len(array):
         return np.zeros(0, dtype="<i8")  # An empty array need not have a buffer of offsets.
@@ -154,8 +158,10 @@ def _offsets(array: pa.Array) -> np.ndarray:
     return raw[array.offset :].astype("<i8", copy=False)
 
 
-def _values(array: pa.Array, width: type[np.integer], buffer: int) -> np.ndarray:
+def _values(array: pa.Array) -> memoryview:
+    """The integers as 8 bytes each."""
     if not len(array):
-        return np.zeros(0, dtype="<i8")
-    raw = np.frombuffer(array.buffers()[buffer], dtype=width, count=array.offset + len(array))
-    return raw[array.offset :].astype("<i8", copy=False)
+        return memoryview(b"")
+    width = array.type.to_pandas_dtype()
+    raw = np.frombuffer(array.buffers()[1], dtype=width, count=array.offset + len(array))
+    return raw[array.offset :].astype("<i8", copy=False).data

@@ -43,10 +43,7 @@ _TYPES: Mapping[str, pa.DataType] = {
 }
 
 EXAMPLE_SCHEMA: pa.Schema = pa.schema(
-    [
-        pa.field(name, _TYPES.get(name, pa.string()), nullable=False)
-        for name in EXAMPLE_COLUMNS
-    ]
+    [pa.field(name, _TYPES.get(name, pa.string()), nullable=False) for name in EXAMPLE_COLUMNS]
 )
 """The columns and types of a finished mixture, in file order; nothing is nullable."""
 

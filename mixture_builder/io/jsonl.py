@@ -1,6 +1,6 @@
-"""Finished examples as JSON Lines: UTF-8, one object a line, keys in the order of the schema.
+r"""Finished examples as JSON Lines: UTF-8, one object a line, keys in the order of the schema.
 
-Text is written as it is, not as \\uXXXX, except what JSON forbids and U+2028 and U+2029,
+Text is written as it is, not as \uXXXX, except what JSON forbids and U+2028 and U+2029,
 which some readers take for the end of a line. Whole columns are encoded at once by Arrow;
 only texts with rare control characters go through Python's own encoder.
 """
@@ -55,7 +55,7 @@ def write_jsonl(table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA
 def read_jsonl(url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> Iterator[pa.RecordBatch]:
     """Yields the rows of `url` in order, some MB at a time, with the types of `schema`.
 
-    Keys that `schema` does not name are skipped.
+    Empty lines and keys that `schema` does not name are skipped.
 
     Raises:
       VerifyError: naming the line that is no JSON object, or lacks a key, or has a value of
@@ -95,16 +95,17 @@ def _read_lines(
         # Arrow does not say which line it disliked; Python's decoder, line by line, does.
         rows = [
             _row(line, url, number, schema)
-            for number, line in enumerate(lines.removesuffix(b"\n").split(b"\n"), first_line)
+            for number, line in enumerate(lines.split(b"\n"), first_line)
+            if line.strip()
         ]
-        yield from pa.Table.from_batches(rows).combine_chunks().to_batches()
+        yield from pa.Table.from_batches(rows, schema=schema).combine_chunks().to_batches()
 
 
 def _row(line: bytes, url: str, number: int, schema: pa.Schema) -> pa.RecordBatch:
     try:
         record = json.loads(line)
         if not isinstance(record, dict):
-            raise ValueError("it is no JSON object")
+            raise TypeError("it is no JSON object")
         record = {name: record[name] for name in schema.names}
         table = conform(pa.Table.from_pylist([record], schema=schema), schema)
     except KeyError as error:
@@ -128,9 +129,8 @@ def _lines(batch: pa.RecordBatch) -> memoryview:
     """All rows of `batch` as one piece of text."""
     columns = []
     for field, column in zip(batch.schema, batch.columns, strict=True):
-        if field.name in REPETITIVE_COLUMNS and pa.types.is_string(field.type):
-            column = column.dictionary_encode()
-        columns.append(_encoded(column))
+        repetitive = field.name in REPETITIVE_COLUMNS and pa.types.is_string(field.type)
+        columns.append(_encoded(column.dictionary_encode() if repetitive else column))
     lines = _object(batch.schema.names, columns, end="}\n")
     ends = np.frombuffer(lines.buffers()[1], dtype=np.int32, count=len(lines) + 1)
     return memoryview(lines.buffers()[2])[: int(ends[-1])]

@@ -124,7 +124,8 @@ def _rows_per_group(table: pa.Table, row_group_bytes: int) -> int:
     """Equal groups of about `row_group_bytes`; follows from the values, not from their layout."""
     size = sum(_value_bytes(column) for column in table.columns)
     groups = max(1, -(-size // row_group_bytes))
-    return max(1, -(-table.num_rows // groups))
+    rows: int = table.num_rows
+    return max(1, -(-rows // groups))
 
 
 def _value_bytes(column: pa.ChunkedArray) -> int:
@@ -135,7 +136,7 @@ def _value_bytes(column: pa.ChunkedArray) -> int:
         return sum(_value_bytes(pa.chunked_array([c.flatten()])) for c in column.chunks)
     if pa.types.is_struct(kind):
         return sum(_value_bytes(pa.chunked_array([p])) for c in column.chunks for p in c.flatten())
-    return len(column) * 8
+    return 8 * int(column.length())
 
 
 def _check_columns(url: str, found: pa.Schema, wanted: pa.Schema) -> None:

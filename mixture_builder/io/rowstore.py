@@ -13,6 +13,7 @@ of its text without case, spacing and punctuation).
 from __future__ import annotations
 
 import json
+import mmap
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -150,9 +151,12 @@ class StoredRows:
     def __init__(self, folder: Path, *, expected_rows: int) -> None:
         self._path = folder / "rows.arrow"
         try:
-            self._file = pa.memory_map(str(self._path))
-            self._reader = pa.ipc.open_file(self._file)
-        except (OSError, pa.ArrowInvalid) as problem:
+            # Arrow reads its own memory maps on its input threads; a buffer over Python's is
+            # read here, which saves a change of threads for each of many small tasks.
+            with self._path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
+        except (OSError, ValueError, pa.ArrowInvalid) as problem:
             raise StoreError(
                 f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
             ) from None
@@ -169,15 +173,27 @@ class StoredRows:
                 "again."
             )
         names = self._reader.schema.names
+        self._places = {name: place for place, name in enumerate(names)}
         self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
 
-    def _take(self, names: list[str], indices: Indices) -> pa.RecordBatch:
-        blocks, inverse = np.unique(indices // BLOCK_ROWS, return_inverse=True)
-        parts = [self._block(b).select(names) for b in blocks.tolist()]
-        places = inverse * BLOCK_ROWS + indices % BLOCK_ROWS
+    def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:
+        """Some columns of rows, in the order of `indices`."""
+        numbers = indices // BLOCK_ROWS
+        first, last = int(numbers.min()), int(numbers.max())
+        if first == last:
+            block = self._block(first)
+            places = pa.array(indices - first * BLOCK_ROWS)
+            return [block.column(self._places[name]).take(places) for name in names]
+        used = np.zeros(last - first + 1, dtype=np.int64)
+        used[numbers - first] = 1
+        blocks = [self._block(int(b) + first) for b in np.flatnonzero(used)]
         # Only the last block of a task is short, and it sorts last, so places hold.
-        table = parts[0] if len(parts) == 1 else pa.concat_batches(parts)
-        return table.take(pa.array(places))
+        rank = np.cumsum(used) - 1
+        places = pa.array(rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS)
+        return [
+            pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
+            for name in names
+        ]
 
     def _block(self, number: int) -> pa.RecordBatch:
         # A block is a view of the mapped file: keeping it costs its description only.
@@ -192,25 +208,25 @@ class StoredRows:
         if not len(indices):
             return {name: [] for name in wanted}
         taken = self._take(wanted, indices)
-        return {name: as_list(taken.column(i)) for i, name in enumerate(wanted)}
+        return {name: as_list(column) for name, column in zip(wanted, taken, strict=True)}
 
     def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
         """The identities of rows."""
         if not len(indices):
             return np.zeros(0, dtype=np.int64)
-        taken: npt.NDArray[np.int64] = self._take([ID], indices).column(0).to_numpy()
+        taken: npt.NDArray[np.int64] = self._take([ID], indices)[0].to_numpy()
         return taken
 
     def keys(self, name: str, indices: Indices) -> Bits:
         """For one field, a hash of its text without case, spacing and punctuation."""
         if not len(indices):
             return np.zeros(0, dtype=np.uint64)
-        taken: Bits = self._take([KEY + name], indices).column(0).to_numpy()
+        taken: Bits = self._take([KEY + name], indices)[0].to_numpy()
         return taken
 
     def places(self, indices: Indices) -> list[str]:
         """Where upstream rows stand."""
-        return as_list(self._take([PLACE], indices).column(0))
+        return as_list(self._take([PLACE], indices)[0])
 
     def index_of(self, row_id: int) -> int:
         """The index of the row with an identity; -1 if there is none."""

@@ -38,6 +38,9 @@ def encode_examples(
     these; none has nulls.
 
     Args:
+      batch: the rows, at most 2 GB of them.
+      prefix: bytes before each message.
+      suffix: bytes after each message.
       piece_bytes: the messages come in arrays of about so many bytes, so that the texts are
         not held twice; a longer message comes alone.
 

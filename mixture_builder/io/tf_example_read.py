@@ -31,9 +31,7 @@ class NotAnExampleError(Exception):
         self.record = record
 
 
-def decode_examples(
-    data: bytes, starts: Places, ends: Places, schema: pa.Schema
-) -> pa.RecordBatch:
+def decode_examples(data: bytes, starts: Places, ends: Places, schema: pa.Schema) -> pa.RecordBatch:
     """The messages `data[start:end]` as rows of `schema`; features it does not name are skipped.
 
     Raises:

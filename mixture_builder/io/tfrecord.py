@@ -35,6 +35,8 @@ _READ_BYTES = 4 * 1024 * 1024
 # The level that T5X and TFDS pipelines use by default (zlib's own).
 _GZIP_LEVEL = 6
 
+Bytes = npt.NDArray[np.uint8]
+Crcs = npt.NDArray[np.uint32]
 Places = npt.NDArray[np.int64]
 
 _LENGTH = struct.Struct("<Q")
@@ -70,9 +72,9 @@ def write_tfrecord(
             with gzip.GzipFile(
                 filename="", mode="wb", compresslevel=_GZIP_LEVEL, fileobj=output, mtime=0
             ) as squeezed:
-                _write_records(table, cast(BinaryIO, squeezed))
+                _write_records(table, cast("BinaryIO", squeezed))
         else:
-            _write_records(table, cast(BinaryIO, output))
+            _write_records(table, cast("BinaryIO", output))
         return output.written(table.num_rows)
 
 
@@ -82,6 +84,8 @@ def read_tfrecord(
     """Yields the rows of `url` in order, some MB at a time, with the types of `schema`.
 
     Args:
+      url: local path or fsspec URL of the file.
+      schema: other columns than a finished mixture's; features it does not name are skipped.
       compression: `None` looks at the first bytes of the file.
 
     Raises:
@@ -95,21 +99,21 @@ def read_tfrecord(
             file.seek(0)
         stream = gzip.GzipFile(fileobj=file) if compression else file
         try:
-            yield from _read_batches(cast(BinaryIO, stream), url, schema)
+            yield from _read_batches(cast("BinaryIO", stream), url, schema)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
             raise _damaged(url, f"the gzip stream is broken: {error}") from error
 
 
 def _write_records(table: pa.Table, output: BinaryIO) -> None:
-    repetitive = [name for name in REPETITIVE_COLUMNS if name in table.column_names]
+    names = table.column_names
+    repetitive = [names.index(name) for name in REPETITIVE_COLUMNS if name in names]
     for rows in _pieces(table):
-        for name in repetitive:
-            position = rows.schema.get_field_index(name)
-            column = rows.column(position).combine_chunks().dictionary_encode()
-            rows = rows.set_column(position, name, column)
         (batch,) = rows.combine_chunks().to_batches()
-        for records in encode_examples(batch, prefix=b"\0" * _HEADER, suffix=b"\0" * _CRC):
-            output.write(_framed(records))
+        for position in repetitive:
+            encoded = batch.column(position).dictionary_encode()
+            batch = batch.set_column(position, batch.schema.names[position], encoded)
+        pieces = encode_examples(batch, prefix=b"\0" * _HEADER, suffix=b"\0" * _CRC)
+        output.writelines(map(_framed, pieces))
 
 
 def _pieces(table: pa.Table) -> Iterator[pa.Table]:
@@ -123,38 +127,31 @@ def _pieces(table: pa.Table) -> Iterator[pa.Table]:
 
 def _framed(records: pa.BinaryArray) -> memoryview:
     """Fills in the lengths and CRCs, for which `records` leave room."""
-    ends = np.frombuffer(records.buffers()[1], dtype=np.int32, count=len(records) + 1)
-    starts, ends = ends[:-1].astype(np.int64), ends[1:].astype(np.int64)
+    offsets = np.frombuffer(records.buffers()[1], dtype=np.int32, count=len(records) + 1)
+    starts, ends = offsets[:-1].astype(np.int64), offsets[1:].astype(np.int64)
     text = records.buffers()[2].to_pybytes()
-    value = google_crc32c.value
-    crcs = [
-        value(text[start:end])
-        for start, end in zip(
-            (starts + _HEADER).tolist(), (ends - _CRC).tolist(), strict=True
-        )
-    ]
     framed = np.frombuffer(text, dtype=np.uint8).copy()
-    headers = (ends - starts - (_HEADER + _CRC)).astype("<u8").view(np.uint8).reshape(-1, _LENGTH.size)
-    _fill(framed, starts, headers)
-    _fill(framed, starts + _LENGTH.size, _masked(_crc_of_eight(headers)))
-    _fill(framed, ends - _CRC, _masked(np.array(crcs, dtype=np.uint32)))
+    lengths = (ends - starts - (_HEADER + _CRC)).astype("<u8")
+    lengths_as_bytes = lengths.view(np.uint8).reshape(-1, _LENGTH.size)
+    _fill(framed, starts, lengths_as_bytes)
+    _fill(framed, starts + _LENGTH.size, _masked(_crc_of_rows(lengths_as_bytes)))
+    _fill(framed, ends - _CRC, _masked(_crc_of_pieces(text, starts + _HEADER, ends - _CRC)))
     return memoryview(framed[: int(ends[-1])])
 
 
-def _fill(
-    target: npt.NDArray[np.uint8], places: npt.NDArray[np.int64], values: npt.NDArray[np.uint8]
-) -> None:
+def _fill(target: Bytes, places: Places, values: Bytes) -> None:
     target[places[:, None] + np.arange(values.shape[1])] = values
 
 
-def _masked(crcs: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint8]:
+def _masked(crcs: Crcs) -> Bytes:
     wide = crcs.astype(np.uint64)
     rotated = (wide >> np.uint64(15)) | (wide << np.uint64(17))
     masked = (rotated + np.uint64(_MASK_DELTA)) & np.uint64(0xFFFFFFFF)
-    return masked.astype("<u4").view(np.uint8).reshape(-1, _CRC)
+    stored: Bytes = masked.astype("<u4").view(np.uint8).reshape(-1, _CRC)
+    return stored
 
 
-def _crc_table() -> npt.NDArray[np.uint32]:
+def _crc_table() -> Crcs:
     table = np.arange(256, dtype=np.uint32)
     for _ in range(8):
         table = (table >> np.uint32(1)) ^ (np.uint32(0x82F63B78) * (table & np.uint32(1)))
@@ -164,13 +161,20 @@ def _crc_table() -> npt.NDArray[np.uint32]:
 _CRC_TABLE = _crc_table()
 
 
-def _crc_of_eight(rows: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+def _crc_of_rows(rows: Bytes) -> Crcs:
     """CRC-32C of each row of bytes, all rows at once."""
-    crc = np.full(len(rows), 0xFFFFFFFF, dtype=np.uint32)
+    crc: Crcs = np.full(len(rows), 0xFFFFFFFF, dtype=np.uint32)
     for position in range(rows.shape[1]):
         index = (crc ^ rows[:, position]) & np.uint32(0xFF)
         crc = _CRC_TABLE[index] ^ (crc >> np.uint32(8))
-    return crc ^ np.uint32(0xFFFFFFFF)
+    crc ^= np.uint32(0xFFFFFFFF)
+    return crc
+
+
+def _crc_of_pieces(data: bytes, starts: Places, ends: Places) -> Crcs:
+    value = google_crc32c.value
+    bounds = zip(starts.tolist(), ends.tolist(), strict=True)
+    return np.array([value(data[start:end]) for start, end in bounds], dtype=np.uint32)
 
 
 def _read_batches(stream: BinaryIO, url: str, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
@@ -200,7 +204,7 @@ def _split(data: bytes, url: str, first: int) -> tuple[Places, Places, int]:
         starts = starts[:-1]
     seen = np.frombuffer(data, dtype=np.uint8)
     lengths = _taken(seen, starts, _LENGTH.size)
-    wrong = _masked(_crc_of_eight(lengths)) != _taken(seen, starts + _LENGTH.size, _CRC)
+    wrong = _masked(_crc_of_rows(lengths)) != _taken(seen, starts + _LENGTH.size, _CRC)
     if wrong.any():
         record = int(np.flatnonzero(wrong.any(axis=1))[0])
         _check_data(data, places[: record + 1], url, first)
@@ -211,23 +215,17 @@ def _split(data: bytes, url: str, first: int) -> tuple[Places, Places, int]:
 
 
 def _check_data(data: bytes, places: list[int], url: str, first: int) -> None:
-    value = google_crc32c.value
     bounds = np.array(places, dtype=np.int64)
-    crcs = [
-        value(data[start:end])
-        for start, end in zip(
-            (bounds[:-1] + _HEADER).tolist(), (bounds[1:] - _CRC).tolist(), strict=True
-        )
-    ]
-    stored = _taken(np.frombuffer(data, dtype=np.uint8), bounds[1:] - _CRC, _CRC)
-    wrong = (_masked(np.array(crcs, dtype=np.uint32)) != stored).any(axis=1)
+    starts, ends = bounds[:-1] + _HEADER, bounds[1:] - _CRC
+    stored = _taken(np.frombuffer(data, dtype=np.uint8), ends, _CRC)
+    wrong = (_masked(_crc_of_pieces(data, starts, ends)) != stored).any(axis=1)
     if wrong.any():
         record = first + int(np.flatnonzero(wrong)[0])
         raise _damaged(url, f"record {record}: the CRC of its data is wrong")
 
 
-def _taken(source: npt.NDArray[np.uint8], places: Places, width: int) -> npt.NDArray[np.uint8]:
-    return source[places[:, None] + np.arange(width)]
+def _taken(source: Bytes, places: Places, width: int) -> Bytes:
+    return source.take(places[:, None] + np.arange(width))
 
 
 def _decoded(

@@ -52,7 +52,7 @@ class ExpectedFile:
 
 
 def verify_file(
-    url: str, format: OutputFormat, expected: ExpectedFile, *, decode: bool = False
+    url: str, file_format: OutputFormat, expected: ExpectedFile, *, decode: bool = False
 ) -> list[Finding]:
     """What is wrong with the file; an empty list if nothing is.
 
@@ -62,7 +62,7 @@ def verify_file(
 
     Args:
       url: local path or fsspec URL.
-      format: how to decode the file.
+      file_format: how to decode the file.
       expected: from the manifest.
       decode: also decode a file whose bytes are right, which costs several times more and
         finds a manifest that contradicts itself.
@@ -76,12 +76,14 @@ def verify_file(
         message = f"the file cannot be read: {error.strerror or error}."
         return [_finding(url, "bytes", message, "Check access to it, then verify again.")]
     if sha256 == expected.sha256 and size == expected.bytes:
-        return [*_content_findings(url, format, expected, bytes_differ=False)] if decode else []
+        return (
+            [*_content_findings(url, file_format, expected, bytes_differ=False)] if decode else []
+        )
     what = f"bytes differ: found {size:,} with SHA-256 {sha256[:16]}..., expected "
     what += f"{expected.bytes:,} with {expected.sha256[:16]}...."
     return [
         _finding(url, "bytes", what, _AGAIN),
-        *_content_findings(url, format, expected, bytes_differ=True),
+        *_content_findings(url, file_format, expected, bytes_differ=True),
     ]
 
 
@@ -95,18 +97,18 @@ def _measured(url: str) -> tuple[int, str]:
 
 
 def _content_findings(
-    url: str, format: OutputFormat, expected: ExpectedFile, *, bytes_differ: bool
+    url: str, file_format: OutputFormat, expected: ExpectedFile, *, bytes_differ: bool
 ) -> Iterator[Finding]:
     digest = ContentDigest()
     try:
-        for batch in READERS[format](url):
+        for batch in READERS[file_format](url):
             digest.update(batch)
     except VerifyError as error:
         yield _finding(url, "content", str(error).removeprefix(f"{url}: "))
         return
     except (OSError, ValueError, ArithmeticError, LookupError, MemoryError) as error:
         # Damaged lengths can send a decoder anywhere; that it failed is all there is to say.
-        what = f"the content cannot be read: {error or type(error).__name__}."
+        what = f"the content cannot be read: {str(error) or type(error).__name__}."
         yield _finding(url, "content", what, _AGAIN)
         return
     found = digest.hexdigest()

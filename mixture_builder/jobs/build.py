@@ -77,51 +77,52 @@ def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
 
 def _table(rendered: Sequence[RenderedExamples], *, seed: int) -> pa.Table:
     parts = [r for r in rendered if r.draws]
-    sizes = [len(r.draws) for r in parts]
     draws = _joined([np.asarray(r.draws, dtype=np.int64) for r in parts])
     keys: list[Bits] = [
         random_bits(derive_seed(seed, "order", r.task), np.asarray(r.draws, dtype=np.int64))
         for r in parts
     ]
-    owners = np.repeat(np.arange(len(parts)), sizes)
+    owners = np.repeat(np.arange(len(parts)), [len(r.draws) for r in parts])
     joined_keys = np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
     # Ties are as good as impossible; task and draw settle them all the same.
     order = np.lexsort((draws, owners, joined_keys))
-    exemplar_rows = [rows for r in parts for rows in r.exemplar_rows]
+    # Python's texts are put in order before Arrow copies them, not after: no text moves twice.
+    places = order.tolist()
+    exemplar_rows = _ordered([r.exemplar_rows for r in parts], places)
     columns: dict[str, Any] = {
-        "inputs": _texts([text for r in parts for text in r.inputs]),
-        "targets": _texts([text for r in parts for text in r.targets]),
-        "task_id": _repeated([r.task for r in parts], owners),
-        "submixture": _repeated([r.submixture for r in parts], owners),
-        "variant": _coded([v for r in parts for v in r.variants]),
-        "template_id": _coded([t for r in parts for t in r.templates]),
-        "style": _texts([s for r in parts for s in r.styles]),
+        "inputs": pa.array(_ordered([r.inputs for r in parts], places), pa.string()),
+        "targets": pa.array(_ordered([r.targets for r in parts], places), pa.string()),
+        "task_id": _coded([r.task for r in parts], owners[order]),
+        "submixture": _coded([r.submixture for r in parts], owners[order]),
+        "variant": _named([r.variants for r in parts], order),
+        "template_id": _named([r.templates for r in parts], order),
+        "style": pa.array(_ordered([r.styles for r in parts], places), pa.string()),
         "num_exemplars": pa.array([len(rows) for rows in exemplar_rows], pa.int32()),
         "exemplar_rows": pa.array(exemplar_rows, EXAMPLE_SCHEMA.field("exemplar_rows").type),
-        "row": pa.array([row for r in parts for row in r.rows], pa.int64()),
-        "draw": pa.array(draws, pa.int64()),
+        "row": pa.array(_joined([np.asarray(r.rows, dtype=np.int64) for r in parts])[order]),
+        "draw": pa.array(draws[order]),
     }
-    table = pa.Table.from_arrays([columns[n] for n in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA)
-    return table.take(pa.array(order))
+    return pa.Table.from_arrays([columns[n] for n in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA)
 
 
 def _joined(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
     return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
 
 
-def _texts(values: list[str]) -> pa.Array | pa.ChunkedArray:
-    return pa.array(values, pa.string())
+def _ordered(parts: Sequence[list[Any]], places: list[int]) -> list[Any]:
+    joined = [value for part in parts for value in part]
+    return [joined[place] for place in places]
 
 
-def _repeated(values: list[str], owners: Any) -> pa.Array:
-    return pa.array(values, pa.string()).take(pa.array(owners))
+def _coded(values: list[str], codes: npt.NDArray[np.int64]) -> pa.Array:
+    return pa.array(values, pa.string()).take(pa.array(codes))
 
 
-def _coded(values: list[str]) -> pa.Array:
+def _named(parts: Sequence[list[str]], order: npt.NDArray[np.int64]) -> pa.Array:
     """Texts of which few differ: each is stored once before it is spread."""
-    codes: dict[str, int] = {}
-    places = [codes.setdefault(v, len(codes)) for v in values]
-    return pa.array(list(codes), pa.string()).take(pa.array(places, pa.int64()))
+    numbers: dict[str, int] = {}
+    codes = [numbers.setdefault(v, len(numbers)) for part in parts for v in part]
+    return _coded(list(numbers), np.asarray(codes, dtype=np.int64)[order])
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002

@@ -46,8 +46,14 @@ from mixture_builder.io.rowstore import (
 RUN_ROWS = 20_000
 """Rows that are held before they are sorted and spilled."""
 
+RUN_CHARS = 100_000_000
+"""Characters that are held before that, so that long documents do not fill the memory."""
+
 PART_BYTES = 64_000_000
 """Files of a task are read together up to this size, beyond it by several workers."""
+
+FAILED_NAME = "failed.jsonl"
+"""In a task's folder: why it could not be ingested, and its records in quarantine."""
 
 QUARANTINE_ENTRIES = 1_000
 """Records that a task's quarantine keeps; all are counted."""
@@ -202,6 +208,7 @@ class _PartReader:
         self.names = tuple(self.fields)
         self.schema = rows_schema(self.fields)
         self.held: list[tuple[int, str, Row]] = []
+        self.characters = 0
         self.runs: list[str] = []
         self.records = 0
         self.filtered = 0
@@ -230,7 +237,8 @@ class _PartReader:
             self.quarantine(place, "bad_text", "found half a surrogate pair", _excerpt(record))
             return
         self.held.append((key, place, row))
-        if len(self.held) >= RUN_ROWS:
+        self.characters += sum(_characters(value) for value in row.values())
+        if len(self.held) >= RUN_ROWS or self.characters >= RUN_CHARS:
             self.spill()
 
     def quarantine(self, place: str, reason: str, detail: str, excerpt: str) -> None:
@@ -260,6 +268,13 @@ class _PartReader:
                 writer.write_batch(batch)
         self.runs.append(str(path))
         self.held.clear()
+        self.characters = 0
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value)
+    return sum(map(len, value)) if isinstance(value, list) else 1
 
 
 def _keys(values: Sequence[Any]) -> list[int]:
@@ -307,14 +322,28 @@ def spill_folder(store: Path, card: TaskCard) -> Path:
 def finish_task(spec: TaskSpec) -> StoredTask | str:
     """Merges the runs of a task into stored rows; gives the reason if that cannot be.
 
-    Every record of the source is a row, a copy, filtered or in quarantine.
+    Every record of the source is a row, a copy, filtered or in quarantine. Where the task
+    fails, what its parts had put in quarantine stands in `failed.jsonl` instead.
     """
+    store, card = Path(spec.store), spec.card
+    failed = task_folder(store, card.id, task_fingerprint(card)) / FAILED_NAME
     try:
-        return _finish(spec)
+        broken = next((p.error for p in spec.parts if p.error), "")
+        if broken:
+            raise SourceError(broken)
+        stored = _finish(spec)
+        failed.unlink(missing_ok=True)
+        return stored
     except MixtureBuilderError as problem:
+        reason = {"place": card.file, "reason": "left_out", "detail": str(problem), "excerpt": ""}
+        lines = [reason, *(entry for part in spec.parts for entry in part.entries)]
+        with atomic_output(str(failed), durable=False) as output:
+            for entry in lines:
+                text = json.dumps(entry, ensure_ascii=False)
+                output.write(text.encode("utf-8", "replace") + b"\n")
         return str(problem)
     finally:
-        shutil.rmtree(spill_folder(Path(spec.store), spec.card), ignore_errors=True)
+        shutil.rmtree(spill_folder(store, card), ignore_errors=True)
 
 
 def _finish(spec: TaskSpec) -> StoredTask:

@@ -29,6 +29,7 @@ from mixture_builder.jobs.build import (
     work_folder,
 )
 from mixture_builder.jobs.ingest import (
+    FAILED_NAME,
     PartResult,
     PartSpec,
     TaskSpec,
@@ -231,11 +232,6 @@ def ingest_mixture(
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
-def parts_failed(parts: Iterable[PartResult]) -> str:
-    """Why a task's parts cannot be finished; empty if they can."""
-    return next((p.error for p in parts if p.error), "")
-
-
 def task_spec(parts: Sequence[PartSpec], results: Sequence[PartResult], tried: tuple[str, ...]) -> TaskSpec:
     """The spec that finishes a task whose parts are read."""
     return TaskSpec(
@@ -425,4 +421,14 @@ def _quarantine(lock: Lock, store: Path) -> dict[str, str]:
             raise StoreError(f"{path}: {problem.strerror}. Run ingest again.") from None
         if text:
             result[task] = text
+    for name, why in lock.plan.left_out.items():
+        folder = store / name
+        # A folder may also hold what failed of an earlier form of the card.
+        texts = [p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*/{FAILED_NAME}"))]
+        current = [t for t in texts if json.loads(t.split("\n")[0])["detail"] in why]
+        if current:
+            result[name] = current[0]
+        else:
+            entry = {"place": name, "reason": "left_out", "detail": why, "excerpt": ""}
+            result[name] = json.dumps(entry, ensure_ascii=False) + "\n"
     return result

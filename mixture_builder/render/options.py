@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixture_builder.draw import Indices, random_bits
-from mixture_builder.styles import OptionStyle
+from mixture_builder.styles import StylePools
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,8 +55,8 @@ def list_options(
     options: Sequence[list[str]],
     answer_index: Sequence[int],
     *,
-    shown: Sequence[bool],
-    styles: Sequence[OptionStyle | None],
+    styles: StylePools,
+    numbers: Sequence[int],
     order: Sequence[list[int]] | None,
 ) -> ListedOptions:
     """Lays out the options of examples.
@@ -64,28 +64,27 @@ def list_options(
     Args:
       options: the row's answers.
       answer_index: the right one.
-      shown: whether the list stands in the prompt.
-      styles: how it is laid out; not read where it is not shown.
+      styles: all pools.
+      numbers: of the option styles; -1 where the list is not shown.
       order: the order in which answers are listed; `None` leaves them as they are.
     """
-    listed: list[list[str]] = []
+    ordered: list[list[str]] = []
     texts: list[str] = []
     answers: list[str] = []
     targets: list[str] = []
     for at, row in enumerate(options):
         right = answer_index[at]
-        answer = row[right]
-        style = styles[at]
-        answers.append(answer)
+        answers.append(row[right])
         if order is not None:
             places = order[at]
             row = [row[p] for p in places]
             right = places.index(right)
-        listed.append(row)
-        if not shown[at] or style is None:
+        ordered.append(row)
+        number = numbers[at]
+        if number < 0:
             texts.append("")
-            targets.append(answer)
-            continue
-        texts.append(style.text(row))
-        targets.append(style.target(row, right))
-    return ListedOptions(options=listed, texts=texts, answers=answers, targets=targets)
+            targets.append(row[right])
+        else:
+            texts.append(styles.options_text(number, row))
+            targets.append(styles.target(number, row, right))
+    return ListedOptions(options=ordered, texts=texts, answers=answers, targets=targets)

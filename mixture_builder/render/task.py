@@ -91,6 +91,7 @@ class _Batch:
     targets: list[str | Exception | None] = field(default_factory=list)
     exemplar_rows: list[list[int]] = field(default_factory=list)
     failures: dict[int, tuple[str, str]] = field(default_factory=dict)
+    all_texts: bool = True
 
 
 class TaskRenderer:
@@ -142,32 +143,31 @@ class TaskRenderer:
         return result
 
     def _collect(self, batch: _Batch, result: RenderedExamples, *, last: bool) -> None:
-        kept = [i for i in range(len(batch.draws)) if i not in batch.failures]
         ids = self.rows.ids(batch.rows).tolist()
-        cells, templates = batch.cells.tolist(), batch.templates.tolist()
         variants = [cell.variant for cell in self.plan.cells]
         names = [t.id for t in self.templates]
-        draws = batch.draws.tolist()
-        result.cells.update(self.plan.cells[cells[i]].name for i in kept)
-        if len(kept) == len(draws):
-            result.draws += draws
-            result.inputs += batch.inputs  # type: ignore[arg-type]  # all are texts
-            result.targets += batch.targets  # type: ignore[arg-type]
-            result.variants += [variants[c] for c in cells]
-            result.templates += [names[t] for t in templates]
-            result.styles += batch.styles
-            result.exemplar_rows += batch.exemplar_rows
-            result.rows += ids
-            return
-        for i in kept:
-            result.draws.append(draws[i])
-            result.inputs.append(batch.inputs[i])  # type: ignore[arg-type]
-            result.targets.append(batch.targets[i])  # type: ignore[arg-type]
-            result.variants.append(variants[cells[i]])
-            result.templates.append(names[templates[i]])
-            result.styles.append(batch.styles[i])
-            result.exemplar_rows.append(batch.exemplar_rows[i])
-            result.rows.append(ids[i])
+        draws, templates = batch.draws.tolist(), batch.templates.tolist()
+        cells = batch.cells
+        columns: list[tuple[list[Any], list[Any]]] = [
+            (result.draws, draws),
+            (result.inputs, batch.inputs),
+            (result.targets, batch.targets),
+            (result.variants, [variants[c] for c in cells.tolist()]),
+            (result.templates, [names[t] for t in templates]),
+            (result.styles, batch.styles),
+            (result.exemplar_rows, batch.exemplar_rows),
+            (result.rows, ids),
+        ]
+        if batch.failures:
+            kept = [i for i in range(len(draws)) if i not in batch.failures]
+            columns = [(all_, [values[i] for i in kept]) for all_, values in columns]
+            cells = cells[kept]
+        for all_, values in columns:
+            all_ += values
+        counts = np.bincount(cells, minlength=len(self.plan.cells)).tolist()
+        for cell, count in zip(self.plan.cells, counts, strict=True):
+            if count:
+                result.cells[cell.name] += count
         for i, (reason, detail) in sorted(batch.failures.items()):
             if last:
                 result.dropped.append(
@@ -259,7 +259,10 @@ class TaskRenderer:
             batch.columns["dialog_text"] = [
                 style.text(t) for style, t in zip(styles, turns, strict=True)
             ]
-            batch.styles = [f"dialog={style.id}" for style in styles]
+            batch.styles = [
+                f"{listed};dialog={style.id}" if listed else f"dialog={style.id}"
+                for listed, style in zip(batch.styles, styles, strict=True)
+            ]
 
     def _several(self, counters: Indices, attempt: int, sizes: list[int]) -> list[int]:
         """Which of several right answers is the target."""
@@ -268,26 +271,25 @@ class TaskRenderer:
         return [int(p) for p in picks]
 
     def _list_options(self, batch: _Batch) -> None:
-        shown = [self.plan.cells[c].shows_options for c in batch.cells.tolist()]
+        shown = np.asarray([c.shows_options for c in self.plan.cells])[batch.cells]
         bits = random_bits(derive_seed(self.seed, "option style"), batch.draws)
-        numbers = (bits % np.uint64(self._styles.option_styles)).astype(np.int64)
-        styles = [
-            self._styles.option_style(n) if s else None
-            for n, s in zip(numbers.tolist(), shown, strict=True)
-        ]
+        drawn = (bits % np.uint64(self._styles.option_styles)).astype(np.int64)
+        batch.option_styles = np.where(shown, drawn, -1)
+        numbers = batch.option_styles.tolist()
         listed = list_options(
             batch.columns["options"],
             batch.columns["answer_index"],
-            shown=shown,
-            styles=styles,
+            styles=self._styles,
+            numbers=numbers,
             order=self._orders("option order", batch.draws, batch.columns["options"]),
         )
-        batch.option_styles = numbers
         batch.columns["options"] = listed.options
         batch.columns["options_text"] = listed.texts
         batch.columns["answer_text"] = batch.columns["answer"] = listed.answers
         batch.columns["answer in target"] = listed.targets
-        batch.styles = [f"options={s.id}" if s else "" for s in styles]
+        batch.styles = [
+            f"options={self._styles.option_id(n)}" if n >= 0 else "" for n in numbers
+        ]
 
     def _orders(
         self, purpose: str, counters: Indices, options: list[list[str]]
@@ -309,6 +311,7 @@ class TaskRenderer:
             )
             batch.inputs += inputs
             batch.targets += targets
+            batch.all_texts &= set(map(type, inputs)) | set(map(type, targets)) == {str}
 
     def _render_pairs(
         self, template: PromptTemplate, few_shot: bool, columns: Mapping[str, Any], count: int
@@ -322,6 +325,13 @@ class TaskRenderer:
 
     def _check(self, batch: _Batch) -> None:
         limits = self.plan.settings
+        demanding = [i for i, t in enumerate(self.templates) if t.requires]
+        for i in np.flatnonzero(np.isin(batch.templates, demanding)) if demanding else ():
+            for name in self.templates[batch.templates[i]].requires:
+                if not batch.columns[name][i]:
+                    batch.failures[int(i)] = ("required_field", f"the row has no {name}")
+        if self._all_sound(batch):
+            return
         for i, (shown, target) in enumerate(zip(batch.inputs, batch.targets, strict=True)):
             if isinstance(shown, str) and isinstance(target, str) and shown and target:
                 if limits.input_chars and len(shown) > limits.input_chars:
@@ -343,6 +353,19 @@ class TaskRenderer:
                     batch.failures[i] = (f"empty_{part}", "nothing but white space was rendered")
                     break
 
+    def _all_sound(self, batch: _Batch) -> bool:
+        """Whether nothing is wrong with any text: found out at a fraction of the cost."""
+        limits = self.plan.settings
+        for texts, limit in (
+            (batch.inputs, limits.input_chars),
+            (batch.targets, limits.target_chars),
+        ):
+            if not batch.all_texts or "" in texts:
+                return False
+            if limit and max(map(len, texts)) > limit:  # type: ignore[arg-type]  # all are texts
+                return False
+        return True
+
     # --- exemplars ----------------------------------------------------------------------
 
     def _add_exemplars(self, batch: _Batch) -> None:
@@ -351,29 +374,23 @@ class TaskRenderer:
         places = np.asarray([p for p in places.tolist() if p not in batch.failures], dtype=np.int64)
         if not len(places):
             return
-        chosen = self._choose(batch, places)
-        styles = [cell.shows_options for cell in self.plan.cells]
-        used = self._exemplar_templates(batch, places, chosen)
-        self._render_exemplars(batch, places, chosen, used)
+        wanted = self._shots(batch.draws[places])
+        solved = self._solved(batch, places, wanted)
+        short = [at for at, pairs in enumerate(solved) if len(pairs) < wanted[at]]
+        if short:
+            # Some can be barred only once they are rendered; others take their places.
+            more = self._solved(batch, places[short], wanted[short] + exemplars.SPARE_CANDIDATES)
+            for at, pairs in zip(short, more, strict=True):
+                solved[at] = pairs[: int(wanted[at])]
         seed = derive_seed(self.seed, "exemplar style")
         bits = random_bits(seed, batch.draws[places])
         ids = self.rows.ids(np.arange(self.plan.pool))
         instructions = self._instructions(batch, places)
         limit = self.plan.settings.input_chars
-        cells, templates = batch.cells.tolist(), batch.templates.tolist()
-        numbers = batch.option_styles.tolist() if batch.option_styles is not None else None
-        for at, (i, pool_rows) in enumerate(zip(places.tolist(), chosen, strict=True)):
-            number = numbers[i] if numbers and styles[cells[i]] else -1
-            candidates: list[tuple[int, tuple[str, str]]] = []
-            for template, row in zip(used[at], pool_rows, strict=True):
-                pair = self._pairs[template, row, number]
-                if pair is not None:
-                    candidates.append((row, pair))
-            target = batch.targets[i]
+        templates = batch.templates.tolist()
+        for at, (i, shown) in enumerate(zip(places.tolist(), solved, strict=True)):
             query = batch.inputs[i]
-            assert isinstance(target, str) and isinstance(query, str)
-            clean = exemplars.without_leaks([pair for _, pair in candidates], target)
-            shown = [candidates[c] for c in clean]
+            assert isinstance(query, str)
             if not shown:
                 batch.failures[i] = ("no_exemplar", "no row of the pool may be shown beside it")
                 continue
@@ -406,42 +423,94 @@ class TaskRenderer:
             style = f"exemplars={labels.id}/{separator.id}"
             batch.styles[i] = f"{batch.styles[i]};{style}" if batch.styles[i] else style
 
-    def _choose(self, batch: _Batch, places: Indices) -> list[list[int]]:
-        """Pool rows for each few-shot prompt; what counts as the same depends on the template."""
-        draws = batch.draws[places]
+    def _solved(
+        self, batch: _Batch, places: Indices, wanted: Indices
+    ) -> list[list[tuple[int, tuple[str, str]]]]:
+        """For each few-shot prompt pool rows with their rendered pairs, none of them a leak."""
+        chosen = self._choose(batch, places, wanted)
+        used = self._exemplar_templates(batch, places, chosen)
+        self._render_exemplars(batch, places, chosen, used)
+        numbers = batch.option_styles.tolist() if batch.option_styles is not None else None
+        cells = batch.cells.tolist()
+        result = []
+        for at, (i, pool_rows) in enumerate(zip(places.tolist(), chosen, strict=True)):
+            number = numbers[i] if numbers and self.plan.cells[cells[i]].shows_options else -1
+            candidates: list[tuple[int, tuple[str, str]]] = []
+            for template, row in zip(used[at], pool_rows, strict=True):
+                pair = self._pairs[template, row, number]
+                if pair is not None:
+                    candidates.append((row, pair))
+            target = batch.targets[i]
+            assert isinstance(target, str)
+            if not self._is_label(batch, i, target):
+                clean = exemplars.without_leaks([pair for _, pair in candidates], target)
+                candidates = [candidates[c] for c in clean]
+            result.append(candidates)
+        return result
+
+    def _is_label(self, batch: _Batch, at: int, target: str) -> bool:
+        """Whether a target is one of a set of answers that is the same for all rows.
+
+        Such answers recur by nature, however long: barring them would give the right one away.
+        """
+        return (
+            self._has_options
+            and not self._varies_in_pool("options")
+            and bool(target == batch.columns["answer in target"][at])
+        )
+
+    def _shots(self, draws: Indices) -> Indices:
+        """How many exemplars each few-shot prompt asks for."""
         counts = self.plan.settings.shots.counts
         weights = np.cumsum(whole_weights([rate for _, rate in counts]))
         bits = random_bits(derive_seed(self.seed, "shots"), draws)
         index = np.searchsorted(weights, below(bits, int(weights[-1])), side="right")
-        wanted = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
+        return np.asarray([n for n, _ in counts], dtype=np.int64)[index]
+
+    def _choose(self, batch: _Batch, places: Indices, wanted: Indices) -> list[list[int]]:
+        """Pool rows for each few-shot prompt; what counts as the same depends on the template."""
+        draws = batch.draws[places]
         seed = derive_seed(self.seed, "exemplars", batch.attempt)
         chosen: list[list[int]] = [[]] * len(places)
         templates = batch.templates[places]
         for template in np.unique(templates).tolist():
             group = np.flatnonzero(templates == template)
             names = self._asking_fields(template)
+            able = self._able(template)
             found = exemplars.choose(
                 seed,
                 draws[group],
                 wanted=wanted[group],
-                pool_keys=self._keys_of_pool(names),
+                pool_keys=self._keys_of_pool(names)[able],
                 query_keys=self._keys(names, batch.rows[places[group]]),
             )
             for at, rows in zip(group.tolist(), found, strict=True):
-                chosen[at] = rows
+                chosen[at] = able[np.asarray(rows, dtype=np.int64)].tolist()
         return chosen
+
+    def _able(self, template: int) -> Indices:
+        """Pool rows that have all fields a template requires."""
+        pool = np.arange(self.plan.pool)
+        required = self.templates[template].requires
+        if not required:
+            return pool
+        columns = self.rows.columns(required, pool)
+        return np.flatnonzero([all(values) for values in zip(*columns.values(), strict=True)])
 
     def _asking_fields(self, template: int) -> tuple[str, ...]:
         """Fields that say what a prompt of this template asks.
 
         Fields that are the same in the whole pool, such as a task's definition, tell
-        nothing apart; where none is left the row itself counts.
+        nothing apart. Where none is left, all of the pool asks the same thing, unless the
+        prompt also shows an answer: then the row itself counts.
         """
         text = self.templates[template].input_for(few_shot=self._uses_few_shot_texts)
         derived = {"dialog_text": "turns", "options_text": "options"}
-        names = {derived.get(name, name) for name in text.names} & set(self.rows.fields)
-        names -= {"options", "answer", "answers", "answer_index"}
-        return tuple(name for name in sorted(names) if self._varies_in_pool(name))
+        answers = {"options", "answer", "answer_text", "answers", "answer_index"}
+        names = {derived.get(name, name) for name in text.names}
+        asking = sorted((names - answers) & set(self.rows.fields))
+        telling = tuple(name for name in asking if self._varies_in_pool(name))
+        return telling if telling or names & answers else tuple(asking)
 
     def _varies_in_pool(self, name: str) -> bool:
         if name not in self._varies:
@@ -475,10 +544,15 @@ class TaskRenderer:
             return [[t] * len(rows) for t, rows in zip(templates, chosen, strict=True)]
         seed = derive_seed(self.seed, "exemplar templates")
         result = []
-        for draw, cell, rows in zip(
-            batch.draws[places].tolist(), batch.cells[places].tolist(), chosen, strict=True
+        for draw, cell, template, rows in zip(
+            batch.draws[places].tolist(),
+            batch.cells[places].tolist(),
+            templates,
+            chosen,
+            strict=True,
         ):
-            allowed = [i for i in self.plan.cells[cell].templates if not self.templates[i].requires]
+            able = [i for i in self.plan.cells[cell].templates if not self.templates[i].requires]
+            allowed = able or [template]
             bits = random_bits(derive_seed(seed, "draw", draw), np.arange(len(rows)))
             result.append([allowed[i] for i in below(bits, len(allowed)).tolist()])
         return result
@@ -518,12 +592,11 @@ class TaskRenderer:
             picks = self._several(rows, -1, [len(a) for a in lists])
             columns["answer"] = [a[p] for a, p in zip(lists, picks, strict=True)]
         if self._has_options:
-            styles = [self._styles.option_style(n) if n >= 0 else None for n in numbers]
             listed = list_options(
                 columns["options"],
                 columns["answer_index"],
-                shown=[n >= 0 for n in numbers],
-                styles=styles,
+                styles=self._styles,
+                numbers=numbers,
                 order=self._orders("exemplar option order", rows, columns["options"]),
             )
             columns["options"], columns["options_text"] = listed.options, listed.texts
@@ -560,7 +633,7 @@ class TaskRenderer:
 
     def _names_needed(self) -> list[str]:
         used = {i for cell in self.plan.cells for i in cell.templates}
-        names = {name for i in used for name in self.templates[i].names}
+        names = {n for i in used for n in (*self.templates[i].names, *self.templates[i].requires)}
         if self._has_options:
             names |= {"options", "answer_index"}
         if self._several_answers:

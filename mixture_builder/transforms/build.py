@@ -12,11 +12,13 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.io.mirror import has_scheme
 from mixture_builder.jobs.build import build_shard, result_url, work_folder
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import write_error
+from mixture_builder.transforms.row_copies import fetch_rows
 
 
 class Build(beam.PTransform):  # type: ignore[misc]
@@ -27,11 +29,12 @@ class Build(beam.PTransform):  # type: ignore[misc]
 
     Args:
       lock: of the mixture.
-      store: root of the row store, which workers must see.
+      store: root of the row store, which workers must see; or the URL of a copy of it, see
+        `row_copies.py`.
       out: folder or URL of the mixture, which workers must see.
     """
 
-    def __init__(self, lock: Lock, *, store: Path, out: str) -> None:
+    def __init__(self, lock: Lock, *, store: Path | str, out: str) -> None:
         super().__init__()
         self._lock = json.dumps(lock.to_json(), ensure_ascii=False)
         self._store = str(store)
@@ -66,11 +69,16 @@ class _BuildShard(beam.DoFn):  # type: ignore[misc]
 
     def setup(self) -> None:
         self._lock = lock_from_json(json.loads(self._plain))
+        self._rows = (
+            fetch_rows(self._lock, url=self._store)
+            if has_scheme(self._store)
+            else Path(self._store)
+        )
 
     def process(self, element: tuple[int, Iterable[int]]) -> Iterator[ShardResult]:
         shard = element[0]
         try:
-            result = build_shard(self._lock, store=Path(self._store), out=self._out, shard=shard)
+            result = build_shard(self._lock, store=self._rows, out=self._out, shard=shard)
         except MixtureBuilderError as problem:
             folder = work_folder(self._out, self._lock.fingerprint)
             write_error(folder, shard_file(shard), problem)

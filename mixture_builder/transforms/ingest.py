@@ -14,7 +14,7 @@ from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
-from mixture_builder.jobs.mixture import parts_failed, task_spec
+from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import file_name, read_result, write_error, write_result
 
@@ -94,7 +94,7 @@ class _FinishTask(beam.DoFn):  # type: ignore[misc]
         results = [result for _, result in pairs]
         spec = task_spec([part for part, _ in pairs], results, self._tried.get(task, ()))
         try:
-            stored = parts_failed(results) or finish_task(spec)
+            stored = finish_task(spec)
         except FileNotFoundError as gone:
             stored = (
                 f"{task}: {gone.filename or gone}: the rows that were read are gone, because a "

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import secrets
 import shutil
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-from apache_beam.runners.runner import PipelineState
 
 from mixture_builder.errors import BuildError, UsageError
 from mixture_builder.io.mirror import has_scheme
@@ -35,6 +33,8 @@ from mixture_builder.transforms.results import (
     remove_results,
     written_results,
 )
+from mixture_builder.transforms.row_copies import publish_rows
+from mixture_builder.transforms.running import Running, check_options, last_line
 from mixture_builder.transforms.watched_workers import (
     PATIENCE_SECONDS,
     WatchedWorkers,
@@ -60,18 +60,23 @@ class BeamRunner:
     """Runs jobs on a runner of Beam's; implements `jobs.mixture.Runner`.
 
     Workers must see the row store, the source files and the folder of the mixture under the
-    same names as this process.
+    same names as this process. Where they see no folder of this machine, `rows` and a URL for
+    the mixture let them build; ingest then has to run here, see `drivers.local`.
 
     Attributes:
       name: as Beam knows it, e.g. `FnApiRunner`, `DataflowRunner`, `FlinkRunner`.
       options: of Beam's, as on a command line: `--direct_num_workers=2`.
+      rows: URL that stored rows are copied to before a build, and read from by workers;
+        empty if workers see the row store.
 
     Raises:
-      UsageError: for a runner that may hang.
+      UsageError: for a runner that may hang, that is not installed or not known, and for
+        options that it does not take.
     """
 
     name: str
     options: Sequence[str] = ()
+    rows: str = ""
 
     def __post_init__(self) -> None:
         if self._short_name in HANGING:
@@ -79,6 +84,9 @@ class BeamRunner:
                 f"found the runner {self.name}, which may wait for a download for ever. Use "
                 "FnApiRunner for Beam on this machine."
             )
+        check_options(self.options, strict=self._short_name in BLOCKING)
+        # What is wrong with a runner is said now, not after an hour of ingest.
+        self._pipeline(None)
 
     @property
     def _short_name(self) -> str:
@@ -126,9 +134,11 @@ class BeamRunner:
         folder = work_folder(out, lock.fingerprint)
         files = {shard_file(shard) for shard in shards}
         remove_results(folder, files)
+        if self.rows:
+            publish_rows(lock, store=store, url=self.rows)
         yield from self._run(
             shards,
-            Build(lock, store=store, out=out),
+            Build(lock, store=self.rows or store, out=out),
             folder=folder,
             waiting=files,
             result=lambda _, plain: ShardResult(**plain),
@@ -150,7 +160,7 @@ class BeamRunner:
             # The transforms spread their elements themselves, with a GroupByKey: Create's own
             # way is a Reshuffle, and without either, one worker gets all.
             _ = pipeline | "Create" >> beam.Create(elements, reshuffle=False) | transform
-            running = _Running(pipeline, blocking=self._short_name in BLOCKING)
+            running = Running(pipeline, blocking=self._short_name in BLOCKING)
             pause = REMOTE_POLL_SECONDS if has_scheme(folder) else POLL_SECONDS
             ended = False
             while waiting and not ended:
@@ -176,13 +186,7 @@ class BeamRunner:
         return self._short_name == "fnapirunner" and mode == "multi_processing"
 
     def _options(self) -> PipelineOptions:
-        try:
-            return PipelineOptions(list(self.options))
-        except SystemExit:
-            # argparse has said on stderr what is wrong.
-            raise UsageError(
-                f"found options that Beam does not understand: {' '.join(self.options)}"
-            ) from None
+        return PipelineOptions(list(self.options))
 
     def _pipeline(self, workers: WatchedWorkers | None) -> Any:
         options = self._options()
@@ -203,13 +207,13 @@ class BeamRunner:
                 f"{' '.join(self.options) or '(none)'}: {problem}"
             ) from problem
 
-    def _failure(self, running: _Running, folder: str, waiting: set[str]) -> Exception:
+    def _failure(self, running: Running, folder: str, waiting: set[str]) -> Exception:
         told = first_error(folder, waiting)
         if told is not None:
             return told
         if running.problem is not None:
             problem = BuildError(
-                f"the pipeline failed on {self.name}: {_last_line(running.problem)}. Finished "
+                f"the pipeline failed on {self.name}: {last_line(running.problem)}. Finished "
                 "work is kept: once the cause is gone, run the same command again."
             )
             problem.__cause__ = running.problem
@@ -219,40 +223,3 @@ class BeamRunner:
             f"appear, the first of them {min(waiting)}. Do its workers see that folder, and the "
             "row store, under the same names as this process?"
         )
-
-
-class _Running:
-    """A pipeline that runs beside this thread.
-
-    Attributes:
-      problem: what it raised, once it has ended.
-    """
-
-    def __init__(self, pipeline: Any, *, blocking: bool) -> None:
-        self.problem: BaseException | None = None
-        self._ended = threading.Event()
-        # A runner that starts a job server handles signals, which only this thread may.
-        begun = None if blocking else pipeline.run()
-        threading.Thread(target=self._finish, args=(pipeline, begun), daemon=True).start()
-
-    def _finish(self, pipeline: Any, begun: Any) -> None:
-        try:
-            result = begun or pipeline.run()
-            state = result.wait_until_finish()
-            if state not in {PipelineState.DONE, None}:
-                raise RuntimeError(f"it ended as {state}")
-        except BaseException as problem:  # noqa: BLE001  (told to the thread that waits)
-            self.problem = problem
-        finally:
-            self._ended.set()
-
-    def wait(self, seconds: float | None) -> bool:
-        """Whether the pipeline has ended, after at most so long."""
-        return self._ended.wait(seconds)
-
-
-def _last_line(problem: BaseException) -> str:
-    """What a problem says; of a worker's traceback, its end."""
-    lines = [line.strip() for line in str(problem).splitlines() if line.strip()]
-    said = next((line for line in reversed(lines) if ": " in line), "") or str(problem)
-    return f"{type(problem).__name__}: {said}".rstrip(".")

@@ -24,7 +24,15 @@ from mixture_builder.io.atomic import (
 
 
 def names(folder: Path) -> list[str]:
+    """The files in a folder."""
     return sorted(path.name for path in folder.iterdir())
+
+
+def fail_midway(url: str) -> None:
+    """Writes something and then fails."""
+    with atomic_output(url) as output:
+        output.write(b"new")
+        raise RuntimeError("midway")
 
 
 def test_a_file_appears_only_when_the_block_ends(tmp_path: Path) -> None:
@@ -46,9 +54,8 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     target = tmp_path / "shard.bin"
     target.write_bytes(b"old")
 
-    with pytest.raises(RuntimeError, match="midway"), atomic_output(str(target)) as output:
-        output.write(b"new")
-        raise RuntimeError("midway")
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway(str(target))
 
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["shard.bin"]
@@ -94,9 +101,8 @@ def test_a_failed_remote_write_keeps_the_old_object() -> None:
     memory = fsspec.filesystem("memory")
     memory.pipe("/atomic/kept/shard.bin", b"old")
 
-    with pytest.raises(KeyError), atomic_output("memory://atomic/kept/shard.bin") as output:
-        output.write(b"new")
-        raise KeyError("midway")
+    with pytest.raises(RuntimeError, match="midway"):
+        fail_midway("memory://atomic/kept/shard.bin")
 
     assert memory.cat("/atomic/kept/shard.bin") == b"old"
     assert memory.ls("/atomic/kept", detail=False) == ["/atomic/kept/shard.bin"]
@@ -107,9 +113,11 @@ def test_what_cannot_be_written_is_named_with_a_way_out(tmp_path: Path) -> None:
     (tmp_path / "data").write_text("in the way")
     url = str(tmp_path / "data" / "shard.bin")
 
-    with pytest.raises(BuildError, match=r"data/shard\.bin: cannot be written") as caught:
-        with atomic_output(url):
-            pass
+    with (
+        pytest.raises(BuildError, match=r"data/shard\.bin: cannot be written") as caught,
+        atomic_output(url),
+    ):
+        pass
 
     assert "Make room or grant access" in str(caught.value)
 
@@ -193,3 +201,13 @@ def test_finished_files_are_never_leftovers(tmp_path: Path) -> None:
 def test_two_writers_of_one_file_do_not_meet() -> None:
     """Temporary names differ even within one process."""
     assert temporary_name("shard.bin") != temporary_name("shard.bin")
+
+
+def test_what_need_not_survive_a_crash_is_still_whole(tmp_path: Path) -> None:
+    """Without the fsync a file still appears at once, with all its bytes."""
+    target = tmp_path / "rows.arrow"
+    with atomic_output(str(target), durable=False) as output:
+        output.write(b"payload")
+        assert not target.exists()
+
+    assert target.read_bytes() == b"payload"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 import pyarrow as pa
@@ -72,7 +73,7 @@ def test_batch_boundaries_do_not_matter(records: list[dict[str, Any]], cuts: lis
     table = pa.Table.from_pylist(records, schema=SMALL)
     edges = [0, *sorted(min(cut, len(records)) for cut in cuts), len(records)]
     digest = ContentDigest(SMALL)
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         digest.update(table.slice(start, stop - start))
 
     assert digest.hexdigest() == content_digest(table, SMALL)

@@ -26,6 +26,7 @@ PAIRS = st.lists(st.tuples(st.text(), st.text()), max_size=8)
 
 
 def read_all(url: str) -> pa.Table:
+    """The whole file as a table."""
     return pa.Table.from_batches(read_parquet(url), schema=EXAMPLE_SCHEMA)
 
 
@@ -84,7 +85,7 @@ def test_bytes_do_not_depend_on_how_memory_is_chunked(
 def test_row_groups_stay_below_the_size_asked_for(
     tmp_path: Path, make_examples: MakeExamples
 ) -> None:
-    """Groups are of equal length and hold about what was asked for, so a reader's memory is flat."""
+    """Groups are of equal length and hold about what was asked for: flat memory for readers."""
     path = str(tmp_path / "x.parquet")
     write_parquet(make_examples([("x" * 900, "y" * 50)] * 1_000), path, row_group_bytes=100_000)
 

@@ -1,12 +1,14 @@
 """Looking without building: what a recipe would give, and whether what was built is right.
 
-    checks.py     cards and templates against each other and against sample records
-    counts.py     rows of tasks, from the store or as cards state them
-    preview.py    some examples of one task
-    records.py    records of a finished mixture
-    explain.py    where one record comes from, and whether it can be made again
-    verify.py     whether a finished mixture is what its manifest says
-    doctor.py     whether this machine has what a build needs
+    check_cards.py      cards against their sample records and templates
+    check_templates.py  template files against cards and each other
+    counts.py           rows of tasks, from the store or as cards state them
+    preview.py          some examples of one task
+    prompts.py          a few-shot prompt taken apart again
+    records.py          records of a finished mixture
+    explain.py          where one record comes from, and whether it can be made again
+    verify.py           whether a finished mixture is what its manifest says
+    doctor.py           whether this machine has what a build needs
 
 Nothing here prints; commands do.
 """

@@ -38,9 +38,7 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
         if task in mixture.broken:
             continue
         # A task that never was in the store has no folder: most are passed by cheaply.
-        stored = (
-            find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
-        )
+        stored = find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
         if stored is not None:
             rows[task] = stored.rows
         elif card.known_rows:

@@ -98,7 +98,7 @@ def load_task(
         raise InvalidFilesError(tuple(findings))
     if seed is not None:
         recipe = replace(recipe, seed=seed)
-    folder = task.split("/")[0]
+    folder = task.split("/", maxsplit=1)[0]
     found, card_findings = load_cards(
         cards or recipe.cards or cards_folder(), wanted=lambda file: file.split("/")[0] == folder
     )

@@ -8,9 +8,13 @@ from typing import Any
 
 import fsspec
 import pyarrow as pa
+import yaml
 
 from mixture_builder.errors import UsageError, VerifyError
-from mixture_builder.manifest import MANIFEST_NAME, MANIFEST_VERSION
+from mixture_builder.io.verify import READERS
+from mixture_builder.lock import Lock, lock_from_json
+from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, MANIFEST_VERSION
+from mixture_builder.yaml_files import Loader
 
 Record = dict[str, Any]
 
@@ -62,17 +66,9 @@ def read_batches(url: str, *, format: str) -> Iterator[pa.RecordBatch]:  # noqa:
       VerifyError: if the file is damaged.
       FileNotFoundError: if there is none.
     """
-    if format == "parquet":
-        from mixture_builder.io.parquet import read_parquet
-
-        return read_parquet(url)
-    if format == "tfrecord":
-        from mixture_builder.io.tfrecord import read_tfrecord
-
-        return read_tfrecord(url)
-    from mixture_builder.io.jsonl import read_jsonl
-
-    return read_jsonl(url)
+    readers: Any = READERS
+    batches: Iterator[pa.RecordBatch] = readers[format](url)
+    return batches
 
 
 def read_record(out: str, manifest: Mapping[str, Any], *, shard: int, row: int) -> Record:
@@ -122,6 +118,8 @@ def some_records(
     """Short records of the first shard that differ in submixture and variant, with their rows.
 
     Args:
+      out: folder or URL of the mixture.
+      manifest: plain data of its manifest.
       count: how many, at most.
       longest: characters that a prompt may have.
     """
@@ -139,3 +137,34 @@ def some_records(
                     return found
             row += 1
     return found
+
+
+def load_lock(out: str) -> Lock:
+    """The lock of a mixture.
+
+    Raises:
+      VerifyError: if it is missing or cannot be understood.
+    """
+    files, root = fsspec.core.url_to_fs(out)
+    path = f"{out}/{LOCK_NAME}"
+    again = "Build the mixture again from its recipe; the same seed gives the same records."
+    try:
+        raw = files.cat_file(f"{root}/{LOCK_NAME}")
+    except FileNotFoundError:
+        raise VerifyError(
+            f"{path}: found no such file; expected the lock that build writes beside the manifest. "
+            f"{again}"
+        ) from None
+    except OSError as problem:
+        raise VerifyError(f"{path}: the lock cannot be read ({problem}). {again}") from None
+    try:
+        return lock_from_json(yaml.load(raw, Loader=Loader))  # noqa: S506  (the safe C loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        what = str(problem).split("\n", maxsplit=1)[0]
+        raise VerifyError(f"{path}: found no valid YAML ({what}). {again}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as problem:
+        what = f"the key {problem} is missing" if isinstance(problem, KeyError) else str(problem)
+        raise VerifyError(
+            f"{path}: found no lock that this version of mixture-builder understands ({what}). "
+            f"Use the version that built it, or build it again."
+        ) from None

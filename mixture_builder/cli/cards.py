@@ -1,0 +1,203 @@
+"""`cards`: list, show and check task cards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mixture_builder.cli.options import cards_option, json_option, templates_option
+from mixture_builder.cli.output import facts, indented, show_json, table
+
+if TYPE_CHECKING:
+    from mixture_builder.cards import TaskCard
+    from mixture_builder.findings import Finding
+
+
+@click.group(short_help="List, show and check task cards.")
+def cards() -> None:
+    """List, show and check task cards: which upstream records make a task."""
+
+
+@cards.command("list", short_help="List cards.")
+@click.argument("globs", nargs=-1, metavar="[GLOB]...")
+@click.option("--submixture", metavar="NAME", help="Only this part, such as cot.")
+@cards_option
+@json_option
+@click.pass_context
+def list_(
+    ctx: click.Context,
+    *,
+    globs: tuple[str, ...],
+    submixture: str | None,
+    cards: Path | None,
+    as_json: bool,
+) -> None:
+    """List cards, all or those that a GLOB names, such as 'niv2/*quoref*'."""
+    from mixture_builder.cards import load_cards
+    from mixture_builder.shipped import cards_folder
+
+    wanted = (lambda file: file.split("/")[0] == submixture) if submixture else None
+    found, findings = load_cards(cards or cards_folder(), wanted=wanted)
+    chosen = [
+        card
+        for card in found.values()
+        if (not submixture or card.submixture == submixture)
+        and (not globs or any(fnmatchcase(card.id, glob) for glob in globs))
+    ]
+    if as_json:
+        show_json([card.to_json() for card in chosen])
+    elif chosen:
+        click.echo(_list_text(chosen))
+    if findings:
+        count = len({f.file for f in findings})
+        click.echo(
+            f"{count} files have errors and are not listed; `mixture-builder cards check` shows "
+            "them.",
+            err=True,
+        )
+    if not chosen:
+        click.echo("found no card of that name; without any GLOB, all are listed.", err=True)
+        ctx.exit(1)
+
+
+def _list_text(cards: Sequence[TaskCard]) -> str:
+    rows = [
+        [
+            card.id,
+            card.kind,
+            " ".join(card.languages),
+            f"{card.known_rows:,}" if card.known_rows is not None else "?",
+            card.licence["id"],
+        ]
+        for card in cards
+    ]
+    return table(["id", "kind", "languages", "rows", "licence"], rows, right=["rows"])
+
+
+@cards.command("show", short_help="Show one card in full.")
+@click.argument("task", metavar="ID")
+@cards_option
+@json_option
+def show(*, task: str, cards: Path | None, as_json: bool) -> None:
+    """Show one card in full, members of families included."""
+    from mixture_builder.cards import load_cards
+    from mixture_builder.errors import InvalidFilesError, UsageError
+    from mixture_builder.findings import did_you_mean
+    from mixture_builder.shipped import cards_folder
+
+    folder = task.split("/", maxsplit=1)[0]
+    found, findings = load_cards(
+        cards or cards_folder(), wanted=lambda file: file.split("/")[0] == folder
+    )
+    if task not in found:
+        if findings:
+            raise InvalidFilesError(tuple(findings))
+        hint = did_you_mean(task, found) or "`mixture-builder cards list` shows all ids."
+        raise UsageError(f"{task}: found no card of that id. {hint}")
+    if as_json:
+        show_json(found[task].to_json())
+    else:
+        click.echo(_card_text(found[task]))
+
+
+def _card_text(card: TaskCard) -> str:
+    rows = f"{card.known_rows:,}" if card.known_rows is not None else "not known"
+    about = [
+        ("kind", f"{card.kind}, with a chain of thought" if card.cot else card.kind),
+        ("category", card.category),
+        ("languages", ", ".join(card.languages)),
+        ("rows", f"{rows} ({card.size.get('from', '')})"),
+        ("licence", f"{card.licence['id']} ({card.licence.get('read_at', '')})"),
+        ("templates", card.templates),
+        ("file", card.file),
+    ]
+    if card.availability:
+        state, note = card.availability["state"], card.availability.get("note", "")
+        about.append(("availability", f"{state}: {note}" if note else state))
+    about += [("held out", note) for note in card.held_out]
+    if card.fixed_option_order:
+        about.append(("options", "always in the order upstream has them"))
+    if card.notes:
+        about.append(("notes", card.notes.strip()))
+    blocks = [f"{card.id}: {card.title}", card.description.strip(), facts(about)]
+    sources = card.to_json()["sources"]
+    for number, source in enumerate(sources, start=1):
+        title = f"source {number} of {len(sources)}" if len(sources) > 1 else "source"
+        plain = [(key, _value(v)) for key, v in source.items() if key not in {"fields", "keep"}]
+        fields = [(f["name"], _field(f)) for f in source["fields"]]
+        blocks.append(f"{title}\n{facts(plain)}")
+        blocks.append(f"fields\n{facts(fields)}")
+        if "keep" in source:
+            blocks.append(f"keep\n{indented(source['keep'], '  ')}")
+    for number, record in enumerate(card.sample):
+        pairs = [(key, _value(value)) for key, value in record.items()]
+        blocks.append(f"sample[{number}]\n{facts(pairs)}")
+    if card.citation:
+        blocks.append(f"citation\n{indented(card.citation.strip(), '  ')}")
+    return "\n\n".join(blocks)
+
+
+def _field(field: Mapping[str, Any]) -> str:
+    remarks = [field["type"]] if "type" in field else []
+    remarks += ["optional"] if field.get("optional") else []
+    expression: str = field["expression"]
+    return expression + (f"  ({', '.join(remarks)})" if remarks else "")
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, (list, tuple)):
+        return "\n".join(str(item) for item in value)
+    return str(value)
+
+
+@cards.command("check", short_help="Check cards, their samples and their templates.")
+@click.argument(
+    "paths", nargs=-1, metavar="[PATH]...", type=click.Path(exists=True, path_type=Path)
+)
+@cards_option
+@templates_option
+@json_option
+@click.pass_context
+def check(
+    ctx: click.Context,
+    *,
+    paths: tuple[Path, ...],
+    cards: Path | None,
+    templates: Path | None,
+    as_json: bool,
+) -> None:
+    """Check all cards, or those of the given files and folders.
+
+    Sample records must give rows, and every template must give a text for each of them. Exit code
+    1 says that there are errors.
+    """
+    from mixture_builder.jobs.inspect.check_cards import check_cards, find_cards
+    from mixture_builder.shipped import cards_folder, templates_folder
+
+    found, findings = find_cards(paths or [cards or cards_folder()])
+    findings += check_cards(found, templates=templates or templates_folder())
+    show_findings(ctx, findings, what=f"{len(found):,} sound cards", as_json=as_json)
+
+
+def show_findings(
+    ctx: click.Context, findings: Sequence[Finding], *, what: str, as_json: bool
+) -> None:
+    """Prints findings and how many there are; exits with 1 if some are errors."""
+    from mixture_builder.findings import Report, Severity
+
+    counts = {
+        f"{severity.value}s": sum(f.severity is severity for f in findings) for severity in Severity
+    }
+    if as_json:
+        show_json({**counts, "findings": [f.to_json() for f in findings]})
+    else:
+        if findings:
+            click.echo(Report(findings=tuple(findings)).format())
+        numbers = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        click.echo(f"{what}: {numbers}")
+    if counts["errors"]:
+        ctx.exit(1)

@@ -1,0 +1,98 @@
+"""`verify`: is a finished mixture what its manifest says?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mixture_builder.cli.options import json_option, store_option, workers_option
+from mixture_builder.cli.output import byte_size, show_json
+
+FEW_BYTES = 50_000_000
+"""Mixtures up to this size are read in this process: starting workers would take longer."""
+
+
+@click.command(short_help="Check a finished mixture against its manifest.")
+@click.argument("out", metavar="DIR")
+@click.option(
+    "--rebuild",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Also build shard N anew from the lock and the store, and compare.",
+)
+@store_option
+@workers_option
+@json_option
+@click.pass_context
+def verify(
+    ctx: click.Context,
+    *,
+    out: str,
+    rebuild: int | None,
+    store: Path,
+    workers: int | None,
+    as_json: bool,
+) -> None:
+    """Check every byte and record of a finished mixture.
+
+    Each shard must have the bytes, SHA-256, rows and content that the manifest names; there must
+    be no other file in data/; rows, bytes, quotas and counts by task and variant must come out;
+    the lock must be the manifest's.
+    """
+    from mixture_builder.cli.progress import JobLog
+    from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
+    from mixture_builder.findings import Report
+    from mixture_builder.jobs.inspect import verify as checks
+    from mixture_builder.jobs.inspect.records import load_manifest
+
+    out = out.rstrip("/") or out
+    manifest = load_manifest(out)
+    findings = checks.check_folder(out, manifest)
+    if workers is None:
+        workers = 0 if manifest["bytes"] <= FEW_BYTES else available_cores()
+    jobs = [
+        Job(label=check.entry["file"], function=checks.check_shard, argument=check)
+        for check in checks.shard_checks(out, manifest)
+    ]
+    checked = []
+    with (
+        JobLog(as_json=False).bar("verify", total=manifest["realised"], unit="examples") as bar,
+        WorkerPool(min(workers, len(jobs))) as pool,
+    ):
+        for _, result in pool.run(jobs):
+            checked.append(result)
+            findings.extend(result.findings)
+            bar.advance(result.rows)
+    findings += checks.check_counts(out, manifest, checked)
+    rebuilt = None
+    if rebuild is not None:
+        rebuilt = checks.rebuild_shard(out, manifest, store=store, shard=rebuild)
+        findings += rebuilt.findings
+    report = Report(findings=tuple(findings))
+    summary = {
+        "out": out,
+        "name": manifest["name"],
+        "shards": len(manifest["shards"]),
+        "examples": manifest["realised"],
+        "bytes": manifest["bytes"],
+        "content_digest": manifest["content_digest"],
+        "sound": not report.errors,
+        "rebuilt": rebuilt
+        and {"shard": rebuilt.shard, "same": rebuilt.same, "compared": rebuilt.compared},
+        "findings": [f.to_json() for f in findings],
+    }
+    if as_json:
+        show_json(summary)
+    else:
+        if findings:
+            click.echo(report.format())
+        if rebuilt is not None and rebuilt.same:
+            click.echo(f"{rebuilt.file}: built anew, the same {rebuilt.compared}")
+        verdict = f"{len(report.errors)} errors" if report.errors else "sound"
+        click.echo(
+            f"{manifest['name']}: {verdict}; {manifest['realised']:,} examples in "
+            f"{len(manifest['shards']):,} shards, {byte_size(manifest['bytes'])}"
+        )
+    if report.errors:
+        ctx.exit(1)

@@ -1,0 +1,215 @@
+"""Helpers for tests of your own cards, templates and transforms.
+
+    assert_card_is_sound    a card's sample records give rows, and all templates render them
+    make_rows               the canonical rows of a card's sample records
+    run_eagerly             what a Beam transform makes of a few elements, as a list
+
+They raise AssertionError, so that any test framework reports them.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity, text_key
+from mixture_builder.cards import QUESTION_KINDS, TaskCard, load_card_file
+from mixture_builder.draw import Bits, Indices
+from mixture_builder.findings import Report
+from mixture_builder.plan import TaskPlan
+from mixture_builder.recipes import Settings, Shots
+from mixture_builder.render.task import TaskRenderer
+from mixture_builder.shipped import templates_folder
+from mixture_builder.styles import Styles, load_styles
+from mixture_builder.templates import PromptTemplate, TemplateSet, check_names, load_templates
+from mixture_builder.variants import VARIANTS, Cell
+
+if TYPE_CHECKING:
+    from mixture_builder.transforms.quiet_beam import beam
+
+
+def make_rows(card: TaskCard) -> list[Row]:
+    """The canonical rows of a card's sample records, in their order.
+
+    Records for which `keep` is false give no row.
+
+    Raises:
+      AssertionError: if a record gives no row for another reason, or none gives one.
+    """
+    names = tuple(field.name for field in card.fields)
+    rows: list[Row] = []
+    for number, record in enumerate(card.sample):
+        # Alternatives may have sources of other shapes; a sample is shaped like one of them.
+        made = [RowMaker(source).row(dict(record)) for source in card.sources]
+        row = next((r for r in made if not isinstance(r, RowProblem)), made[0])
+        if isinstance(row, RowProblem):
+            raise AssertionError(
+                f"{card.file}: {card.id}: sample[{number}]: {row.reason} in '{row.field}': "
+                f"{row.detail}. Correct the field's expression, or the sample."
+            )
+        if row is not None:
+            rows.append({name: row[name] for name in names})
+    if not rows:
+        raise AssertionError(
+            f"{card.file}: {card.id}: none of {len(card.sample)} sample records gave a row, since "
+            "'keep' is false for all; expected at least one. Add a sample that is kept."
+        )
+    return rows
+
+
+def assert_card_is_sound(card_path: str | Path, *, templates: str | Path | None = None) -> None:
+    """Checks a card file against its own samples and its templates.
+
+    The file must have no finding, every sample record must give a row, and every template
+    must render every row to a prompt and a target, in every variant that it serves.
+
+    Args:
+      card_path: a file of one or several cards, or of a family.
+      templates: the folder of templates and styles; the shipped one if not given.
+
+    Raises:
+      AssertionError: with all that is wrong.
+    """
+    path = Path(card_path)
+    folder = Path(templates) if templates else templates_folder()
+    cards, findings = load_card_file(path, shown_as=str(card_path))
+    styles, _, style_findings = load_styles(folder)
+    if findings or styles is None:
+        raise AssertionError(Report(findings=(*findings, *style_findings)).format())
+    problems = [problem for card in cards for problem in _card_problems(card, folder, styles)]
+    if problems:
+        raise AssertionError("\n".join(problems))
+
+
+def _card_problems(card: TaskCard, folder: Path, styles: Styles) -> Iterator[str]:
+    try:
+        rows = make_rows(card)
+    except AssertionError as problem:
+        yield str(problem)
+        return
+    loaded, findings = load_templates(folder, card.templates)
+    if loaded is not None:
+        optional = frozenset(field.name for field in card.fields if field.optional)
+        findings = list(
+            check_names(loaded, known=card.template_names(), optional=optional, task=card.id)
+        )
+    if loaded is None or findings:
+        yield Report(findings=tuple(findings)).format()
+        return
+    for number in range(len(rows)):
+        # The query comes last; the others are the pool that exemplars are drawn from.
+        turned = rows[number + 1 :] + rows[: number + 1]
+        yield from _row_problems(card, loaded, styles, turned, number)
+
+
+def _row_problems(
+    card: TaskCard, templates: TemplateSet, styles: Styles, rows: Sequence[Row], number: int
+) -> Iterator[str]:
+    query = rows[-1]
+    cells = tuple(
+        Cell(variant=variant, direction=t.direction, weight=1, quota=1, templates=(index,))
+        for index, t in enumerate(templates.templates)
+        if all(query[name] for name in t.requires)
+        for variant in VARIANTS
+        if variant in t.served(has_options=card.has_options)
+        if len(rows) > 1 or not variant.startswith("fs_")
+    )
+    if not cells:
+        yield f"{templates.file}: no template serves {card.id}; expected at least one."
+        return
+    plan = TaskPlan(
+        task=card.id,
+        submixture=card.submixture,
+        rows=len(rows),
+        query_rows=1,
+        pool=len(rows) - 1,
+        rate=Fraction(1),
+        share=Fraction(1),
+        quota=len(cells),
+        cells=cells,
+        templates=templates.name,
+        settings=Settings(shots=Shots(counts=((1, Fraction(1)),))),
+        questions=card.kind in QUESTION_KINDS,
+        fixed_option_order=card.fixed_option_order,
+    )
+    done = _render(plan, templates.templates, styles, rows)
+    for drop in done.dropped:
+        # Two or three samples may all say the same; a task's rows do not.
+        if drop.reason != "no_exemplar":
+            yield (
+                f"{templates.file}: '{drop.template}': {card.id}: sample[{number}]: "
+                f"{drop.reason}: {drop.detail}. Correct the template, or the sample."
+            )
+
+
+def _render(
+    plan: TaskPlan, templates: Sequence[PromptTemplate], styles: Styles, rows: Sequence[Row]
+) -> Any:
+    renderer = TaskRenderer(plan, templates=templates, styles=styles, rows=_HeldRows(rows), seed=0)
+    return renderer.render(range(plan.quota))
+
+
+class _HeldRows:
+    """Rows in memory, as `render.rows.Rows`."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._rows = rows
+        self.count = len(rows)
+        self.fields = tuple(rows[0])
+
+    def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
+        return {name: [self._rows[i][name] for i in indices.tolist()] for name in names}
+
+    def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
+        found = [row_identity(self._rows[i], self.fields) for i in indices.tolist()]
+        return np.asarray(found, dtype=np.int64)
+
+    def keys(self, name: str, indices: Indices) -> Bits:
+        return np.asarray(
+            [text_key(self._rows[i][name]) for i in indices.tolist()], dtype=np.uint64
+        )
+
+
+def run_eagerly(elements: Iterable[Any], transform: beam.PTransform) -> list[Any]:
+    """Runs a transform over elements in this process and gives what comes out.
+
+    Args:
+      elements: of the input, picklable.
+      transform: from one collection to one collection.
+
+    Returns:
+      The elements of the output, in no order that means anything.
+    """
+    from mixture_builder.transforms.quiet_beam import beam
+
+    from apache_beam.options.pipeline_options import PipelineOptions
+
+    run = secrets.token_hex(8)
+    _collected[run] = []
+    try:
+        # Without options given, Beam would take this process's command line for them.
+        pipeline = beam.Pipeline(runner="FnApiRunner", options=PipelineOptions([]))
+        _ = (
+            pipeline
+            | "Create" >> beam.Create(list(elements), reshuffle=False)
+            | transform
+            | "Collect" >> beam.Map(_collect, run)
+        )
+        pipeline.run().wait_until_finish()
+        return _collected[run]
+    finally:
+        del _collected[run]
+
+
+_collected: dict[str, list[Any]] = {}
+"""What came out of runs that are going on; the runner works in this process."""
+
+
+def _collect(element: Any, run: str) -> None:
+    _collected[run].append(element)

@@ -1,0 +1,57 @@
+"""The command line of the pipelines: options of their own, all others are Beam's."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.shipped import default_store
+
+LEFT_OUT = 3
+"""Exit code when the work is done, but not for all tasks."""
+
+
+def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.ArgumentParser:
+    """A parser with what both pipelines take."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m pipelines.{name}",
+        description=f"{about} Options that are not listed here go to Beam: write them --name=value.",
+        epilog=examples,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,  # or options of Beam's would be taken for ours
+    )
+    parser.add_argument("recipe", metavar="RECIPE", help="a file, or the name of a shipped recipe")
+    parser.add_argument(
+        "--store",
+        type=Path,
+        default=default_store(),
+        metavar="DIR",
+        help="row store; workers must see it (default: under the user's cache folder)",
+    )
+    parser.add_argument("--mirror", type=Path, metavar="FILE", help="your copies of sources")
+    parser.add_argument("--seed", type=int, help="replaces the recipe's")
+    parser.add_argument(
+        "--runner",
+        default="FnApiRunner",
+        metavar="NAME",
+        help="of Beam's; FnApiRunner runs on this machine (default)",
+    )
+    return parser
+
+
+def run(main: Callable[[Sequence[str]], int]) -> None:
+    """Runs a pipeline's `main` on the command line and ends the process."""
+    try:
+        code = main(sys.argv[1:])
+    except MixtureBuilderError as problem:
+        print(problem, file=sys.stderr)  # noqa: T201
+        code = problem.exit_code
+    raise SystemExit(code)
+
+
+def tell(text: str) -> None:
+    """One line of progress, on stderr."""
+    print(text, file=sys.stderr, flush=True)  # noqa: T201
