@@ -214,10 +214,12 @@ def columns() -> str:
     """The columns of a finished mixture."""
     from mixture_builder.io.example_schema import EXAMPLE_COLUMNS, EXAMPLE_SCHEMA
 
-    rows = [
-        [_code(name), _code(EXAMPLE_SCHEMA.field(name).type), meaning]
-        for name, meaning in EXAMPLE_COLUMNS.items()
-    ]
+    def kind(name: str) -> str:
+        found = EXAMPLE_SCHEMA.field(name).type
+        inner = getattr(found, "value_type", None)
+        return f"list of {inner}" if inner is not None else str(found)
+
+    rows = [[_code(name), kind(name), meaning] for name, meaning in EXAMPLE_COLUMNS.items()]
     return table(["Column", "Type", "Holds"], rows)
 
 

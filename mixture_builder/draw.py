@@ -115,14 +115,16 @@ def _rows_of_pass(seed: int, rows: int, positions: Indices) -> Indices:
         positions,
     )
     at, inside = np.divmod(shifted, BLOCK_ROWS)
-    block = order[at]
-    result = np.empty_like(positions)
-    inner_seed = derive_seed(seed, "rows")
-    for number in np.unique(block):
-        size = last_size if number == blocks - 1 else BLOCK_ROWS
-        inner = permutation(derive_seed(inner_seed, "block", int(number)), size)
-        chosen = block == number
-        result[chosen] = number * BLOCK_ROWS + inner[inside[chosen]]
+    # One permutation of a whole block for each block met; the short last block passes over
+    # the places it does not have.
+    met, which = np.unique(order[at], return_inverse=True)
+    inner = permutations(derive_seed(seed, "rows"), met, BLOCK_ROWS)
+    result = met[which] * BLOCK_ROWS + inner[which, inside]
+    short = np.flatnonzero(met == blocks - 1)
+    if len(short) and last_size < BLOCK_ROWS:
+        whole = inner[short[0]]
+        mine = which == short[0]
+        result[mine] = met[short[0]] * BLOCK_ROWS + whole[whole < last_size][inside[mine]]
     return result
 
 

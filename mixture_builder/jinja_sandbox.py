@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, nodes
+from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, nodes
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.tests import TESTS
+from jinja2.utils import pass_eval_context
 
 FILTER_NAMES = (
     "abs batch capitalize count default d dictsort first float int items join last length list "
@@ -125,10 +126,15 @@ _bounded_replace.jinja_pass_arg = FILTERS["replace"].jinja_pass_arg  # type: ign
 
 
 def _bounded_groups(name: str) -> Callable[..., Any]:
-    def group(value: Any, size: int, fill_with: Any = None) -> Any:
+    function = FILTERS[name]
+    wants_context = hasattr(function, "jinja_pass_arg")
+
+    @pass_eval_context
+    def group(context: Any, value: Any, size: int, fill_with: Any = None) -> Any:
         if size > MAX_ITEMS:
             raise SecurityError(f"{name} would make more than {MAX_ITEMS:,} items")
-        return list(FILTERS[name](value, size, fill_with))
+        first = (context,) if wants_context else ()
+        return list(function(*first, value, size, fill_with))
 
     return group
 
@@ -193,6 +199,8 @@ def parse_expression(source: str) -> nodes.Expr:
       TemplateSyntaxError: as for `parse`.
     """
     tree = parse("{{ (" + source + "\n) }}")
+    if not source.strip():
+        raise TemplateSyntaxError("expected an expression, found none", 1)
     if (
         len(tree.body) != 1
         or not isinstance(tree.body[0], nodes.Output)
@@ -283,7 +291,8 @@ def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
         if isinstance(value, StrictUndefined):
             # Asking for the text of an undefined value raises Jinja's own message.
             str(value)
-        return value
+        # An `if` without `else` says that nothing is meant where it does not hold.
+        return None if isinstance(value, Undefined) else value
 
     return evaluate
 

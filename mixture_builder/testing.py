@@ -10,7 +10,7 @@ They raise AssertionError, so that any test framework reports them.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,16 +18,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity, text_key
+from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity
 from mixture_builder.cards import QUESTION_KINDS, TaskCard, load_card_file
 from mixture_builder.draw import Bits, Indices
 from mixture_builder.findings import Report
 from mixture_builder.plan import TaskPlan
 from mixture_builder.recipes import Settings, Shots
+from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.shipped import templates_folder
-from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import PromptTemplate, TemplateSet, check_names, load_templates
+from mixture_builder.styles import StylePools, load_styles
+from mixture_builder.templates import TemplateSet, check_names, load_templates
 from mixture_builder.variants import VARIANTS, Cell
 
 if TYPE_CHECKING:
@@ -82,12 +83,13 @@ def assert_card_is_sound(card_path: str | Path, *, templates: str | Path | None 
     styles, _, style_findings = load_styles(folder)
     if findings or styles is None:
         raise AssertionError(Report(findings=(*findings, *style_findings)).format())
-    problems = [problem for card in cards for problem in _card_problems(card, folder, styles)]
+    pools = StylePools(styles)
+    problems = [problem for card in cards for problem in _card_problems(card, folder, pools)]
     if problems:
         raise AssertionError("\n".join(problems))
 
 
-def _card_problems(card: TaskCard, folder: Path, styles: Styles) -> Iterator[str]:
+def _card_problems(card: TaskCard, folder: Path, styles: StylePools) -> Iterator[str]:
     try:
         rows = make_rows(card)
     except AssertionError as problem:
@@ -102,23 +104,24 @@ def _card_problems(card: TaskCard, folder: Path, styles: Styles) -> Iterator[str
     if loaded is None or findings:
         yield Report(findings=tuple(findings)).format()
         return
-    for number in range(len(rows)):
-        # The query comes last; the others are the pool that exemplars are drawn from.
-        turned = rows[number + 1 :] + rows[: number + 1]
-        yield from _row_problems(card, loaded, styles, turned, number)
+    fields = tuple(field.name for field in card.fields)
+    held = MemoryRows(rows, fields=fields)
+    for row in rows:
+        # All other rows are the pool that exemplars are drawn from.
+        turned = _LastOf(held, held.index_of(row_identity(row, fields)))
+        yield from _row_problems(card, loaded, styles, row, turned)
 
 
 def _row_problems(
-    card: TaskCard, templates: TemplateSet, styles: Styles, rows: Sequence[Row], number: int
+    card: TaskCard, templates: TemplateSet, styles: StylePools, query: Row, rows: _LastOf
 ) -> Iterator[str]:
-    query = rows[-1]
     cells = tuple(
         Cell(variant=variant, direction=t.direction, weight=1, quota=1, templates=(index,))
         for index, t in enumerate(templates.templates)
         if all(query[name] for name in t.requires)
         for variant in VARIANTS
         if variant in t.served(has_options=card.has_options)
-        if len(rows) > 1 or not variant.startswith("fs_")
+        if rows.count > 1 or not variant.startswith("fs_")
     )
     if not cells:
         yield f"{templates.file}: no template serves {card.id}; expected at least one."
@@ -126,9 +129,9 @@ def _row_problems(
     plan = TaskPlan(
         task=card.id,
         submixture=card.submixture,
-        rows=len(rows),
+        rows=rows.count,
         query_rows=1,
-        pool=len(rows) - 1,
+        pool=rows.count - 1,
         rate=Fraction(1),
         share=Fraction(1),
         quota=len(cells),
@@ -138,42 +141,35 @@ def _row_problems(
         questions=card.kind in QUESTION_KINDS,
         fixed_option_order=card.fixed_option_order,
     )
-    done = _render(plan, templates.templates, styles, rows)
-    for drop in done.dropped:
+    renderer = TaskRenderer(
+        plan, templates=templates.templates, styles=styles, rows=rows, seed=0
+    )
+    for drop in renderer.render(range(plan.quota)).dropped:
         # Two or three samples may all say the same; a task's rows do not.
         if drop.reason != "no_exemplar":
             yield (
-                f"{templates.file}: '{drop.template}': {card.id}: sample[{number}]: "
-                f"{drop.reason}: {drop.detail}. Correct the template, or the sample."
+                f"{templates.file}: '{drop.template}': {card.id}: {drop.reason}: {drop.detail}, "
+                f"for the sample that gives {query}. Correct the template, or the sample."
             )
 
 
-def _render(
-    plan: TaskPlan, templates: Sequence[PromptTemplate], styles: Styles, rows: Sequence[Row]
-) -> Any:
-    renderer = TaskRenderer(plan, templates=templates, styles=styles, rows=_HeldRows(rows), seed=0)
-    return renderer.render(range(plan.quota))
+class _LastOf:
+    """The same rows with one of them last, where a plan with one query row looks for it."""
 
-
-class _HeldRows:
-    """Rows in memory, as `render.rows.Rows`."""
-
-    def __init__(self, rows: Sequence[Row]) -> None:
+    def __init__(self, rows: MemoryRows, last: int) -> None:
         self._rows = rows
-        self.count = len(rows)
-        self.fields = tuple(rows[0])
+        self._order = np.asarray([*(i for i in range(rows.count) if i != last), last])
+        self.count = rows.count
+        self.fields = rows.fields
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
-        return {name: [self._rows[i][name] for i in indices.tolist()] for name in names}
+        return self._rows.columns(names, self._order[indices])
 
     def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
-        found = [row_identity(self._rows[i], self.fields) for i in indices.tolist()]
-        return np.asarray(found, dtype=np.int64)
+        return self._rows.ids(self._order[indices])
 
     def keys(self, name: str, indices: Indices) -> Bits:
-        return np.asarray(
-            [text_key(self._rows[i][name]) for i in indices.tolist()], dtype=np.uint64
-        )
+        return self._rows.keys(name, self._order[indices])
 
 
 def run_eagerly(elements: Iterable[Any], transform: beam.PTransform) -> list[Any]:
@@ -188,13 +184,12 @@ def run_eagerly(elements: Iterable[Any], transform: beam.PTransform) -> list[Any
     """
     from mixture_builder.transforms.quiet_beam import beam
 
-    from apache_beam.options.pipeline_options import PipelineOptions
-
     run = secrets.token_hex(8)
     _collected[run] = []
     try:
         # Without options given, Beam would take this process's command line for them.
-        pipeline = beam.Pipeline(runner="FnApiRunner", options=PipelineOptions([]))
+        no_options = beam.options.pipeline_options.PipelineOptions([])
+        pipeline = beam.Pipeline(runner="FnApiRunner", options=no_options)
         _ = (
             pipeline
             | "Create" >> beam.Create(list(elements), reshuffle=False)

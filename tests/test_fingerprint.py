@@ -53,9 +53,7 @@ def test_the_hashed_text_says_all_there_is(one, other):
 
 def test_known_values_never_change():
     """Locks and stores made elsewhere name the same content."""
-    assert fingerprint({"b": [1, "ü"], "a": None}) == "e35b35ff1fc13e1a2a0a4e6f9a7f9d5f"[:0] + (
-        fingerprint({"a": None, "b": [1, "ü"]})
-    )
+    assert fingerprint({"b": [1, "ü"], "a": None}) == "987a9008d9c5720d6ba6517476011f34"
     assert len(fingerprint([])) == FINGERPRINT_LENGTH
 
 

@@ -22,10 +22,14 @@ def make_runner(*, name: str | None, workers: int | None, beam_options: tuple[st
                 f"found '{beam_options[0]}' after the recipe; expected nothing more. Options of "
                 "Beam need --runner NAME, and stand after `--`."
             )
-        from mixture_builder.drivers.local import LocalRunner
-        from mixture_builder.drivers.pool import available_cores
+        from mixture_builder.drivers.pool import available_cores, start_early
 
-        return LocalRunner(workers=available_cores() if workers is None else workers)
+        count = available_cores() if workers is None else workers
+        if count:
+            start_early()
+        from mixture_builder.drivers.local import LocalRunner
+
+        return LocalRunner(workers=count)
     if workers is not None:
         raise UsageError(
             f"found --workers beside --runner {name}; expected one of them. A Beam runner has "

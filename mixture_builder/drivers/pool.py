@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from multiprocessing import forkserver
 from typing import Any
 
 from mixture_builder.errors import BuildError
@@ -22,7 +23,7 @@ from mixture_builder.errors import BuildError
 MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
 
-PRELOADED = ["mixture_builder.jobs.build", "mixture_builder.jobs.ingest"]
+PRELOADED = ["mixture_builder.drivers.preload"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -130,15 +131,9 @@ class WorkerPool:
 
     def _started(self) -> ProcessPoolExecutor:
         if self._executor is None:
-            # A fork server starts workers in milliseconds without copying our threads;
-            # where there is none, processes are spawned.
-            method = "forkserver" if sys.platform == "linux" else "spawn"
-            context: Any = multiprocessing.get_context(method)
-            if method == "forkserver":
-                context.set_forkserver_preload(PRELOADED)
             self._executor = ProcessPoolExecutor(
                 self.workers,
-                mp_context=context,
+                mp_context=_context(),
                 initializer=self._initializer,
                 initargs=self._initargs,
             )
@@ -152,6 +147,24 @@ class WorkerPool:
         if self._executor is not None:
             self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
             self._executor = None
+
+
+def _context() -> Any:
+    """A fork server starts workers in milliseconds without copying our threads; where there is
+    none, processes are spawned.
+    """
+    if sys.platform != "linux":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(PRELOADED)
+    return context
+
+
+def start_early() -> None:
+    """Lets the fork server import what workers need while this process still reads files."""
+    if sys.platform == "linux":
+        _context()
+        forkserver.ensure_running()
 
 
 def available_cores() -> int:

@@ -162,6 +162,8 @@ def _values(array: pa.Array) -> memoryview:
     """The integers as 8 bytes each."""
     if not len(array):
         return memoryview(b"")
-    width = array.type.to_pandas_dtype()
+    # Not `to_pandas_dtype`: it fails where pandas is not installed.
+    kind = "u" if pa.types.is_unsigned_integer(array.type) else "i"
+    width = np.dtype(f"<{kind}{array.type.bit_width // 8}")
     raw = np.frombuffer(array.buffers()[1], dtype=width, count=array.offset + len(array))
     return raw[array.offset :].astype("<i8", copy=False).data

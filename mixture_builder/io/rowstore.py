@@ -239,12 +239,10 @@ class StoredRows:
 
 
 def as_list(column: pa.Array) -> list[Any]:
-    """Python values of a column; for texts several times faster than `to_pylist`."""
-    if pa.types.is_string(column.type) or pa.types.is_integer(column.type):
-        values: list[Any] = column.to_numpy(zero_copy_only=False).tolist()
-        return values
+    """Python values of a column."""
     if pa.types.is_list(column.type):
-        flat = as_list(column.flatten())
+        flat: list[Any] = column.flatten().to_pylist()
         ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
         return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    return list(column.to_pylist())
+    values: list[Any] = column.to_pylist()
+    return values

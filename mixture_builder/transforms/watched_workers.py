@@ -101,16 +101,16 @@ def watched_workers() -> Iterator[WatchedWorkers]:
     workers = WatchedWorkers()
     _runs[workers.id] = workers
     usual = threading.excepthook
-    # When a process is gone, threads of Beam's that listened to it raise and log that. The
-    # run's own error says it better.
+    # When a process is gone, threads of Beam's that listened to it raise and log that, often
+    # before the process itself is known to be gone. The run's own error says it better.
     data_plane = logging.getLogger("apache_beam.runners.worker.data_plane")
 
     def hook(args: threading.ExceptHookArgs) -> None:
-        if not (workers.ending and issubclass(args.exc_type, grpc.RpcError)):
+        if not issubclass(args.exc_type, grpc.RpcError):
             usual(args)
 
-    def is_wanted(record: logging.LogRecord) -> bool:  # noqa: ARG001
-        return not workers.ending
+    def is_wanted(record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith("Failed to read inputs")
 
     threading.excepthook = hook
     data_plane.addFilter(is_wanted)

@@ -1,0 +1,275 @@
+"""The sandbox: cards and templates are data, and nothing in them reaches further."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import TemplateError, TemplateSyntaxError
+
+from mixture_builder.jinja_compiler import compile_expression, compile_text
+from mixture_builder.jinja_sandbox import (
+    FILTER_NAMES,
+    MAX_ITEMS,
+    MAX_LOOP_DEPTH,
+    MAX_TEXT,
+    TEST_NAMES,
+    describe,
+    environment,
+    expression_function,
+    names_used,
+    parse,
+    parse_expression,
+    render_function,
+)
+
+ROW = {"text": "a text", "words": ["one", "two"], "n": 3, "record": {"key": "value"}}
+
+ESCAPES = [
+    "{{ text.__class__ }}",
+    "{{ text.__class__.__mro__[1].__subclasses__() }}",
+    "{{ text['__class__'] }}",
+    "{{ text['__class__']['__mro__'] }}",
+    "{{ words.__len__() }}",
+    "{{ words.append('x') }}",
+    "{{ words.pop() }}",
+    "{{ words['append'] }}",
+    "{{ record.items() }}",
+    "{{ record.update({'key': 'x'}) }}",
+    "{{ record.clear() }}",
+    "{{ n.bit_length() }}",
+    "{{ n.__add__(1) }}",
+    "{{ text.encode() }}",
+    "{{ text.format(1) }}",
+    "{{ '{0.__class__}'.format(text) }}",
+    "{{ '{0.__class__}'.format_map({'0': text}) }}",
+    "{{ '{}'['format'](text) }}",
+    "{{ text.join(words) }}",
+    "{{ text.center(1000000000) }}",
+    "{{ text.ljust(1000000000) }}",
+    "{{ text.zfill(1000000000) }}",
+    "{{ text.expandtabs(1000000000) }}",
+    "{{ text.translate({}) }}",
+    "{{ '%1000000000d' % 5 }}",
+    "{{ '%s' % text }}",
+    "{{ text * 1000000000 }}",
+    "{{ 1000000000 * text }}",
+    "{{ words * 1000000000 }}",
+    "{{ 9 ** 9 }}",
+    "{{ 2 ** 1000000000 }}",
+    "{{ 9223372036854775808 * 2 }}",
+    "{{ words | map('__class__') | list }}",
+    "{{ words | selectattr('__class__') | list }}",
+    "{{ words | sort(attribute='__class__') | list }}",
+    "{{ words | sum(attribute='__class__') }}",
+    "{% for w in words %}{{ loop.__class__ }}{% endfor %}",
+    "{% for w in words %}{{ loop._iterable }}{% endfor %}",
+    "{% for w in words %}{{ loop.cycle('a', 'b') }}{% endfor %}",
+    "{% for w in words %}{{ loop.changed(w) }}{% endfor %}",
+    "{{ [1] | batch(1000000000, 'x') | list }}",
+    "{{ text | slice(1000000000) | list }}",
+    "{{ 5 | round(1000000000, 'ceil') }}",
+    "{{ 5 | round(-1000000000, 'floor') }}",
+    "{{ range(1000000000) }}",
+    "{{ lipsum() }}",
+    "{{ cycler('a') }}",
+    "{{ namespace() }}",
+    "{{ dict() }}",
+    "{{ joiner() }}",
+    "{{ missing }}",
+    "{{ missing.attribute }}",
+    "{{ text.missing }}",
+    "{{ record.missing }}",
+    "{{ words[9] }}",
+]
+
+
+@pytest.mark.parametrize("source", ESCAPES)
+def test_what_reaches_out_of_the_row_fails_when_it_is_rendered(source):
+    """Classes, foreign methods, growth without end, globals: each is an error of the row."""
+    render = render_function(source)
+    with pytest.raises((TemplateError, TypeError)):
+        render(ROW)
+
+    (result,) = compile_text(source).render_many({k: [v] for k, v in ROW.items()}, 1)
+    assert isinstance(result, Exception)
+    assert describe(result)
+
+
+REFUSED = [
+    ("{% include 'a' %}", "'include' is not allowed"),
+    ("{% import 'a' as b %}", "'import' is not allowed"),
+    ("{% from 'a' import b %}", "'import' is not allowed"),
+    ("{% extends 'a' %}", "'extends' is not allowed"),
+    ("{% block b %}{% endblock %}", "'block' is not allowed"),
+    ("{% macro m() %}{% endmacro %}", "'macro' is not allowed"),
+    ("{% call text() %}{% endcall %}", "'call' is not allowed"),
+    ("{% filter upper %}a{% endfilter %}", "'filter block' is not allowed"),
+    ("{% set a = 1 %}", "'set' is not allowed"),
+    ("{% set a %}b{% endset %}", "'set' is not allowed"),
+    ("{% with a = 1 %}{% endwith %}", "'with' is not allowed"),
+    ("{% autoescape true %}{% endautoescape %}", "'autoescape' is not allowed"),
+    ("{% for a in b recursive %}{{ loop(a) }}{% endfor %}", "a recursive loop is not allowed"),
+    ("{{ self }}", "the name 'self' is not allowed"),
+    ("{{ super() }}", "the name 'super' is not allowed"),
+    ("{{ a | attr('__class__') }}", "found the filter 'attr'; expected one of abs, batch"),
+    ("{{ a | format(b) }}", "found the filter 'format'"),
+    ("{{ a | pprint }}", "found the filter 'pprint'"),
+    ("{{ a | xmlattr }}", "found the filter 'xmlattr'"),
+    ("{{ a | center(1000000000) }}", "found the filter 'center'"),
+    ("{{ a | indent(1000000000) }}", "found the filter 'indent'"),
+    ("{{ a | random }}", "found the filter 'random'"),
+    ("{{ a | safe }}", "found the filter 'safe'"),
+    ("{{ a is callable }}", "found the test 'callable'; expected one of boolean, defined"),
+    ("{{ a is filter }}", "found the test 'filter'"),
+    ("{{ a", "unexpected end of template"),
+    ("{% if a %}", "Unexpected end of template"),
+    ("{% do a.b() %}", "unknown tag 'do'"),
+    ("{% for a in b %}{% break %}{% endfor %}", "unknown tag 'break'"),
+    ("{% trans %}{% endtrans %}", "unknown tag 'trans'"),
+    ("{{ a b }}", "expected token"),
+    ("{{ " + "9" * 5000 + " }}", "4300 digits"),
+    ("{{ " + "(" * 5000 + "a" + ")" * 5000 + " }}", "nested too deep"),
+    ("{{ a" + " | trim" * 500 + " }}", "nested too deep"),
+    ("{{ " + " and ".join(["a"] * 500) + " }}", "nested too deep"),
+    ("{% if a %}" * 500 + "{% endif %}" * 500, "nested too deep"),
+]
+
+
+@pytest.mark.parametrize(("source", "reason"), REFUSED)
+def test_what_is_no_template_here_is_refused_when_it_is_read(source, reason):
+    """Tags, filters and tests outside the list, and texts no parser can follow, have a reason."""
+    for function in (parse, compile_text):
+        with pytest.raises(TemplateSyntaxError) as caught:
+            function(source)
+        assert reason in str(caught.value.message)
+        assert caught.value.lineno >= 1
+
+
+@pytest.mark.parametrize("attribute", ["__class__", "__class__.__mro__", "upper", "append"])
+def test_filters_see_no_more_of_a_value_than_templates_do(attribute):
+    """`map(attribute=...)` finds nothing where an attribute is not allowed."""
+    shown = render_function(f"{{{{ [words] | map(attribute='{attribute}') | list }}}}")(ROW)
+
+    assert shown == "[Undefined]"
+
+
+def test_loops_nest_no_deeper_than_allowed():
+    """Loops in loops multiply; beyond the limit they are refused."""
+
+    def nested(depth: int) -> str:
+        return "{% for a in words %}" * depth + "{{ a }}" + "{% endfor %}" * depth
+
+    assert compile_text(nested(MAX_LOOP_DEPTH)).names == ("words",)
+    with pytest.raises(TemplateSyntaxError, match="found loops nested 3 deep; expected at most 2"):
+        parse(nested(MAX_LOOP_DEPTH + 1))
+    aside = "{% for a in words %}{% endfor %}" * 5
+    assert compile_text(aside).render_many({"words": [["x"]]}, 1) == [""]
+
+
+@pytest.mark.parametrize("form", ["{{ text | replace(%s, big) }}", "{{ text.replace(%s, big) }}"])
+@pytest.mark.parametrize("old", ["''", "'a'"])
+def test_a_replacement_cannot_blow_up_a_text(form, old):
+    """What `replace` would make is worked out before it is made."""
+    source = form % old
+    row = {"text": "a" * 5000, "big": "b" * 4000}
+    assert len(row["text"]) * len(row["big"]) > MAX_TEXT
+
+    (result,) = compile_text(source).render_many({k: [v] for k, v in row.items()}, 1)
+    assert "replace would make a text of more than" in str(result)
+    (small,) = compile_text(source).render_many({"text": ["aba"], "big": ["c"]}, 1)
+    assert small == "aba".replace(old.strip("'"), "c")
+
+
+def test_groups_are_filled_up_to_a_bound():
+    """`batch` and `slice` work as Jinja's own, up to a number of items."""
+    assert render_function("{{ w | batch(2, '-') | list }}")({"w": [1, 2, 3]}) == (
+        "[[1, 2], [3, '-']]"
+    )
+    assert render_function("{{ w | slice(2) | list }}")({"w": [1, 2, 3]}) == "[[1, 2], [3]]"
+    with pytest.raises(TemplateError, match="more than 100,000 items"):
+        render_function("{{ w | batch(n) | list }}")({"w": [1], "n": MAX_ITEMS + 1})
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("{{ a }}{{ b[c] }}", {"a", "b", "c"}),
+        ("{% for x in xs %}{{ x }}{{ y }}{% endfor %}", {"xs", "y"}),
+        ("{% for x in xs %}{{ x }}{% endfor %}{{ x }}", {"xs", "x"}),
+        ("{% for x in x %}{{ x }}{% endfor %}", {"x"}),
+        ("{% for x in xs if x and z %}{% else %}{{ x }}{% endfor %}", {"xs", "z", "x"}),
+        ("{% for k, v in xs %}{{ k }}{{ v }}{{ loop.index }}{% endfor %}", {"xs"}),
+        ("{{ loop }}", {"loop"}),
+        ("{% if a is defined %}b{% endif %}", {"a"}),
+        ("{{ record['a'].b }}", {"record"}),
+        ("{{ 'a' ~ 1 }}{# b #}", set()),
+    ],
+)
+def test_the_names_of_a_template_are_those_it_reads_from_its_row(source, names):
+    """A loop's variable counts outside its loop only."""
+    assert names_used(parse(source)) == names
+    assert set(compile_text(source).names) == names
+
+
+@pytest.mark.parametrize(
+    "source", ["a }} b", "a }}{{ b", "", "{{ a }}", "a) }}{% if a %}{% endif %}{{ (b", "a; b"]
+)
+def test_a_field_is_one_expression(source):
+    """Text around an expression, braces, and two expressions are refused."""
+    with pytest.raises(TemplateSyntaxError):
+        parse_expression(source)
+    with pytest.raises(TemplateSyntaxError):
+        compile_expression(source)
+
+
+@pytest.mark.parametrize(
+    ("source", "value"),
+    [
+        ("['yes', 'no'][label]", "no"),
+        ("{'a': {'b': 1}}['a']['b']", 1),
+        ("'}}' ~ '{{'", "}}{{"),
+        ("record['Complete Question'] | trim", "Why?"),
+        ("record.label", 1),
+        ("none", None),
+        ("\n label\n", 1),
+    ],
+)
+def test_an_expression_keeps_the_type_of_its_value(source, value):
+    """Numbers stay numbers, and keys that are no identifiers are found in `record`."""
+    record = {"label": 1, "Complete Question": " Why? "}
+
+    assert compile_expression(source)(record) == value
+
+
+@pytest.mark.parametrize("source", ["missing", "[] | first", "record.missing", "a[5]"])
+def test_an_undefined_expression_is_an_error(source):
+    """Nothing comes out as nothing by accident."""
+    with pytest.raises(TemplateError, match=r"undefined|No first item|no attribute|no element"):
+        expression_function(source)({"a": [1], "record": {}})
+
+
+def test_an_if_without_else_gives_nothing_where_it_does_not_hold():
+    """Such an expression means: nothing, not an error; optional fields are written so."""
+    assert compile_expression("a if a")({"a": ""}) is None
+    assert compile_expression("a if a")({"a": "x"}) == "x"
+
+
+def test_only_pure_filters_and_tests_are_there():
+    """The environment holds exactly the lists, and no globals."""
+    env = environment()
+
+    assert sorted(env.filters) == sorted(FILTER_NAMES)
+    assert {name for name in env.tests if name.isidentifier()} == set(TEST_NAMES)
+    assert not env.globals
+    assert not env.autoescape
+
+
+@given(st.text(alphabet="{}%#ab()[]'\"|~.,:0 \n-+*", max_size=30))
+def test_any_text_is_a_template_or_a_syntax_error(source):
+    """Whatever is written, reading it never fails in another way."""
+    for function in (compile_text, compile_expression):
+        try:
+            function(source)
+        except TemplateSyntaxError as problem:
+            assert problem.message

@@ -1,0 +1,138 @@
+"""The transforms by themselves: what goes in, what comes out, what happens when work is repeated."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from mixture_builder import errors
+from mixture_builder.errors import MixtureBuilderError, StoreError
+from mixture_builder.findings import error
+from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.jobs.ingest import PartSpec, ingest_part, plan_parts
+from mixture_builder.jobs.mixture import task_spec
+from mixture_builder.testing import run_eagerly
+from mixture_builder.transforms import Build, Ingest
+from mixture_builder.transforms.build import shard_file
+from mixture_builder.transforms.quiet_beam import beam
+from mixture_builder.transforms.results import (
+    file_name,
+    first_error,
+    read_result,
+    remove_results,
+    write_error,
+    write_result,
+    written_results,
+)
+from tests.transforms.conftest import Small
+
+
+def parts_of(small: Small, task: str, *, store: Path) -> list[PartSpec]:
+    card = small.load().cards[task]
+    return plan_parts(card, store=store, mirror=small.mirror, alternative=0)
+
+
+def test_parts_may_come_in_any_order(small: Small, tmp_path: Path):
+    """A task's rows and files do not depend on the order in which its parts arrive."""
+    one, other = tmp_path / "one", tmp_path / "other"
+    forwards = parts_of(small, "own/three_files", store=one)
+    backwards = parts_of(small, "own/three_files", store=other)[::-1]
+
+    ((task, stored),) = run_eagerly(forwards, Ingest())
+
+    assert task == "own/three_files"
+    assert isinstance(stored, StoredTask)
+    assert [file["name"][-7:] for file in stored.files] == ["a.jsonl", "b.jsonl", "c.jsonl"]
+    assert run_eagerly(backwards, Ingest()) == [(task, stored)]
+
+
+def test_a_task_that_cannot_be_read_comes_out_with_the_reason(small: Small, tmp_path: Path):
+    """Other tasks are not held up by it."""
+    parts = [
+        *parts_of(small, "own/unreadable", store=tmp_path),
+        *parts_of(small, "quickstart/sums", store=tmp_path),
+    ]
+
+    done = dict(run_eagerly(parts, Ingest()))
+
+    assert "none of 1 records gave a row" in done["own/unreadable"]
+    assert done["quickstart/sums"].rows > 80
+
+
+def test_finishing_a_task_again_gives_the_same_result(small: Small, tmp_path: Path):
+    """A runner may repeat what it has done, though the spilled rows are gone since."""
+    parts = parts_of(small, "own/three_files", store=tmp_path)
+    results = str(tmp_path / "results")
+    first = run_eagerly(parts, Ingest(results=results))
+    for run in (tmp_path / ".spill").rglob("*.arrow"):
+        run.unlink()
+
+    assert run_eagerly(parts, Ingest(results=results)) == first
+
+
+def test_build_gives_a_result_a_shard(small: Small, stored: Path, tmp_path: Path):
+    """Shards are files of their own, whichever are asked for, in whichever order."""
+    lock = small.lock(store=stored)
+
+    results = run_eagerly([3, 0], Build(lock, store=stored, out=str(tmp_path)))
+
+    assert sorted(r.shard for r in results) == [0, 3]
+    assert all((tmp_path / r.file).stat().st_size == r.bytes for r in results)
+    assert shard_file(3) == "shard-00003.json"
+
+
+def error_classes(kind: type[MixtureBuilderError]) -> list[type[MixtureBuilderError]]:
+    return [kind, *(c for sub in kind.__subclasses__() for c in error_classes(sub))]
+
+
+def test_every_spec_survives_the_way_to_a_worker(small: Small, stored: Path, tmp_path: Path):
+    """Specs and results are equal after pickling, and after Beam's own coder."""
+    parts = parts_of(small, "own/three_files", store=tmp_path)
+    results = [ingest_part(part) for part in parts]
+    spec = task_spec(parts, results, ("tried",))
+    lock = small.lock(store=stored)
+    (shard,) = run_eagerly([0], Build(lock, store=stored, out=str(tmp_path)))
+
+    for value in (parts[0], results[0], spec, shard, small.load().cards["own/three_files"]):
+        assert pickle.loads(pickle.dumps(value)) == value
+        coder = beam.coders.registry.get_coder(type(value))
+        assert coder.decode(coder.encode(value)) == value
+
+
+@pytest.mark.parametrize("kind", error_classes(MixtureBuilderError), ids=lambda k: k.__name__)
+def test_every_error_survives_the_way_from_a_worker(kind: type[MixtureBuilderError]):
+    """Class and text are the same after pickling."""
+    value = (
+        (error("card.yaml", "id", "found nothing.", "Add it."),)
+        if kind is errors.InvalidFilesError
+        else "card.yaml: found nothing."
+    )
+    problem = kind(value)  # type: ignore[arg-type]
+
+    again = pickle.loads(pickle.dumps(problem))
+
+    assert type(again) is kind
+    assert str(again) == str(problem)
+    assert "found nothing." in str(again)
+
+
+def test_results_are_found_by_name(tmp_path: Path):
+    """Results and errors of items are read, listed and removed apart from one another."""
+    folder = f"file://{tmp_path}/results"
+    one, two = file_name("a/one"), file_name("a/two")
+    assert (written_results(folder), read_result(folder, one)) == (frozenset(), None)
+    assert first_error(folder, [one, two]) is None
+
+    write_result(folder, one, {"rows": 3})
+    write_error(folder, two, StoreError("rows are gone"))
+
+    assert written_results(folder) >= {one}
+    assert read_result(folder, one) == {"rows": 3}
+    problem = first_error(folder, [one, two])
+    assert (type(problem), str(problem)) == (StoreError, "rows are gone")
+    assert first_error(folder, [one]) is None
+    remove_results(folder, [one, two])
+    assert one not in written_results(folder)
+    assert first_error(folder, [one, two]) is None
