@@ -77,9 +77,7 @@ class RowMaker:
                 if field.optional:
                     row[field.name] = _EMPTY[field.type]
                     continue
-                return RowProblem(
-                    reason="field_error", field=field.name, detail=describe(problem)
-                )
+                return RowProblem(reason="field_error", field=field.name, detail=describe(problem))
             if value is None or (type(value) is str and not value.strip()) or value == []:
                 if not field.optional:
                     found = "nothing" if value is None else "an empty value"
@@ -92,7 +90,7 @@ class RowMaker:
                 continue
             try:
                 row[field.name] = check(value)
-            except _WrongType as problem:
+            except _WrongTypeError as problem:
                 return RowProblem(reason="wrong_type", field=field.name, detail=str(problem))
             if row[field.name] == [] and not field.optional:
                 return RowProblem(
@@ -105,7 +103,7 @@ class RowMaker:
         return row
 
 
-class _WrongType(Exception):
+class _WrongTypeError(Exception):
     """A value is of no type that its field may have."""
 
 
@@ -114,24 +112,24 @@ def _text(value: Any) -> str:
         return value
     if isinstance(value, (int, float)):
         return str(value)
-    raise _WrongType(f"found a {type(value).__name__}; expected a text or a number")
+    raise _WrongTypeError(f"found a {type(value).__name__}; expected a text or a number")
 
 
 def _list(value: Any) -> list[str]:
     if not isinstance(value, (list, tuple)):
-        raise _WrongType(f"found a {type(value).__name__}; expected a list of texts")
+        raise _WrongTypeError(f"found a {type(value).__name__}; expected a list of texts")
     return [_text(item) for item in value if item is not None]
 
 
 def _int(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-        raise _WrongType(f"found a {type(value).__name__}; expected a whole number")
+        raise _WrongTypeError(f"found a {type(value).__name__}; expected a whole number")
     try:
         number = int(value)
     except (ValueError, OverflowError):
-        raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number") from None
+        raise _WrongTypeError(f"found {str(value)[:40]!r}; expected a whole number") from None
     if (isinstance(value, float) and number != value) or abs(number) >= 2**63:
-        raise _WrongType(f"found {str(value)[:40]!r}; expected a whole number")
+        raise _WrongTypeError(f"found {str(value)[:40]!r}; expected a whole number")
     return number
 
 

@@ -227,7 +227,12 @@ def load_card_file(path: Path, *, shown_as: str) -> tuple[list[TaskCard], list[F
         return [], findings
     if not isinstance(data, dict):
         return [], [
-            error(shown_as, "", "found no mapping; expected the keys of a task card.", "See the reference of task cards.")
+            error(
+                shown_as,
+                "",
+                "found no mapping; expected the keys of a task card.",
+                "See the reference of task cards.",
+            )
         ]
     if "family" in data:
         return _load_family(data, path, shown_as)
@@ -238,7 +243,7 @@ def load_card_file(path: Path, *, shown_as: str) -> tuple[list[TaskCard], list[F
         )
         if not problems:
             card = _build(raw, shown_as, path.parent)
-            problems = list(_check(card, raw, path, at))
+            problems = check_card(card, path=path, at=at)
         findings.extend(problems)
         if not problems:
             cards.append(card)
@@ -301,7 +306,12 @@ def _load_family(
         ]
     if not members:
         return [], [
-            error(shown_as, "members", f"the table '{table.name}' has no line under its header.", "Add the members.")
+            error(
+                shown_as,
+                "members",
+                f"the table '{table.name}' has no line under its header.",
+                "Add the members.",
+            )
         ]
     cards: list[TaskCard] = []
     first = True
@@ -340,7 +350,7 @@ def _load_family(
         )
         if not problems:
             card = _build(raw, shown_as, path.parent)
-            problems = list(_check(card, raw, path, ("card",), expressions=first))
+            problems = check_card(card, path=path, at=("card",), expressions=first)
             if not re.fullmatch(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+", card.id):
                 problems.append(
                     error(shown_as, place, f"found the id '{card.id}'; expected family/name.", "")
@@ -412,17 +422,19 @@ def _source(raw: Mapping[str, Any]) -> Source:
     for key in ("files", "columns", "explode"):
         if key in known:
             known[key] = tuple(known[key])
-    known["beside"] = tuple(
-        Beside(**{k: tuple(v) if isinstance(v, list) else v for k, v in side.items()})
-        for side in known.get("beside", ())
-    )
+    known["beside"] = tuple(_beside(side) for side in known.get("beside", ()))
     return Source(**known)
+
+
+def _beside(raw: Mapping[str, Any]) -> Beside:
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return Beside(**known)
 
 
 def _fields(raw: Mapping[str, Any]) -> tuple[Field, ...]:
     result = []
     for name, value in raw.items():
-        spec = {"value": value} if isinstance(value, str) else value
+        spec: dict[str, Any] = {"value": value} if isinstance(value, str) else value
         result.append(
             Field(
                 name=name,
@@ -434,91 +446,86 @@ def _fields(raw: Mapping[str, Any]) -> tuple[Field, ...]:
     return tuple(result)
 
 
-def _check(
-    card: TaskCard,
-    raw: Mapping[str, Any],
-    path: Path,
-    at: tuple[str | int, ...],
-    *,
-    expressions: bool = True,
-) -> Iterator[Finding]:
-    """What a JSON Schema cannot say."""
-    problems: list[tuple[tuple[str | int, ...], str, str]] = []
+def check_card(
+    card: TaskCard, *, path: Path, at: tuple[str | int, ...] = (), expressions: bool = True
+) -> list[Finding]:
+    """What is wrong with a card beyond what a JSON Schema can say.
+
+    Args:
+      card: as built from its file.
+      path: the file, read again only to find the lines of mistakes.
+      at: where in the file the card stands.
+      expressions: whether expressions are parsed too.
+    """
+    problems: list[_Problem] = []
     for alternative in card.sources:
-        names = [f.name for f in alternative.fields]
-        if ("options" in names) != ("answer_index" in names):
-            problems.append(
-                (("fields",), "found only one of options and answer_index; expected both or none.", "")
-            )
-        if "answer" in names and ("options" in names or "answers" in names):
-            other = "options" if "options" in names else "answers"
-            problems.append(
-                (("fields", "answer"), f"found answer beside {other}.", f"Remove it: it follows from {other}.")
-            )
-        for f in alternative.fields:
-            if f.optional and f.name in ALWAYS_THERE:
-                problems.append(
-                    (
-                        ("fields", f.name),
-                        f"found {f.name} as optional; expected it in every row.",
-                        "Leave optional out; `keep` filters the rows without it.",
-                    )
-                )
-        if "options" in names and "answers" in names:
-            problems.append((("fields", "answers"), "found answers beside options.", "Keep one."))
-        for name in DERIVED_FIELDS:
-            if name in names:
-                problems.append(
-                    (("fields", name), f"found the reserved name '{name}'.", "Choose another name.")
-                )
-        for f in alternative.fields:
-            if f.name in FIXED_TYPES and f.type != FIXED_TYPES[f.name]:
-                problems.append(
-                    (("fields", f.name), f"found the type {f.type}; expected {FIXED_TYPES[f.name]}.", "")
-                )
-            if expressions:
+        problems.extend(_field_problems(alternative.fields))
+        problems.extend(_source_problems(alternative.source))
+        if expressions:
+            for f in alternative.fields:
                 problems.extend(_syntax(("fields", f.name), f.expression))
-        if alternative.keep and expressions:
-            problems.extend(_syntax(("keep",), alternative.keep))
-        if alternative.source.kind == "files" and not alternative.source.files:
-            problems.append((("source",), "found a source of files without 'files'.", "List them."))
-        if alternative.source.kind == "hub" and not alternative.source.dataset:
-            problems.append((("source",), "found a Hub source without 'dataset'.", "Name it."))
-        for side in alternative.source.beside:
-            if len(side.files) != len(alternative.source.files):
-                problems.append(
-                    (
-                        ("source", "beside"),
-                        f"found {len(side.files)} files beside {len(alternative.source.files)}.",
-                        "List as many as the source has.",
-                    )
-                )
-        if alternative.source.from_path:
-            try:
-                re.compile(alternative.source.from_path)
-            except re.error as bad:
-                problems.append((("source", "from_path"), f"no regular expression: {bad}.", ""))
-    if {frozenset(f.name for f in s.fields) for s in card.sources[1:]} - {
-        frozenset(f.name for f in card.fields)
-    }:
+            if alternative.keep:
+                problems.extend(_syntax(("keep",), alternative.keep))
+    if len({frozenset(f.name for f in s.fields) for s in card.sources}) > 1:
         problems.append(
             (("source",), "the alternatives give different fields.", "Give each the same names.")
         )
-    if problems:
-        lines = find_lines(path)
-        for where, message, remedy in problems:
-            yield error(
-                card.file,
-                format_place((*at, *where)),
-                message,
-                remedy,
-                line_of(lines, (*at, *where)),
-            )
+    lines = find_lines(path) if problems else {}
+    return [
+        error(
+            card.file,
+            format_place((*at, *where)),
+            message,
+            remedy,
+            line_of(lines, (*at, *where)),
+        )
+        for where, message, remedy in problems
+    ]
 
 
-def _syntax(
-    where: tuple[str | int, ...], expression: str
-) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+_Problem = tuple[tuple[str | int, ...], str, str]
+"""Place, message and remedy."""
+
+
+def _field_problems(fields_: tuple[Field, ...]) -> Iterator[_Problem]:
+    names = [f.name for f in fields_]
+    if ("options" in names) != ("answer_index" in names):
+        message = "found only one of options and answer_index; expected both or none."
+        yield ("fields",), message, ""
+    if "answer" in names and ("options" in names or "answers" in names):
+        other = "options" if "options" in names else "answers"
+        remedy = f"Remove it: it follows from {other}."
+        yield ("fields", "answer"), f"found answer beside {other}.", remedy
+    if "options" in names and "answers" in names:
+        yield ("fields", "answers"), "found answers beside options.", "Keep one."
+    for f in fields_:
+        where = ("fields", f.name)
+        if f.optional and f.name in ALWAYS_THERE:
+            message = f"found {f.name} as optional; expected it in every row."
+            yield where, message, "Leave optional out; `keep` filters the rows without it."
+        if f.name in DERIVED_FIELDS:
+            yield where, f"found the reserved name '{f.name}'.", "Choose another name."
+        if f.name in FIXED_TYPES and f.type != FIXED_TYPES[f.name]:
+            yield where, f"found the type {f.type}; expected {FIXED_TYPES[f.name]}.", ""
+
+
+def _source_problems(source: Source) -> Iterator[_Problem]:
+    if source.kind == "files" and not source.files:
+        yield ("source",), "found a source of files without 'files'.", "List them."
+    if source.kind == "hub" and not source.dataset:
+        yield ("source",), "found a Hub source without 'dataset'.", "Name it."
+    for side in source.beside:
+        if len(side.files) != len(source.files):
+            message = f"found {len(side.files)} files beside {len(source.files)}."
+            yield ("source", "beside"), message, "List as many as the source has."
+    if source.from_path:
+        try:
+            re.compile(source.from_path)
+        except re.error as bad:
+            yield ("source", "from_path"), f"no regular expression: {bad}.", ""
+
+
+def _syntax(where: tuple[str | int, ...], expression: str) -> Iterator[_Problem]:
     try:
         compile_expression(expression)
     except TemplateSyntaxError as problem:
@@ -527,4 +534,3 @@ def _syntax(
             f"found {expression!r}, which is no expression: {problem.message}.",
             "Write one Jinja expression over the upstream record, without {{ }}.",
         )
-

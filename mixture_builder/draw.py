@@ -47,7 +47,8 @@ def random_bits(seed: int, counters: npt.ArrayLike) -> Bits:
         z: Bits = np.uint64(seed & _MASK) + (values + np.uint64(1)) * _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * _MIX_1
         z = (z ^ (z >> np.uint64(27))) * _MIX_2
-    return z ^ (z >> np.uint64(31))
+    z ^= z >> np.uint64(31)
+    return z
 
 
 def below(bits: Bits, bound: int) -> Indices:
@@ -58,7 +59,10 @@ def below(bits: Bits, bound: int) -> Indices:
       bound: at least 1 and below 2**31.
     """
     assert 1 <= bound < 2**31
-    return (((bits >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32)).astype(np.int64)
+    chosen: Indices = (((bits >> np.uint64(32)) * np.uint64(bound)) >> np.uint64(32)).astype(
+        np.int64
+    )
+    return chosen
 
 
 def permutation(seed: int, size: int) -> Indices:

@@ -17,7 +17,7 @@ import ast
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, TypeGuard
+from typing import Any, ClassVar, TypeGuard
 
 from jinja2 import Undefined, nodes
 
@@ -44,6 +44,13 @@ _COMPARISONS = {
     "notin": "not in",
 }
 
+_OPERATORS: dict[type[nodes.Node], str] = {
+    nodes.And: "and",
+    nodes.Or: "or",
+    nodes.Add: "+",
+    nodes.Sub: "-",
+}
+
 _FILTERS = frozenset(
     "abs capitalize count first float int join last length list lower replace round string title "
     "trim upper wordcount".split()
@@ -55,7 +62,7 @@ _TOO_DEEP_FOR_PYTHON = (SyntaxError, RecursionError, MemoryError)
 """What Python's parser raises for source nested deeper than it can follow."""
 
 
-class _NotCompilable(Exception):
+class _NotCompilableError(Exception):
     """The tree holds something outside the allow-list."""
 
 
@@ -116,7 +123,7 @@ def compile_text(source: str) -> CompiledText:
     many, fallback = None, ""
     try:
         many = _build_text(tree, names)
-    except _NotCompilable as reason:
+    except _NotCompilableError as reason:
         fallback = str(reason)
     except _TOO_DEEP_FOR_PYTHON:
         fallback = "expressions nested too deep"
@@ -165,7 +172,7 @@ def compile_expression(source: str) -> CompiledExpression:
     fast, fallback = None, ""
     try:
         fast = _build_expression(tree)
-    except _NotCompilable as reason:
+    except _NotCompilableError as reason:
         fallback = str(reason)
     except _TOO_DEEP_FOR_PYTHON:
         fallback = "expressions nested too deep"
@@ -202,10 +209,10 @@ def _build_expression(tree: nodes.Expr) -> Callable[[dict[str, Any]], Any]:
 
 def _method(value: Any, name: str, *args: Any) -> Any:
     if type(value) is not str:
-        raise _NotCompilable
+        raise _NotCompilableError
     if name == "replace":
         # Bounds on growth are the sandbox's business.
-        raise _NotCompilable
+        raise _NotCompilableError
     return getattr(value, name)(*args)
 
 
@@ -233,13 +240,18 @@ class _JoinToFString(ast.NodeTransformer):
 
 
 class _Writer:
-    """Writes Python for a syntax tree; raises `_NotCompilable` outside the allow-list."""
+    """Writes Python for a syntax tree; raises `_NotCompilableError` outside the allow-list."""
 
     def __init__(self, variables: dict[str, str]) -> None:
         self.variables = variables
         env = environment()
         context = nodes.EvalContext(env)
-        self.scope: dict[str, Any] = {"__builtins__": {}, "str": str, "zip": zip, "_method": _method}
+        self.scope: dict[str, Any] = {
+            "__builtins__": {},
+            "str": str,
+            "zip": zip,
+            "_method": _method,
+        }
         self.scope["_env"], self.scope["_context"] = env, context
         self.depth = 0
 
@@ -259,7 +271,7 @@ class _Writer:
             elif isinstance(statement, nodes.For):
                 parts.append(self.loop(statement))
             else:
-                raise _NotCompilable(f"the tag of {type(statement).__name__}")
+                raise _NotCompilableError(f"the tag of {type(statement).__name__}")
         if len(parts) < 2:
             return parts[0] if parts else "''"
         return f"{_JOIN}({', '.join(parts)})"
@@ -277,9 +289,9 @@ class _Writer:
 
     def loop(self, node: nodes.For) -> str:
         if not isinstance(node.target, nodes.Name) or node.test or node.else_ or node.recursive:
-            raise _NotCompilable("a loop with a condition, an else or several targets")
+            raise _NotCompilableError("a loop with a condition, an else or several targets")
         if any(n.name == "loop" for n in node.find_all(nodes.Name)):
-            raise _NotCompilable("the loop variable")
+            raise _NotCompilableError("the loop variable")
         name = node.target.name
         items = self.value(node.iter)
         before = self.variables.get(name)
@@ -294,50 +306,72 @@ class _Writer:
 
     def value(self, node: nodes.Node) -> str:
         """A Python expression for the value of a Jinja expression."""
-        if isinstance(node, nodes.Const):
-            return self.constant(node.value)
-        if isinstance(node, nodes.Name):
-            if node.name not in self.variables:
-                raise _NotCompilable(f"the name '{node.name}'")
-            return self.variables[node.name]
-        if isinstance(node, nodes.TemplateData):
-            return repr(node.data)
-        if isinstance(node, nodes.List):
-            return "[" + ", ".join(self.value(item) for item in node.items) + "]"
-        if isinstance(node, nodes.Getitem):
-            return self.item(node)
-        if isinstance(node, nodes.Filter):
-            return self.filtered(node)
-        if isinstance(node, nodes.CondExpr) and node.expr2 is not None:
-            return (
-                f"({self.value(node.expr1)} if {self.value(node.test)} else {self.value(node.expr2)})"
-            )
-        if isinstance(node, nodes.Compare) and len(node.ops) == 1:
-            sign = _COMPARISONS[node.ops[0].op]
-            return f"({self.value(node.expr)} {sign} {self.value(node.ops[0].expr)})"
-        if isinstance(node, (nodes.And, nodes.Or)):
-            word = "and" if isinstance(node, nodes.And) else "or"
-            return f"({self.value(node.left)} {word} {self.value(node.right)})"
+        write = self._writers.get(type(node))
+        if write is None:
+            raise _NotCompilableError(f"an expression of kind {type(node).__name__}")
+        return write(self, node)
+
+    def name(self, node: nodes.Name) -> str:
+        if node.name not in self.variables:
+            raise _NotCompilableError(f"the name '{node.name}'")
+        return self.variables[node.name]
+
+    def sequence(self, node: nodes.List) -> str:
+        return "[" + ", ".join(self.value(item) for item in node.items) + "]"
+
+    def mapping(self, node: nodes.Dict) -> str:
+        pairs = (f"{self.value(p.key)}: {self.value(p.value)}" for p in node.items)
+        return "{" + ", ".join(pairs) + "}"
+
+    def choice(self, node: nodes.CondExpr) -> str:
+        if node.expr2 is None:
+            raise _NotCompilableError("an `if` without an `else` in an expression")
+        then, otherwise = self.value(node.expr1), self.value(node.expr2)
+        return f"({then} if {self.value(node.test)} else {otherwise})"
+
+    def comparison(self, node: nodes.Compare) -> str:
+        if len(node.ops) != 1:
+            raise _NotCompilableError("a chain of comparisons")
+        sign = _COMPARISONS[node.ops[0].op]
+        return f"({self.value(node.expr)} {sign} {self.value(node.ops[0].expr)})"
+
+    def binary(self, node: nodes.BinExpr) -> str:
+        return f"({self.value(node.left)} {_OPERATORS[type(node)]} {self.value(node.right)})"
+
+    def unary(self, node: nodes.UnaryExpr) -> str:
         if isinstance(node, nodes.Not):
             return f"(not {self.value(node.node)})"
-        if isinstance(node, nodes.Concat):
-            return "''.join([" + ", ".join(f"str({self.value(n)})" for n in node.nodes) + "])"
-        if isinstance(node, nodes.Call):
-            return self.method(node)
-        if isinstance(node, (nodes.Add, nodes.Sub)):
-            sign = "+" if isinstance(node, nodes.Add) else "-"
-            return f"({self.value(node.left)} {sign} {self.value(node.right)})"
-        if isinstance(node, nodes.Neg) and isinstance(node.node, nodes.Const):
+        if isinstance(node.node, nodes.Const):
             return f"(-{self.constant(node.node.value)})"
-        if isinstance(node, nodes.Dict):
-            pairs = (f"{self.value(p.key)}: {self.value(p.value)}" for p in node.items)
-            return "{" + ", ".join(pairs) + "}"
-        raise _NotCompilable(f"an expression of kind {type(node).__name__}")
+        raise _NotCompilableError("a minus before what is no number")
+
+    def concatenation(self, node: nodes.Concat) -> str:
+        return "''.join([" + ", ".join(f"str({self.value(n)})" for n in node.nodes) + "])"
+
+    _writers: ClassVar[dict[type[nodes.Node], Callable[[Any, Any], str]]] = {
+        nodes.Const: lambda self, node: self.constant(node.value),
+        nodes.Name: name,
+        nodes.TemplateData: lambda _, node: repr(node.data),
+        nodes.List: sequence,
+        nodes.Dict: mapping,
+        nodes.Getitem: lambda self, node: self.item(node),
+        nodes.Filter: lambda self, node: self.filtered(node),
+        nodes.CondExpr: choice,
+        nodes.Compare: comparison,
+        nodes.And: binary,
+        nodes.Or: binary,
+        nodes.Add: binary,
+        nodes.Sub: binary,
+        nodes.Not: unary,
+        nodes.Neg: unary,
+        nodes.Concat: concatenation,
+        nodes.Call: lambda self, node: self.method(node),
+    }
 
     def constant(self, value: Any) -> str:
         if value is None or isinstance(value, (str, bool, int)):
             return repr(value)
-        raise _NotCompilable(f"the constant {value!r}")
+        raise _NotCompilableError(f"the constant {value!r}")
 
     def item(self, node: nodes.Getitem) -> str:
         if isinstance(node.arg, nodes.Slice):
@@ -350,7 +384,7 @@ class _Writer:
 
     def filtered(self, node: nodes.Filter) -> str:
         if node.node is None or node.kwargs or node.dyn_args or node.dyn_kwargs:
-            raise _NotCompilable(f"named arguments of the filter '{node.name}'")
+            raise _NotCompilableError(f"named arguments of the filter '{node.name}'")
         subject = node.node
         if node.name in {"list", "join", "first"} and _is_lazy(subject):
             # Jinja's generators are used up where they are made, so a list is as good.
@@ -362,7 +396,7 @@ class _Writer:
     def applied(self, name: str, arguments: list[str]) -> str:
         """The call of a filter."""
         if name not in _FILTERS:
-            raise _NotCompilable(f"the filter '{name}'")
+            raise _NotCompilableError(f"the filter '{name}'")
         found = environment().filters[name]
         passed = getattr(found, "jinja_pass_arg", None)
         if passed is not None:
@@ -397,7 +431,7 @@ class _Writer:
             or node.dyn_args
             or node.dyn_kwargs
         ):
-            raise _NotCompilable("a call")
+            raise _NotCompilableError("a call")
         arguments = [self.value(target.node), repr(target.attr), *map(self.value, node.args)]
         return f"_method({', '.join(arguments)})"
 

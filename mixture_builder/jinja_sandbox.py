@@ -11,7 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, Template, TemplateError, TemplateSyntaxError, Undefined, nodes
+from jinja2 import (
+    Environment,
+    StrictUndefined,
+    Template,
+    TemplateError,
+    TemplateSyntaxError,
+    Undefined,
+    nodes,
+)
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -79,11 +87,13 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
     # Jinja's optimizer evaluates constant expressions while it parses, past our bounds.
     optimized = False
 
-    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
+    def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ARG002  (Jinja's signature)
         """Text methods on the list, and keys of mappings; nothing else has attributes."""
         if isinstance(obj, str):
             return attr in TEXT_METHODS
-        return type(obj).__name__ in {"LoopContext", "AsyncLoopContext"} and not attr.startswith("_")
+        return type(obj).__name__ in {"LoopContext", "AsyncLoopContext"} and not attr.startswith(
+            "_"
+        )
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Only the text methods can be called."""
@@ -101,6 +111,10 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls a text method, after checking what `replace` would grow to."""
+        if not self.is_safe_callable(obj) and not isinstance(obj, Undefined):
+            # Jinja's own message holds an address, and so would differ from run to run.
+            name = getattr(obj, "__name__", type(obj).__name__)
+            raise SecurityError(f"'{name}' may not be called here")
         if getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
             _bound_replacement(obj.__self__, str(args[0]), str(args[1]))
         return super().call(context, obj, *args, **kwargs)

@@ -81,12 +81,8 @@ class Lock:
             "examples": self.plan.examples,
             "shards": self.plan.shards,
             "format": self.format,
-            "settings": {
-                t.submixture: _settings_to_json(t.settings) for t in self.plan.tasks
-            },
-            "tasks": {
-                t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks
-            },
+            "settings": {t.submixture: _settings_to_json(t.settings) for t in self.plan.tasks},
+            "tasks": {t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks},
             "left_out": dict(self.plan.left_out),
             "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
             "styles": dict(self.styles),
@@ -187,9 +183,7 @@ def _settings_to_json(settings: Settings) -> dict[str, Any]:
         "shuffle_options": settings.shuffle_options,
         "input_chars": settings.input_chars,
         "target_chars": settings.target_chars,
-        "inversion_rate": None
-        if settings.inversion_rate is None
-        else str(settings.inversion_rate),
+        "inversion_rate": None if settings.inversion_rate is None else str(settings.inversion_rate),
     }
 
 

@@ -133,7 +133,7 @@ def make_plan(
             left_out[task] = str(problem)
     tree = _Tree(recipe.root, owners, alive)
     if not any(tree.shares.values()):
-        left_out.update({task: _NO_RATE for task in tree.shares})
+        left_out.update(dict.fromkeys(tree.shares, _NO_RATE))
         raise RecipeError(
             f"{recipe.file}: none of its {len(owners)} tasks can be built; expected at least one. "
             + _reasons(left_out)
@@ -198,9 +198,7 @@ class _Candidate:
     cells: tuple[Cell, ...]
 
 
-def _candidate(
-    card: TaskCard, part: Submixture, templates: TemplateSet, rows: int
-) -> _Candidate:
+def _candidate(card: TaskCard, part: Submixture, templates: TemplateSet, rows: int) -> _Candidate:
     shots = part.settings.shots
     pool = min(shots.pool or rows, rows)
     query_rows = rows
@@ -246,15 +244,13 @@ def cells_of(
         variant: [
             i
             for i, t in enumerate(templates.templates)
-            if variant in t.served(
-                has_options=has_options, mixed=settings.shots.mixed_templates
-            )
+            if variant in t.served(has_options=has_options, mixed=settings.shots.mixed_templates)
         ]
         for variant in ("zs_opt", "zs_noopt", "fs_opt", "fs_noopt")
     }
     spent: dict[str, Fraction] = {}
     for variant, rate in rates.items():
-        for fallback in _fallbacks(variant, exemplars_exist):
+        for fallback in _fallbacks(variant, exemplars_exist=exemplars_exist):
             if serving[fallback]:
                 spent[fallback] = spent.get(fallback, Fraction(0)) + rate
                 break
@@ -283,7 +279,7 @@ def cells_of(
     )
 
 
-def _fallbacks(variant: str, exemplars_exist: bool) -> list[str]:
+def _fallbacks(variant: str, *, exemplars_exist: bool) -> list[str]:
     shots, options = variant.split("_")
     other = "noopt" if options == "opt" else "opt"
     order = [variant, f"{shots}_{other}"]

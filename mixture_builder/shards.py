@@ -17,9 +17,9 @@ SUFFIXES = {"parquet": ".parquet", "tfrecord": ".tfrecord", "jsonl": ".jsonl"}
 MAX_SHARDS = 99_999
 
 
-def shard_name(shard: int, shards: int, format: str) -> str:
+def shard_name(shard: int, shards: int, file_format: str) -> str:
     """`train-00003-of-00064.parquet`, as Hugging Face and TFDS write it."""
-    return f"train-{shard:05d}-of-{shards:05d}{SUFFIXES[format]}"
+    return f"train-{shard:05d}-of-{shards:05d}{SUFFIXES[file_format]}"
 
 
 def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[range]:

@@ -125,7 +125,10 @@ def listed(
     """Options as they stand in a prompt.
 
     Args:
+      options: the answers.
+      lead_in: what stands above them.
       prefixes: what stands before each option; at least as many as there are options.
+      separator: what stands between them.
       ending: what stands after each, unless one of them ends with a mark already.
     """
     if ending:

@@ -55,7 +55,13 @@ class PromptTemplate:
     @cached_property
     def names(self) -> frozenset[str]:
         """Every name that any of its texts reads."""
-        texts = [self.input, self.target, self.instruction, self.few_shot_input, self.few_shot_target]
+        texts = [
+            self.input,
+            self.target,
+            self.instruction,
+            self.few_shot_input,
+            self.few_shot_target,
+        ]
         return frozenset(name for text in texts if text for name in compile_text(text).names)
 
     def served(self, *, has_options: bool, mixed: bool = False) -> tuple[str, ...]:
@@ -79,7 +85,7 @@ class PromptTemplate:
                 continue
             own = self.few_shot_input if few_shot and not mixed else ""
             use = _use_of_options(own or self.input)
-            if use == "either" or use == ("always" if shows else "never"):
+            if use in {"either", "always" if shows else "never"}:
                 result.append(variant)
         return tuple(result)
 
@@ -178,9 +184,7 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
     shown_as = f"{folder.name}/{name}.yaml"
     data, findings = load_yaml(path, shown_as=shown_as)
     if not findings:
-        findings = check_against_schema(
-            data, schema_name="templates", path=path, shown_as=shown_as
-        )
+        findings = check_against_schema(data, schema_name="templates", path=path, shown_as=shown_as)
     if findings:
         return None, findings
     templates = templates_from_json(data["templates"])
@@ -199,9 +203,7 @@ def template_names(folder: Path) -> list[str]:
     )
 
 
-def _check(
-    templates: tuple[PromptTemplate, ...], path: Path, shown_as: str
-) -> list[Finding]:
+def _check(templates: tuple[PromptTemplate, ...], path: Path, shown_as: str) -> list[Finding]:
     """What a JSON Schema cannot say."""
     found: list[tuple[int, str, str, str]] = []
     first: dict[str, int] = {}

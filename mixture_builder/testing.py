@@ -50,7 +50,7 @@ def make_rows(card: TaskCard) -> list[Row]:
         made = [RowMaker(source).row(dict(record)) for source in card.sources]
         row = next((r for r in made if not isinstance(r, RowProblem)), made[0])
         if isinstance(row, RowProblem):
-            raise AssertionError(
+            raise AssertionError(  # noqa: TRY004  (the record is at fault, not the caller)
                 f"{card.file}: {card.id}: sample[{number}]: {row.reason} in '{row.field}': "
                 f"{row.detail}. Correct the field's expression, or the sample."
             )
@@ -141,9 +141,7 @@ def _row_problems(
         questions=card.kind in QUESTION_KINDS,
         fixed_option_order=card.fixed_option_order,
     )
-    renderer = TaskRenderer(
-        plan, templates=templates.templates, styles=styles, rows=rows, seed=0
-    )
+    renderer = TaskRenderer(plan, templates=templates.templates, styles=styles, rows=rows, seed=0)
     for drop in renderer.render(range(plan.quota)).dropped:
         # Two or three samples may all say the same; a task's rows do not.
         if drop.reason != "no_exemplar":
@@ -172,7 +170,7 @@ class _LastOf:
         return self._rows.keys(name, self._order[indices])
 
 
-def run_eagerly(elements: Iterable[Any], transform: beam.PTransform) -> list[Any]:
+def run_eagerly(elements: Iterable[Any], transform: beam.PTransform[Any, Any]) -> list[Any]:
     """Runs a transform over elements in this process and gives what comes out.
 
     Args:

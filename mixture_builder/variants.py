@@ -114,9 +114,7 @@ def deal(
 
 
 @lru_cache(maxsize=4096)
-def _corrections(
-    weights: tuple[int, ...], quotas: tuple[int, ...]
-) -> dict[int, tuple[int, int]]:
+def _corrections(weights: tuple[int, ...], quotas: tuple[int, ...]) -> dict[int, tuple[int, int]]:
     """Draws at the end that must serve another cell for the quotas to come out exactly."""
     total = sum(quotas)
     pattern, _ = _cycle(weights)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import yaml
 
@@ -97,7 +97,8 @@ def load_yaml(path: Path, *, shown_as: str) -> tuple[Any, list[Finding]]:
         raw = path.read_bytes()
     except OSError as problem:
         return error(
-            f"the file cannot be read ({problem.strerror or problem}).", "Check the path and its rights."
+            f"the file cannot be read ({problem.strerror or problem}).",
+            "Check the path and its rights.",
         )
     if len(raw) > MAX_BYTES:
         return error(
@@ -140,7 +141,7 @@ def _yaml_remedy(problem: str) -> str:
     if "'\\t'" in problem or "tab" in problem:
         return "Indent with spaces."
     if "cannot start any token" in problem or "expected <block end>" in problem:
-        return "Quote a value that starts with a mark such as {, [, %, @ or `, and check the indentation."
+        return "Quote values that start with a mark such as {, [, %, @ or `; check the indentation."
     return ""
 
 
@@ -153,7 +154,7 @@ def _too_many_nodes(data: Any) -> bool:
             return True
         value = stack.pop()
         if isinstance(value, dict):
-            stack.extend(value.values())
+            stack.extend([*value.values()])
         elif isinstance(value, list):
             stack.extend(value)
     return False
@@ -177,7 +178,7 @@ def _validator(name: str) -> Draft202012Validator:
     types = Draft202012Validator.TYPE_CHECKER.redefine(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     )
-    validator: Any = extend(Draft202012Validator, type_checker=types)
+    validator: Any = extend(Draft202012Validator, type_checker=types)  # type: ignore[no-untyped-call]
     made: Draft202012Validator = validator(schema(name))
     return made
 
@@ -291,74 +292,109 @@ def _short(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _explain(problem: ValidationError) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+Explained = tuple[tuple[str | int, ...], str, str]
+"""Place, message and remedy of one broken rule."""
+
+
+def _explain(problem: ValidationError) -> Iterator[Explained]:
     where: tuple[str | int, ...] = tuple(problem.absolute_path)
-    rule = str(problem.validator)
-    value = problem.instance
-    limit: Any = problem.validator_value
+    rule, value = str(problem.validator), problem.instance
     if rule == "additionalProperties":
-        known = [*problem.schema.get("properties", {})]
-        for key in value:
+        known = [*_rules(problem).get("properties", {})]
+        found: Any = value
+        for key in found:
             if key not in known:
                 yield (
                     (*where, str(key)),
                     f"found the unknown key '{key}'; expected one of {_listed(known)}.",
                     did_you_mean(str(key), known) or "Remove it.",
                 )
-    elif rule == "required":
-        # jsonschema reports one error a missing key; its text names the key first.
-        key = problem.message.split("'")[1]
-        hint = problem.schema.get("properties", {}).get(key, {}).get("description", "")
-        yield (where, f"the key '{key}' is missing.", f"Add it: {hint}" if hint else "Add it.")
-    elif rule == "type":
-        kinds = [limit] if isinstance(limit, str) else limit
-        words = " or ".join(_TYPE_WORDS[k] for k in kinds)
-        remedy = ""
-        if isinstance(value, bool) and "string" in kinds:
-            remedy = "Quote it: YAML reads a bare yes, no, on or off as a truth value."
-        elif isinstance(value, (int, float)) and "string" in kinds:
-            remedy = "Quote it."
-        elif value is None:
-            remedy = "Give it a value, or remove the key."
-        elif isinstance(value, dict) and "string" in kinds:
-            remedy = "Quote it: YAML reads a bare {...} as a mapping."
-        elif "array" in kinds:
-            remedy = "Write it as a list: [...]."
-        yield (where, f"found {_type_word(value)}; expected {words}.", remedy)
-    elif rule == "enum":
-        known = [str(v) for v in limit]
-        yield (
-            where,
-            f"found {_short(value)}; expected one of {_listed(known)}.",
-            did_you_mean(str(value), known),
-        )
-    elif rule == "pattern":
-        wanted = problem.schema.get("description", f"a text of the form {limit}")
-        yield (where, f"found {_short(value)}; expected {wanted}", "")
-    elif rule in {"minItems", "minLength", "minProperties"}:
-        yield (where, f"found {len(value)} entries; expected at least {limit}.", "") if rule != (
-            "minLength"
-        ) else (where, "found an empty text; expected some.", "")
-    elif rule in {"maxLength", "maxItems", "maxProperties"}:
-        unit = "characters" if rule == "maxLength" else "entries"
-        yield (where, f"found {len(value)} {unit}; expected at most {limit}.", "")
-    elif rule in {"minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum"}:
-        words = {
-            "minimum": "at least",
-            "exclusiveMinimum": "more than",
-            "maximum": "at most",
-            "exclusiveMaximum": "less than",
-        }
-        yield (where, f"found {value}; expected {words[rule]} {limit}.", "")
-    elif rule == "propertyNames":
-        yield (where, f"found the key {_short(value)}: {problem.message}.", "")
-    elif rule in {"oneOf", "anyOf"}:
-        wanted = problem.schema.get("description", "another shape")
-        yield (where, f"found {_type_word(value)}; expected {wanted}", "")
-    elif rule in {"dependentRequired", "not"}:
-        yield (where, problem.schema.get("description", problem.message), "")
-    else:
-        yield (where, f"{problem.message}.", "")
+        return
+    yield (where, *_EXPLANATIONS.get(rule, _explain_otherwise)(problem))
+
+
+def _rules(problem: ValidationError) -> Mapping[str, Any]:
+    """The part of the schema that was broken; ours never is a bare true or false."""
+    return cast("Mapping[str, Any]", problem.schema)
+
+
+def _explain_required(problem: ValidationError) -> tuple[str, str]:
+    # jsonschema reports one error a missing key; its text names the key first.
+    key = problem.message.split("'")[1]
+    hint = _rules(problem).get("properties", {}).get(key, {}).get("description", "")
+    return f"the key '{key}' is missing.", f"Add it: {hint}" if hint else "Add it."
+
+
+def _explain_type(problem: ValidationError) -> tuple[str, str]:
+    value: Any = problem.instance
+    limit: Any = problem.validator_value
+    kinds = [limit] if isinstance(limit, str) else limit
+    words = " or ".join(_TYPE_WORDS[k] for k in kinds)
+    remedy = ""
+    if isinstance(value, bool) and "string" in kinds:
+        remedy = "Quote it: YAML reads a bare yes, no, on or off as a truth value."
+    elif isinstance(value, (int, float)) and "string" in kinds:
+        remedy = "Quote it."
+    elif value is None:
+        remedy = "Give it a value, or remove the key."
+    elif isinstance(value, dict) and "string" in kinds:
+        remedy = "Quote it: YAML reads a bare {...} as a mapping."
+    elif "array" in kinds:
+        remedy = "Write it as a list: [...]."
+    return f"found {_type_word(value)}; expected {words}.", remedy
+
+
+def _explain_enum(problem: ValidationError) -> tuple[str, str]:
+    limit: Any = problem.validator_value
+    known = [str(v) for v in limit]
+    return (
+        f"found {_short(problem.instance)}; expected one of {_listed(known)}.",
+        did_you_mean(str(problem.instance), known),
+    )
+
+
+def _explain_pattern(problem: ValidationError) -> tuple[str, str]:
+    wanted = _rules(problem).get("description", f"a text of the form {problem.validator_value}")
+    return f"found {_short(problem.instance)}; expected {wanted}", ""
+
+
+def _explain_count(problem: ValidationError) -> tuple[str, str]:
+    bound = "at least" if str(problem.validator).startswith("min") else "at most"
+    found: Any = problem.instance
+    if isinstance(found, str):
+        if not found:
+            return "found an empty text; expected some.", ""
+        return f"found {len(found)} characters; expected {bound} {problem.validator_value}.", ""
+    unit = "entry" if len(found) == 1 else "entries"
+    return f"found {len(found)} {unit}; expected {bound} {problem.validator_value}.", ""
+
+
+def _explain_bound(problem: ValidationError) -> tuple[str, str]:
+    words = {
+        "minimum": "at least",
+        "exclusiveMinimum": "more than",
+        "maximum": "at most",
+        "exclusiveMaximum": "less than",
+    }
+    word = words[str(problem.validator)]
+    return f"found {problem.instance}; expected {word} {problem.validator_value}.", ""
+
+
+def _explain_otherwise(problem: ValidationError) -> tuple[str, str]:
+    return f"{problem.message}.", ""
+
+
+_EXPLANATIONS: Mapping[str, Callable[[Any], tuple[str, str]]] = {
+    "required": _explain_required,
+    "type": _explain_type,
+    "enum": _explain_enum,
+    "pattern": _explain_pattern,
+    **dict.fromkeys(
+        ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"),
+        _explain_count,
+    ),
+    **dict.fromkeys(("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"), _explain_bound),
+}
 
 
 def _listed(words: list[str]) -> str:

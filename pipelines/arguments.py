@@ -18,7 +18,7 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
     """A parser with what both pipelines take."""
     parser = argparse.ArgumentParser(
         prog=f"python -m pipelines.{name}",
-        description=f"{about} Options that are not listed here go to Beam: write them --name=value.",
+        description=f"{about} Options not listed here go to Beam; write them as --name=value.",
         epilog=examples,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # or options of Beam's would be taken for ours

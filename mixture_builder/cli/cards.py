@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mixture_builder.cli.options import cards_option, json_option, templates_option
-from mixture_builder.cli.output import facts, indented, show_json, table
+from mixture_builder.cli.output import facts, indented, many, show_json, table
 
 if TYPE_CHECKING:
     from mixture_builder.cards import TaskCard
@@ -55,8 +55,8 @@ def list_(
     if findings:
         count = len({f.file for f in findings})
         click.echo(
-            f"{count} files have errors and are not listed; `mixture-builder cards check` shows "
-            "them.",
+            f"{many(count, 'file')} with errors left out; `mixture-builder cards check` shows what "
+            "is wrong.",
             err=True,
         )
     if not chosen:
@@ -180,7 +180,7 @@ def check(
 
     found, findings = find_cards(paths or [cards or cards_folder()])
     findings += check_cards(found, templates=templates or templates_folder())
-    show_findings(ctx, findings, what=f"{len(found):,} sound cards", as_json=as_json)
+    show_findings(ctx, findings, what=many(len(found), "sound card"), as_json=as_json)
 
 
 def show_findings(
@@ -197,7 +197,7 @@ def show_findings(
     else:
         if findings:
             click.echo(Report(findings=tuple(findings)).format())
-        numbers = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+        numbers = ", ".join(many(count, name[:-1]) for name, count in counts.items())
         click.echo(f"{what}: {numbers}")
     if counts["errors"]:
         ctx.exit(1)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from mixture_builder.cli.options import json_option, store_option
-from mixture_builder.cli.output import show_json
+from mixture_builder.cli.output import many, show_json
 
 MARKS = {"ok": "ok     ", "warning": "warning", "error": "ERROR  "}
 
@@ -36,6 +36,6 @@ def doctor(ctx: click.Context, *, store: Path, as_json: bool) -> None:
     if as_json:
         show_json({"sound": not errors, "found": [asdict(each) for each in found]})
     else:
-        click.echo(f"{errors} errors, {warnings} warnings")
+        click.echo(f"{many(errors, 'error')}, {many(warnings, 'warning')}")
     if errors:
         ctx.exit(1)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mixture_builder.cli.options import beam_argument, recipe_argument, running
-from mixture_builder.cli.output import counted, show_json, table
+from mixture_builder.cli.output import counted, many, show_json, table
 
 if TYPE_CHECKING:
     from mixture_builder.cli.steps import Ingested
@@ -108,7 +108,7 @@ def _text(summary: dict[str, Any]) -> str:
     shown = table(header, rows, right=header[1:5]) + "\n" if rows else ""
     there = summary["already_stored"]
     return (
-        f"{shown}{summary['name']}: {summary['rows']:,} rows of {len(rows):,} tasks in "
+        f"{shown}{summary['name']}: {many(summary['rows'], 'row')} of {many(len(rows), 'task')} in "
         f"{summary['store']}"
         + (f" ({there:,} were there already)" if there else "")
         + (f"; {len(summary['left_out']):,} left out" if summary["left_out"] else "")

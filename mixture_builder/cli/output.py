@@ -105,6 +105,15 @@ def counted(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{n:,} {name}" for name, n in sorted(counts.items())) or "0"
 
 
+def many(count: int, thing: str) -> str:
+    """A number of things, in the right number.
+
+    >>> many(1, "task"), many(1_586, "task")
+    ('1 task', '1,586 tasks')
+    """
+    return f"{count:,} {thing}" + ("" if count == 1 else "s")
+
+
 def indented(text: str, prefix: str = "    ") -> str:
     """A text with something before each of its lines."""
     return "\n".join(f"{prefix}{line}".rstrip() for line in text.split("\n"))

@@ -20,7 +20,7 @@ from mixture_builder.cli.options import (
     strict_option,
     templates_option,
 )
-from mixture_builder.cli.output import indented, per_cent, show_json, table
+from mixture_builder.cli.output import indented, many, per_cent, show_json, table
 
 if TYPE_CHECKING:
     from mixture_builder.jobs.inspect.counts import Counts
@@ -162,8 +162,8 @@ def _as_text(plan: MixturePlan, mixture: Mixture, counts: Counts, *, by_task: bo
     ]
     blocks = [
         (
-            f"{plan.name}: {plan.examples:,} examples of {len(plan.tasks):,} tasks, seed "
-            f"{plan.seed}, {plan.shards:,} shards"
+            f"{plan.name}: {plan.examples:,} examples of {many(len(plan.tasks), 'task')}, seed "
+            f"{plan.seed}, {many(plan.shards, 'shard')}"
         ),
         table(header, rows, right=header[1:8]),
     ]
@@ -173,17 +173,17 @@ def _as_text(plan: MixturePlan, mixture: Mixture, counts: Counts, *, by_task: bo
     if scarce:
         most = max(scarce, key=lambda t: t.passes)
         blocks.append(
-            f"Scarce: {len(scarce):,} tasks go through their rows more than once, most often "
+            f"Scarce: {many(len(scarce), 'task')} with fewer rows than examples, the scarcest "
             f"{most.task} ({float(most.passes):,.2f} passes)."
         )
     if counts.estimated:
         blocks.append(
-            f"~ {len(counts.estimated):,} tasks are not in the store; their rows are those that "
-            "the cards state. Run ingest for the true numbers."
+            f"~ {many(len(counts.estimated), 'task')} not in the store: rows are those that the "
+            "cards state. Run ingest for the true numbers."
         )
     zero = set(plan.left_out) - set(mixture.broken) - set(counts.unknown)
     if zero:
-        blocks.append(f"{len(zero):,} tasks get nothing, because a rate is 0.")
+        blocks.append(f"{many(len(zero), 'task')} with a rate of 0: nothing is drawn of them.")
     return "\n\n".join(blocks)
 
 

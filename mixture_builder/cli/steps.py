@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mixture_builder.cli.output import byte_size, counted, facts, indented
+from mixture_builder.cli.output import byte_size, counted, facts, indented, many
 from mixture_builder.cli.progress import JobLog
 from mixture_builder.errors import BuildError
 
@@ -205,7 +205,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ),
         (
             "examples",
-            f"{summary['examples']:,} of {summary['tasks']:,} tasks"
+            f"{summary['examples']:,} of {many(summary['tasks'], 'task')}"
             + (f"; {missing:,} fewer than asked" if missing else ""),
         ),
         ("redrawn", counted(summary["redrawn"])),

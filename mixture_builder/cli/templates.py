@@ -11,7 +11,7 @@ import click
 
 from mixture_builder.cli.cards import show_findings
 from mixture_builder.cli.options import cards_option, json_option, templates_option
-from mixture_builder.cli.output import indented, show_json, table
+from mixture_builder.cli.output import indented, many, show_json, table
 from mixture_builder.cli.shown import BAR
 
 if TYPE_CHECKING:
@@ -77,8 +77,8 @@ def list_(
         click.echo(table(header, rows, right=header[1:4]))
     if broken:
         click.echo(
-            f"{broken} files have errors and are not listed; `mixture-builder templates check` "
-            "shows them.",
+            f"{many(broken, 'file')} with errors left out; `mixture-builder templates check` shows "
+            "what is wrong.",
             err=True,
         )
     if not names:
@@ -151,5 +151,5 @@ def check(ctx: click.Context, *, templates: Path | None, cards: Path | None, as_
     folder = templates or templates_folder()
     known, _ = load_cards(cards or cards_folder())
     findings = list(check_templates(folder, known))
-    what = f"{len(template_names(folder)):,} template files"
+    what = many(len(template_names(folder)), "template file")
     show_findings(ctx, findings, what=what, as_json=as_json)

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from mixture_builder.cli.options import json_option, store_option, workers_option
-from mixture_builder.cli.output import byte_size, show_json
+from mixture_builder.cli.output import byte_size, many, show_json
 
 FEW_BYTES = 50_000_000
 """Mixtures up to this size are read in this process: starting workers would take longer."""
@@ -89,10 +89,10 @@ def verify(
             click.echo(report.format())
         if rebuilt is not None and rebuilt.same:
             click.echo(f"{rebuilt.file}: built anew, the same {rebuilt.compared}")
-        verdict = f"{len(report.errors)} errors" if report.errors else "sound"
+        verdict = many(len(report.errors), "error") if report.errors else "sound"
         click.echo(
-            f"{manifest['name']}: {verdict}; {manifest['realised']:,} examples in "
-            f"{len(manifest['shards']):,} shards, {byte_size(manifest['bytes'])}"
+            f"{manifest['name']}: {verdict}; {many(manifest['realised'], 'example')} in "
+            f"{many(len(manifest['shards']), 'shard')}, {byte_size(manifest['bytes'])}"
         )
     if report.errors:
         ctx.exit(1)

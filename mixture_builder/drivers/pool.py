@@ -16,14 +16,17 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import forkserver
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
 
-PRELOADED = ["mixture_builder.drivers.preload"]
+PRELOADED = ["mixture_builder.jobs.preload"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -62,7 +65,7 @@ class WorkerPool:
         self._initargs = initargs
         self._executor: ProcessPoolExecutor | None = None
 
-    def __enter__(self) -> WorkerPool:
+    def __enter__(self) -> Self:
         if not self.workers and self._initializer is not None:
             self._initializer(*self._initargs)
         return self
@@ -150,9 +153,8 @@ class WorkerPool:
 
 
 def _context() -> Any:
-    """A fork server starts workers in milliseconds without copying our threads; where there is
-    none, processes are spawned.
-    """
+    # A fork server starts workers in milliseconds without copying our threads; where there
+    # is none, processes are spawned.
     if sys.platform != "linux":
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")

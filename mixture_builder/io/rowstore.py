@@ -122,17 +122,21 @@ def write_task(
     """Writes a task's files, `meta.json` last.
 
     Args:
+      store: root of the row store.
+      stored: the description.
       batches: the rows in order, each batch of `BLOCK_ROWS` but the last.
+      schema: of the batches.
+      quarantine: plain data of the records that gave no row.
 
     Raises:
       BuildError: if the storage refuses.
     """
     folder = task_folder(store, stored.task, stored.fingerprint)
     # Nothing waits for the disk: what a crash of the machine may lose is ingested again.
-    with atomic_output(str(folder / "rows.arrow"), durable=False) as output:
-        with pa.ipc.new_file(output, schema) as writer:
-            for batch in batches:
-                writer.write_batch(batch)
+    rows = str(folder / "rows.arrow")
+    with atomic_output(rows, durable=False) as output, pa.ipc.new_file(output, schema) as writer:
+        for batch in batches:
+            writer.write_batch(batch)
     with atomic_output(str(folder / "quarantine.jsonl"), durable=False) as output:
         for entry in quarantine:
             output.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")

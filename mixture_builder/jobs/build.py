@@ -269,9 +269,7 @@ def _as_yaml(plain: Mapping[str, Any]) -> bytes:
     import yaml
 
     dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(
-        plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000
-    )
+    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000)
     head = "# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
     return (head + text).encode("utf-8")
 

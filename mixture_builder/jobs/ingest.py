@@ -141,9 +141,7 @@ def is_stored(card: TaskCard, *, store: Path, mirror: Mirror) -> StoredTask | No
     return stored if known == stamp(files) else None
 
 
-def plan_parts(
-    card: TaskCard, *, store: Path, mirror: Mirror, alternative: int
-) -> list[PartSpec]:
+def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int) -> list[PartSpec]:
     """The parts in which one of a card's sources is read.
 
     Raises:
@@ -263,9 +261,11 @@ class _PartReader:
         batch = pa.RecordBatch.from_pydict(columns, schema=self.schema)
         name = f"part-{self.spec.part:05d}-run-{len(self.runs):05d}.arrow"
         path = spill_folder(Path(self.spec.store), self.spec.card) / name
-        with atomic_output(str(path), durable=False) as output:
-            with pa.ipc.new_file(output, self.schema) as writer:
-                writer.write_batch(batch)
+        with (
+            atomic_output(str(path), durable=False) as output,
+            pa.ipc.new_file(output, self.schema) as writer,
+        ):
+            writer.write_batch(batch)
         self.runs.append(str(path))
         self.held.clear()
         self.characters = 0
@@ -411,7 +411,6 @@ def _merge_order(runs: Sequence[str], *, keep_duplicates: bool) -> tuple[Any, An
 
 
 def _copy_identity(row_id: int, occurrence: int) -> int:
-    from mixture_builder.draw import identity
 
     return identity(f"{row_id}\x1d{occurrence}".encode())
 

@@ -8,7 +8,6 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,27 +16,26 @@ from typing import Any, Protocol
 import fsspec
 
 from mixture_builder.cards import TaskCard, load_cards
-from mixture_builder.errors import BuildError, InvalidFilesError, SourceError, StoreError
+from mixture_builder.errors import BuildError, InvalidFilesError, SourceError
 from mixture_builder.findings import Finding, Report
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask, find_task, task_folder
-from mixture_builder.jobs.build import (
-    check_store,
-    finish_build,
-    result_url,
-    work_folder,
-)
+from mixture_builder.io.rowstore import StoredTask, find_task
+from mixture_builder.jobs.build import check_store, finish_build
 from mixture_builder.jobs.ingest import (
-    FAILED_NAME,
     PartResult,
     PartSpec,
     TaskSpec,
     is_stored,
     plan_parts,
 )
+from mixture_builder.jobs.resume import (
+    collected_quarantine,
+    finished_manifest,
+    finished_shards,
+)
 from mixture_builder.lock import Lock, LockedTask
-from mixture_builder.manifest import MANIFEST_NAME, ShardResult
+from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
@@ -95,7 +93,8 @@ def load_mixture(
       path: the recipe.
       shown_as: how messages name it.
       seed: replaces the recipe's.
-      cards, templates: folders that replace the recipe's, or the shipped ones.
+      cards: folder that replaces the recipe's, or the shipped one.
+      templates: likewise.
 
     Raises:
       InvalidFilesError: if the recipe or the styles have errors, with all of them.
@@ -116,7 +115,7 @@ def load_mixture(
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
     if styles is None or fatal or not owners:
-        raise InvalidFilesError(tuple([*fatal, *excused, *card_findings]))
+        raise InvalidFilesError((*fatal, *excused, *card_findings))
     template_sets: dict[str, TemplateSet] = {}
     for task in owners:
         why, loaded = _templates_of(found[task], template_folder, template_sets)
@@ -187,7 +186,16 @@ def ingest_mixture(
       The stored tasks, and those that could not be ingested with the reason.
     """
     stored: dict[str, StoredTask] = {}
-    tried: dict[str, tuple[str, ...]] = {}
+    broken: dict[str, str] = {}
+
+    def tell(task: str, result: StoredTask | str, *, there_before: bool = False) -> None:
+        if isinstance(result, str):
+            broken[task] = result
+        else:
+            stored[task] = result
+        if on_task:
+            on_task(task, result, there_before)
+
     pending: dict[str, int] = {}
     for task, card in mixture.cards.items():
         if task in mixture.broken:
@@ -196,43 +204,44 @@ def ingest_mixture(
         if there is None:
             pending[task] = 0
         else:
-            stored[task] = there
-            if on_task:
-                on_task(task, there, True)
-    broken: dict[str, str] = {}
+            tell(task, there, there_before=True)
+    tried: dict[str, tuple[str, ...]] = {}
     while pending:
-        parts: list[list[PartSpec]] = []
-        failed: dict[str, str] = {}
-        for task, alternative in pending.items():
-            try:
-                parts.append(
-                    plan_parts(
-                        mixture.cards[task], store=store, mirror=mirror, alternative=alternative
-                    )
-                )
-            except SourceError as problem:
-                failed[task] = str(problem)
+        parts, failed = _plan_all(mixture, pending, store=store, mirror=mirror)
         for task, result in runner.ingest(parts, tried):
             if isinstance(result, str):
                 failed[task] = result
             else:
-                stored[task] = result
-                if on_task:
-                    on_task(task, result, False)
+                tell(task, result)
         again: dict[str, int] = {}
         for task, why in failed.items():
             tried[task] = (*tried.get(task, ()), why)
             if pending[task] + 1 < len(mixture.cards[task].sources):
                 again[task] = pending[task] + 1
             else:
-                broken[task] = " | ".join(tried[task])
-                if on_task:
-                    on_task(task, broken[task], False)
+                tell(task, " | ".join(tried[task]))
         pending = again
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
-def task_spec(parts: Sequence[PartSpec], results: Sequence[PartResult], tried: tuple[str, ...]) -> TaskSpec:
+def _plan_all(
+    mixture: Mixture, pending: Mapping[str, int], *, store: Path, mirror: Mirror
+) -> tuple[list[list[PartSpec]], dict[str, str]]:
+    """Parts of the tasks whose files are there, and why the others' are not."""
+    parts: list[list[PartSpec]] = []
+    failed: dict[str, str] = {}
+    for task, alternative in pending.items():
+        card = mixture.cards[task]
+        try:
+            parts.append(plan_parts(card, store=store, mirror=mirror, alternative=alternative))
+        except SourceError as problem:
+            failed[task] = str(problem)
+    return parts, failed
+
+
+def task_spec(
+    parts: Sequence[PartSpec], results: Sequence[PartResult], tried: tuple[str, ...]
+) -> TaskSpec:
     """The spec that finishes a task whose parts are read."""
     return TaskSpec(
         card=parts[0].card,
@@ -288,9 +297,7 @@ def lock_mixture(
         recipe=mixture.recipe.raw,
         plan=plan,
         tasks={
-            t.task: LockedTask(
-                stored=stored[t.task].fingerprint, digest=stored[t.task].digest
-            )
+            t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
             for t in plan.tasks
         },
         templates={n: mixture.templates[n].templates for n in sorted(used)},
@@ -329,7 +336,7 @@ def build_mixture(
     stored = stored_tasks(lock, store=store)
     check_store(lock, stored)
     files, root = fsspec.core.url_to_fs(out)
-    finished = _finished_manifest(files, root)
+    finished = finished_manifest(files, root)
     if finished is not None:
         if finished.get("fingerprint") != lock.fingerprint:
             raise BuildError(
@@ -339,21 +346,21 @@ def build_mixture(
             )
         return finished
     remove_leftovers(f"{out}/data")
-    done = _finished_shards(lock, files, root, out)
+    done = finished_shards(lock, files, root)
     for result in done.values():
         if on_shard:
-            on_shard(result, True)
+            on_shard(result, True)  # noqa: FBT003  (a callback's second argument)
     missing = [s for s in range(lock.plan.shards) if s not in done]
     for result in runner.build(lock, store=store, out=out, shards=missing):
         done[result.shard] = result
         if on_shard:
-            on_shard(result, False)
+            on_shard(result, False)  # noqa: FBT003  (as above)
     manifest = finish_build(
         lock,
         out=out,
         results=list(done.values()),
         stored=stored,
-        quarantine=_quarantine(lock, store),
+        quarantine=collected_quarantine(lock, store),
     )
     if files.exists(f"{root}/.work"):
         files.rm(f"{root}/.work", recursive=True)
@@ -364,71 +371,3 @@ def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:
     """What the store knows of the lock's tasks; those it does not hold are missing."""
     found = {task: find_task(store, task, locked.stored) for task, locked in lock.tasks.items()}
     return {task: stored for task, stored in found.items() if stored is not None}
-
-
-def _finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
-    path = f"{root}/{MANIFEST_NAME}"
-    if not files.exists(path):
-        return None
-    try:
-        loaded: dict[str, Any] = json.loads(files.cat_file(path))
-        return loaded
-    except ValueError:
-        raise BuildError(
-            f"{path}: found no readable manifest. Delete it and run the same command again."
-        ) from None
-
-
-def _finished_shards(lock: Lock, files: Any, root: str, out: str) -> dict[int, ShardResult]:
-    """Shards of this very lock whose files are complete and unchanged."""
-    folder = work_folder(root, lock.fingerprint)
-    if not files.exists(folder):
-        return {}
-    done: dict[int, ShardResult] = {}
-    for shard in range(lock.plan.shards):
-        path = result_url(root, lock.fingerprint, shard)
-        if not files.exists(path):
-            continue
-        try:
-            result = ShardResult(**json.loads(files.cat_file(path)))
-        except (ValueError, TypeError):
-            continue
-        if _sha256(files, f"{root}/{result.file}") == result.sha256:
-            done[shard] = result
-    return done
-
-
-def _sha256(files: Any, path: str) -> str:
-    import hashlib
-
-    digest = hashlib.sha256()
-    try:
-        with files.open(path, "rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
-    except FileNotFoundError:
-        return ""
-    return digest.hexdigest()
-
-
-def _quarantine(lock: Lock, store: Path) -> dict[str, str]:
-    result = {}
-    for task, locked in lock.tasks.items():
-        path = task_folder(store, task, locked.stored) / "quarantine.jsonl"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as problem:
-            raise StoreError(f"{path}: {problem.strerror}. Run ingest again.") from None
-        if text:
-            result[task] = text
-    for name, why in lock.plan.left_out.items():
-        folder = store / name
-        # A folder may also hold what failed of an earlier form of the card.
-        texts = [p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*/{FAILED_NAME}"))]
-        current = [t for t in texts if json.loads(t.split("\n")[0])["detail"] in why]
-        if current:
-            result[name] = current[0]
-        else:
-            entry = {"place": name, "reason": "left_out", "detail": why, "excerpt": ""}
-            result[name] = json.dumps(entry, ensure_ascii=False) + "\n"
-    return result

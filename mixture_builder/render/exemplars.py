@@ -81,7 +81,11 @@ def _allowed(
         return [
             _walk(row, row_keys, int(count), query)
             for row, row_keys, count, query in zip(
-                candidates.tolist(), keys.tolist(), wanted.tolist(), query_keys.tolist(), strict=True
+                candidates.tolist(),
+                keys.tolist(),
+                wanted.tolist(),
+                query_keys.tolist(),
+                strict=True,
             )
         ]
     allowed = keys != query_keys[:, None]
@@ -89,9 +93,7 @@ def _allowed(
         allowed[:, column] &= (keys[:, :column] != keys[:, column : column + 1]).all(axis=1)
     rank = np.cumsum(allowed, axis=1)
     taken = allowed & (rank <= wanted[:, None])
-    return [
-        row[keep].tolist() for row, keep in zip(candidates, taken, strict=True)
-    ]
+    return [row[keep].tolist() for row, keep in zip(candidates, taken, strict=True)]
 
 
 def _walk(row: list[int], keys: list[int], count: int, query: int) -> list[int]:

@@ -72,12 +72,12 @@ def list_options(
     texts: list[str] = []
     answers: list[str] = []
     targets: list[str] = []
-    for at, row in enumerate(options):
-        right = answer_index[at]
+    for at, found in enumerate(options):
+        row, right = found, answer_index[at]
         answers.append(row[right])
         if order is not None:
             places = order[at]
-            row = [row[p] for p in places]
+            row = [found[p] for p in places]
             right = places.index(right)
         ordered.append(row)
         number = numbers[at]

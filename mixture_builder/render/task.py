@@ -163,7 +163,7 @@ class TaskRenderer:
             columns = [(all_, [values[i] for i in kept]) for all_, values in columns]
             cells = cells[kept]
         for all_, values in columns:
-            all_ += values
+            all_.extend(values)
         counts = np.bincount(cells, minlength=len(self.plan.cells)).tolist()
         for cell, count in zip(self.plan.cells, counts, strict=True):
             if count:
@@ -252,9 +252,7 @@ class TaskRenderer:
             self._list_options(batch)
         if self._has_turns:
             seed = derive_seed(self.seed, "dialog style")
-            styles = [
-                self._styles.dialog_style(b) for b in random_bits(seed, batch.draws).tolist()
-            ]
+            styles = [self._styles.dialog_style(b) for b in random_bits(seed, batch.draws).tolist()]
             turns = batch.columns["turns"]
             batch.columns["dialog_text"] = [
                 style.text(t) for style, t in zip(styles, turns, strict=True)
@@ -287,9 +285,7 @@ class TaskRenderer:
         batch.columns["options_text"] = listed.texts
         batch.columns["answer_text"] = batch.columns["answer"] = listed.answers
         batch.columns["answer in target"] = listed.targets
-        batch.styles = [
-            f"options={self._styles.option_id(n)}" if n >= 0 else "" for n in numbers
-        ]
+        batch.styles = [f"options={self._styles.option_id(n)}" if n >= 0 else "" for n in numbers]
 
     def _orders(
         self, purpose: str, counters: Indices, options: list[list[str]]
@@ -575,9 +571,7 @@ class TaskRenderer:
             rows = np.asarray([row for row, _ in keys], dtype=np.int64)
             columns = self.rows.columns(self._names, rows)
             self._complete_exemplars(columns, rows, [number for _, number in keys])
-            inputs, targets = self._render_pairs(
-                self.templates[template], True, columns, len(keys)
-            )
+            inputs, targets = self._render_pairs(self.templates[template], True, columns, len(keys))
             for (row, number), shown, solved in zip(keys, inputs, targets, strict=True):
                 sound = isinstance(shown, str) and isinstance(solved, str) and shown and solved
                 pair = (shown, solved) if sound else None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.mirror import has_scheme
@@ -20,8 +21,11 @@ from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import write_error
 from mixture_builder.transforms.row_copies import fetch_rows
 
+if TYPE_CHECKING:
+    from apache_beam.pvalue import PCollection
 
-class Build(beam.PTransform):  # type: ignore[misc]
+
+class Build(beam.PTransform[Any, Any]):
     """Builds shards: shard numbers (from 0) to `ShardResult`.
 
     Each shard also leaves its result beside the work, see `jobs.build.result_url`. The lock
@@ -43,9 +47,9 @@ class Build(beam.PTransform):  # type: ignore[misc]
         # would be built into a folder nobody looks at.
         assert lock_from_json(json.loads(self._lock)).fingerprint == lock.fingerprint
 
-    def expand(self, shards: beam.PCollection[int]) -> beam.PCollection[ShardResult]:
+    def expand(self, shards: PCollection[int]) -> PCollection[ShardResult]:
         """See the class."""
-        return (
+        written: PCollection[ShardResult] = (
             shards
             | "NameShard" >> beam.Map(_by_shard).with_output_types(tuple[int, int])
             # Deals shards out: without it, the runner may fuse all of them to one worker.
@@ -55,13 +59,14 @@ class Build(beam.PTransform):  # type: ignore[misc]
                 ShardResult
             )
         )
+        return written
 
 
 def _by_shard(shard: int) -> tuple[int, int]:
     return shard, shard
 
 
-class _BuildShard(beam.DoFn):  # type: ignore[misc]
+class _BuildShard(beam.DoFn):
     def __init__(self, lock: str, store: str, out: str) -> None:
         self._plain = lock
         self._store = store

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
+from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.mirror import Mirror
@@ -18,8 +19,11 @@ from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import file_name, read_result, write_error, write_result
 
+if TYPE_CHECKING:
+    from apache_beam.pvalue import PCollection
 
-class Ingest(beam.PTransform):  # type: ignore[misc]
+
+class Ingest(beam.PTransform[Any, Any]):
     """Ingests tasks: `PartSpec` to `(task id, StoredTask, or why there is none)`.
 
     All parts of a task must be in the input. Workers must see the files that the specs name
@@ -37,9 +41,9 @@ class Ingest(beam.PTransform):  # type: ignore[misc]
         self._tried = dict(tried or {})
         self._results = results
 
-    def expand(self, parts: beam.PCollection[PartSpec]) -> beam.PCollection:
+    def expand(self, parts: PCollection[PartSpec]) -> PCollection[tuple[str, StoredTask | str]]:
         """See the class."""
-        return (
+        finished: PCollection[tuple[str, StoredTask | str]] = (
             parts
             | "NamePart" >> beam.Map(_by_part).with_output_types(tuple[str, PartSpec])
             # Deals parts out: without it, the runner may fuse all of them to one worker.
@@ -51,6 +55,7 @@ class Ingest(beam.PTransform):  # type: ignore[misc]
             | "GatherTask" >> beam.GroupByKey()
             | "FinishTask" >> beam.ParDo(_FinishTask(self._results, self._tried))
         )
+        return finished
 
 
 def _by_part(spec: PartSpec) -> tuple[str, PartSpec]:
@@ -58,7 +63,7 @@ def _by_part(spec: PartSpec) -> tuple[str, PartSpec]:
     return f"{spec.card.id} {spec.part}", replace(spec, mirror=Mirror.empty())
 
 
-class _IngestPart(beam.DoFn):  # type: ignore[misc]
+class _IngestPart(beam.DoFn):
     def __init__(self, results: str) -> None:
         self._results = results
 
@@ -75,7 +80,7 @@ class _IngestPart(beam.DoFn):  # type: ignore[misc]
             yield spec.card.id, (spec, result)
 
 
-class _FinishTask(beam.DoFn):  # type: ignore[misc]
+class _FinishTask(beam.DoFn):
     def __init__(self, results: str, tried: Mapping[str, tuple[str, ...]]) -> None:
         self._results = results
         self._tried = tried

@@ -147,7 +147,7 @@ class BeamRunner:
     def _run(
         self,
         elements: Sequence[Any],
-        transform: beam.PTransform,
+        transform: beam.PTransform[Any, Any],
         *,
         folder: str,
         waiting: set[str],
@@ -192,9 +192,7 @@ class BeamRunner:
         options = self._options()
         try:
             if workers:
-                return beam.Pipeline(
-                    runner=workers.runner(), options=without_running_mode(options)
-                )
+                return beam.Pipeline(runner=workers.runner(), options=without_running_mode(options))
             return beam.Pipeline(runner=self.name, options=options)
         except ImportError as problem:
             raise UsageError(

@@ -71,7 +71,7 @@ def check_options(options: Sequence[str], *, strict: bool) -> None:
     Raises:
       UsageError: naming the first that is wrong.
     """
-    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser: Any = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for kind in PipelineOptions.__subclasses__():
         kind._add_argparse_args(parser)  # noqa: SLF001  (what Beam has subclasses override)
     said = io.StringIO()

@@ -19,16 +19,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import grpc
+import grpc  # type: ignore[import-untyped, unused-ignore]
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
-from apache_beam.portability.api import beam_fn_api_pb2, endpoints_pb2
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.portability.api import beam_fn_api_pb2
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from apache_beam.runners.portability.fn_api_runner.worker_handlers import (
     GrpcWorkerHandler,
     WorkerHandler,
 )
 from apache_beam.transforms.environments import SubprocessSDKEnvironment
-from google.protobuf import text_format
 
 URN = "mixture_builder:environment:watched_process:v1"
 
@@ -100,6 +99,7 @@ def watched_workers() -> Iterator[WatchedWorkers]:
     """Workers for one run; none of them is left when the block ends."""
     workers = WatchedWorkers()
     _runs[workers.id] = workers
+    WorkerHandler.register_environment(URN, bytes)(_WatchedHandler)
     usual = threading.excepthook
     # When a process is gone, threads of Beam's that listened to it raise and log that, often
     # before the process itself is known to be gone. The run's own error says it better.
@@ -129,14 +129,14 @@ def without_running_mode(options: PipelineOptions) -> PipelineOptions:
     return options
 
 
-class _WatchedEnvironment(SubprocessSDKEnvironment):  # type: ignore[misc]
+class _WatchedEnvironment(SubprocessSDKEnvironment):
     """Tells Beam to make `_WatchedHandler`s for the run whose id is its payload."""
 
     def to_runner_api_parameter(self, context: Any) -> tuple[str, bytes]:  # noqa: ARG002
         return URN, self.command_string.encode()
 
 
-class _WatchedHandler(GrpcWorkerHandler):  # type: ignore[misc]
+class _WatchedHandler(GrpcWorkerHandler):
     """One worker process, as Beam sees it."""
 
     process: subprocess.Popen[bytes]
@@ -150,11 +150,10 @@ class _WatchedHandler(GrpcWorkerHandler):  # type: ignore[misc]
         # The package may stand in a checkout that only this process knows of.
         root = str(Path(__file__).resolve().parents[2])
         paths = [root, *filter(None, [os.environ.get("PYTHONPATH")])]
-        control = endpoints_pb2.ApiServiceDescriptor(url=self.control_address)
         environment = {
             **os.environ,
             "PYTHONPATH": os.pathsep.join(paths),
-            "CONTROL_API_SERVICE_DESCRIPTOR": text_format.MessageToString(control),
+            "CONTROL_API_SERVICE_DESCRIPTOR": f'url: "{self.control_address}"',
             "PIPELINE_OPTIONS": json.dumps({"default_sdk_harness_log_level": "WARNING"}),
             "WORKER_ID": self.worker_id,
         }
@@ -194,6 +193,3 @@ class _WatchedHandler(GrpcWorkerHandler):  # type: ignore[misc]
                 future.set(
                     beam_fn_api_pb2.InstructionResponse(instruction_id=instruction, error=why)
                 )
-
-
-WorkerHandler.register_environment(URN, bytes)(_WatchedHandler)

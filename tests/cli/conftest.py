@@ -41,7 +41,10 @@ def workspace(tmp_path: Path) -> Workspace:
     made.task("sums", QUESTIONS)
     made.template_file(
         "tiny/questions",
-        [PLAIN, {"id": "short", "input": "Answer briefly: {{ question }}", "target": "{{ answer }}"}],
+        [
+            PLAIN,
+            {"id": "short", "input": "Answer briefly: {{ question }}", "target": "{{ answer }}"},
+        ],
     )
     made.write_recipe()
     return made

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,13 +68,12 @@ class Small:
         """Ingests and builds from nothing, all on one runner; gives the manifest."""
         stored, broken = self.ingest(runner, store=folder / "store")
         lock = lock_mixture(self.load(), stored=stored, broken=broken)
-        return build_mixture(
-            lock, store=folder / "store", out=str(folder / "out"), runner=runner
-        )
+        return build_mixture(lock, store=folder / "store", out=str(folder / "out"), runner=runner)
 
 
 @pytest.fixture(scope="session")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
+    """The mixture's files, written once."""
     folder = tmp_path_factory.mktemp("small")
     shipped = cards_folder() / "quickstart"
     cards, copies = folder / "cards", folder / "copies"
@@ -87,12 +85,12 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Small:
     shutil.copytree(shipped / "data", cards / "quickstart" / "data")
     _split(shipped / "data" / "entailment.jsonl", copies)
     card = yaml.safe_load((shipped / "entailment.yaml").read_text(encoding="utf-8"))
-    for name, source in (
-        ("three_files", {"files": [f"{ADDRESS}{letter}.jsonl" for letter in "abc"]}),
-        ("second_choice", [{"files": ["none.jsonl"]}, {"files": [f"{ADDRESS}a.jsonl"]}]),
-        ("unreadable", {"files": ["bad.jsonl"]}),
+    for name, alternatives in (
+        ("three_files", [[f"{ADDRESS}{letter}.jsonl" for letter in "abc"]]),
+        ("second_choice", [["none.jsonl"], [f"{ADDRESS}a.jsonl"]]),
+        ("unreadable", [["bad.jsonl"]]),
     ):
-        sources = [{**card["source"], **s} for s in (source if type(source) is list else [source])]
+        sources = [{**card["source"], "files": files} for files in alternatives]
         own = {**card, "id": f"own/{name}", "source": sources}
         (cards / "own" / f"{name}.yaml").write_text(yaml.safe_dump(own), encoding="utf-8")
     (cards / "own" / "bad.jsonl").write_text('{"premise": 1}\n', encoding="utf-8")
@@ -109,10 +107,9 @@ def _split(source: Path, to: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _a_part_a_file(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _a_part_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of a task is a part of its own."""
     monkeypatch.setattr(ingest, "PART_BYTES", 1)
-    yield
 
 
 @pytest.fixture(scope="session")
@@ -133,6 +130,7 @@ class Built:
 
 
 def read_built(folder: Path, manifest: dict[str, Any]) -> Built:
+    """Everything that a build in a folder has left."""
     out, store = folder / "out", folder / "store"
     return Built(
         manifest=manifest,

@@ -81,9 +81,7 @@ def test_a_result_of_an_earlier_run_is_not_taken_for_a_new_one(
     old.parent.mkdir(parents=True)
     old.write_text(json.dumps({"shard": 0, "file": "of an earlier run"}), encoding="utf-8")
 
-    (result,) = BeamRunner("FnApiRunner").build(
-        lock, store=stored, out=str(tmp_path), shards=[0]
-    )
+    (result,) = BeamRunner("FnApiRunner").build(lock, store=stored, out=str(tmp_path), shards=[0])
 
     assert result.file == "data/train-00000-of-00005.parquet"
     assert (tmp_path / result.file).exists()
@@ -107,9 +105,7 @@ def test_the_store_keeps_no_trace_of_a_run(small: Small, tmp_path: Path):
     ],
     ids=["in this process", "on processes"],
 )
-def test_errors_of_workers_keep_class_and_text(
-    small: Small, tmp_path: Path, options: list[str]
-):
+def test_errors_of_workers_keep_class_and_text(small: Small, tmp_path: Path, options: list[str]):
     """What a worker raises reaches the caller as if it had been raised here; others go on."""
     store = tmp_path / "store"
     small.ingest(BeamRunner("FnApiRunner"), store=store)
@@ -142,7 +138,7 @@ def test_an_error_of_an_earlier_run_is_forgotten(small: Small, tmp_path: Path):
     assert not (tmp_path / "out" / ".work").exists()
 
 
-class Vanish(beam.DoFn):  # type: ignore[misc]
+class Vanish(beam.DoFn):
     """Does its work and leaves no result, like a worker that sees another disk."""
 
     def process(self, element: Any) -> None:
@@ -171,16 +167,10 @@ def test_a_failure_of_the_runner_is_a_build_error(small: Small, stored: Path, tm
     )
 
     with pytest.raises(BuildError, match=r"(?s)failed on PortableRunner: .*run the same command"):
-        list(
-            runner.build(
-                small.lock(store=stored), store=stored, out=str(tmp_path), shards=[0]
-            )
-        )
+        list(runner.build(small.lock(store=stored), store=stored, out=str(tmp_path), shards=[0]))
 
 
-def test_the_graph_for_dataflow_holds_only_what_every_runner_does_right(
-    small: Small, stored: Path
-):
+def test_the_graph_for_dataflow_holds_only_what_every_runner_does_right(small: Small, stored: Path):
     """Impulse, ParDo, GroupByKey and composites of them: no Reshuffle, state, side input, tag."""
     from apache_beam.transforms.environments import DockerEnvironment
 

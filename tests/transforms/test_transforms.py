@@ -1,4 +1,4 @@
-"""The transforms by themselves: what goes in, what comes out, what happens when work is repeated."""
+"""The transforms by themselves: what goes in, what comes out, and what if work is repeated."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from apache_beam.coders.typecoders import registry
 
 from mixture_builder import errors
 from mixture_builder.errors import MixtureBuilderError, StoreError
@@ -16,7 +17,6 @@ from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.testing import run_eagerly
 from mixture_builder.transforms import Build, Ingest
 from mixture_builder.transforms.build import shard_file
-from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import (
     file_name,
     first_error,
@@ -30,6 +30,7 @@ from tests.transforms.conftest import Small
 
 
 def parts_of(small: Small, task: str, *, store: Path) -> list[PartSpec]:
+    """The parts of one task of the small mixture."""
     card = small.load().cards[task]
     return plan_parts(card, store=store, mirror=small.mirror, alternative=0)
 
@@ -84,6 +85,7 @@ def test_build_gives_a_result_a_shard(small: Small, stored: Path, tmp_path: Path
 
 
 def error_classes(kind: type[MixtureBuilderError]) -> list[type[MixtureBuilderError]]:
+    """An error class and all that are derived from it."""
     return [kind, *(c for sub in kind.__subclasses__() for c in error_classes(sub))]
 
 
@@ -97,7 +99,7 @@ def test_every_spec_survives_the_way_to_a_worker(small: Small, stored: Path, tmp
 
     for value in (parts[0], results[0], spec, shard, small.load().cards["own/three_files"]):
         assert pickle.loads(pickle.dumps(value)) == value
-        coder = beam.coders.registry.get_coder(type(value))
+        coder = registry.get_coder(type(value))
         assert coder.decode(coder.encode(value)) == value
 
 
@@ -109,7 +111,7 @@ def test_every_error_survives_the_way_from_a_worker(kind: type[MixtureBuilderErr
         if kind is errors.InvalidFilesError
         else "card.yaml: found nothing."
     )
-    problem = kind(value)  # type: ignore[arg-type]
+    problem = kind(value)
 
     again = pickle.loads(pickle.dumps(problem))
 

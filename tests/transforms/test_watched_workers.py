@@ -22,7 +22,7 @@ pytestmark = pytest.mark.slow
 PROCESSES = ("--direct_running_mode=multi_processing", "--direct_num_workers=2")
 
 
-class WriteOrDie(beam.DoFn):  # type: ignore[misc]
+class WriteOrDie(beam.DoFn):
     """Leaves a result for each element; at "last" it ends its own process."""
 
     def __init__(self, folder: str, *, how: str) -> None:

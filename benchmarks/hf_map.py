@@ -1,0 +1,63 @@
+"""Baseline: Hugging Face `datasets`: one `map` over the records, then `to_parquet`.
+
+python -m benchmarks.hf_map WORKLOAD OUT [--batched]
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import datasets
+
+from benchmarks.rendering import DRAWN, renderer
+
+PROCESSES = 2
+
+
+def render_one(row: dict[str, Any], folder: str) -> dict[str, Any]:
+    """For `map` with one record at a time."""
+    shown, target = renderer(folder).render(row)
+    return {"inputs": shown, "targets": target}
+
+
+def render_batch(batch: dict[str, list[Any]], folder: str) -> dict[str, list[Any]]:
+    """For `map` with batches."""
+    names = list(batch)
+    render = renderer(folder).render
+    pairs = [
+        render(dict(zip(names, values, strict=True)))
+        for values in zip(*batch.values(), strict=True)
+    ]
+    return {"inputs": [shown for shown, _ in pairs], "targets": [target for _, target in pairs]}
+
+
+def main() -> None:
+    """Renders the records of a workload."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("workload", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--batched", action="store_true")
+    arguments = parser.parse_args()
+    datasets.disable_progress_bars()
+    with tempfile.TemporaryDirectory(dir=arguments.out) as cache:
+        records = datasets.Dataset.from_parquet(
+            str(arguments.workload / "records.parquet"), cache_dir=cache
+        )
+        rendered = records.map(
+            render_batch if arguments.batched else render_one,
+            batched=arguments.batched,
+            fn_kwargs={"folder": str(arguments.workload)},
+            remove_columns=[name for name in records.column_names if name not in DRAWN],
+            num_proc=PROCESSES,
+            load_from_cache_file=False,
+        )
+        rendered.to_parquet(
+            str(arguments.out / "rendered.parquet"), compression="zstd", compression_level=1
+        )
+
+
+if __name__ == "__main__":
+    main()

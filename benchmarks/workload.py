@@ -1,0 +1,238 @@
+"""What the benchmarks work on, prepared once and not measured.
+
+A workload is a folder:
+
+    recipe.yaml                 what `mixture-builder build` is given
+    records.parquet             for the baselines: a record for each example, in mixed order, with
+                                the row's fields, its task, its template and whether options show
+    pool.parquet                for the baselines: rows that exemplars are drawn from
+    templates.json              for the baselines: the texts of the templates
+    rendered/*.arrow            our own output, for the floor; see `keep_rendered`
+
+So the baselines are spared all arithmetic: which row meets which template is decided, with the
+quotas of our own plan.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import yaml
+
+from mixture_builder.drivers.local import LocalRunner
+from mixture_builder.io.example_schema import REPETITIVE_COLUMNS
+from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.parquet import DEFAULT_COMPRESSION_LEVEL
+from mixture_builder.io.rowstore import task_folder
+from mixture_builder.jobs.mixture import ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.lock import Lock
+from mixture_builder.plan import EXAMPLES_PER_SHARD, TaskPlan
+from tests.shared_mirror import write_mirror
+
+ROOT = Path(__file__).resolve().parent.parent
+RECIPES = Path(__file__).resolve().parent / "recipes"
+
+POOL_ROWS = 1024
+FEWEST_SHARDS = 8
+SEED = 0
+
+
+class NotReadyError(Exception):
+    """A workload cannot be prepared."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workload:
+    """A prepared workload.
+
+    Attributes:
+      name: of the recipe file.
+      folder: see the module.
+      examples: how many every program makes.
+      tasks: how many there are.
+      data: `real rows` or `quickstart`.
+    """
+
+    name: str
+    folder: Path
+    store: Path
+    examples: int
+    tasks: int
+    data: str
+
+    @property
+    def recipe(self) -> Path:
+        """The recipe that is built."""
+        return self.folder / "recipe.yaml"
+
+    def inputs(self) -> list[Path]:
+        """All files that a program may read, for warming the page cache."""
+        return [p for top in (self.folder, self.store) for p in top.rglob("*") if p.is_file()]
+
+
+def shared_data() -> Path | None:
+    """The folder of kept upstream files, if there is one."""
+    shared = Path(os.environ.get("MIXTURE_BUILDER_SHARED", ROOT.parent / "shared"))
+    return shared if (shared / "data" / "SOURCES.csv").is_file() else None
+
+
+def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int) -> Workload:
+    """Makes the workload of one of the recipes in `benchmarks/recipes`.
+
+    Args:
+      name: `zero_shot` or `five_shot`.
+      folder: for the workload; emptied first.
+      store: of rows; what is there is used.
+      examples: how many.
+      workers: for ingest.
+
+    Raises:
+      NotReadyError: if a task cannot be ingested.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    shared = shared_data()
+    raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
+    raw["size"] = {"examples": examples}
+    raw["output"] = {"shards": _shards(examples)}
+    mirror = Mirror.empty()
+    if shared:
+        write_mirror(shared, folder / "mirror.yaml")
+        mirror = Mirror.load(folder / "mirror.yaml")
+    else:
+        raw["submixtures"] = {"quickstart": {"rate": 1, "tasks": ["quickstart/*"]}}
+    recipe = folder / "recipe.yaml"
+    recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    mixture = load_mixture(recipe, shown_as=str(recipe))
+    stored, broken = ingest_mixture(
+        mixture, store=store, mirror=mirror, runner=LocalRunner(workers=workers)
+    )
+    broken = {**mixture.broken, **broken}
+    if broken:
+        raise NotReadyError(
+            "\n".join(f"{task}: {why}" for task, why in sorted(broken.items()))
+            + f"\n{recipe}: these tasks cannot be ingested; all must be."
+        )
+    lock = lock_mixture(mixture, stored=stored, broken={})
+    _write_records(lock, store=store, folder=folder)
+    return Workload(
+        name=name,
+        folder=folder,
+        store=store,
+        examples=examples,
+        tasks=len(lock.plan.tasks),
+        data="real rows" if shared else "quickstart",
+    )
+
+
+def _shards(examples: int) -> int:
+    return max(FEWEST_SHARDS, -(-examples // EXAMPLES_PER_SHARD)) if examples > 100 else 2
+
+
+def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
+    drawn, pools = [], []
+    for task in lock.plan.tasks:
+        rows = _stored_rows(task_folder(store, task.task, lock.tasks[task.task].stored))
+        for indices, template, shows_options in _dealt(task):
+            drawn.append(
+                rows.take(pa.array(indices))
+                .append_column("task", _repeated(task.task, pa.string(), len(indices)))
+                .append_column("template", _repeated(template, pa.int32(), len(indices)))
+                .append_column("shows_options", _repeated(shows_options, pa.bool_(), len(indices)))
+            )
+        pool = rows.slice(0, POOL_ROWS)
+        pools.append(pool.append_column("task", _repeated(task.task, pa.string(), len(pool))))
+    records = pa.concat_tables(drawn, promote_options="permissive")
+    order = np.random.default_rng(SEED).permutation(len(records))
+    # Groups small enough for Beam to split the file among its workers.
+    pq.write_table(
+        records.take(pa.array(order)), folder / "records.parquet", row_group_size=10_000
+    )
+    pool = pa.concat_tables(pools, promote_options="permissive")
+    pq.write_table(pool, folder / "pool.parquet")
+    facts = {
+        "shots": max(
+            (n for t in lock.plan.tasks for n, _ in t.settings.shots.counts if _few_shot(t)),
+            default=0,
+        ),
+        "templates": {t.task: _texts(lock, t) for t in lock.plan.tasks},
+    }
+    text = json.dumps(facts, ensure_ascii=False)
+    (folder / "templates.json").write_text(text, encoding="utf-8")
+
+
+def _stored_rows(folder: Path) -> pa.Table:
+    table = pa.ipc.open_file(pa.memory_map(str(folder / "rows.arrow"))).read_all()
+    return table.select([name for name in table.column_names if not name.startswith("#")])
+
+
+def _repeated(value: Any, kind: pa.DataType, count: int) -> pa.Array:
+    return pa.repeat(pa.scalar(value, kind), count)
+
+
+def _dealt(task: TaskPlan) -> Iterator[tuple[np.ndarray, int, bool]]:
+    """Row numbers for each template of each cell, rows and templates taken in turn."""
+    start = 0
+    for cell in task.cells:
+        draws = np.arange(start, start + cell.quota)
+        start += cell.quota
+        for place, template in enumerate(cell.templates):
+            mine = draws[place :: len(cell.templates)]
+            if len(mine):
+                yield mine % task.rows, template, cell.shows_options
+
+
+def _few_shot(task: TaskPlan) -> bool:
+    return any(cell.few_shot for cell in task.cells)
+
+
+def _texts(lock: Lock, task: TaskPlan) -> list[dict[str, str]]:
+    few_shot = _few_shot(task)
+    result = []
+    for template in lock.templates[task.templates]:
+        texts = {
+            "input": template.input_for(few_shot=few_shot).source,
+            "target": template.target_for(few_shot=few_shot).source,
+        }
+        if few_shot and template.instruction:
+            texts["instruction"] = template.instruction
+        result.append(texts)
+    return result
+
+
+def keep_rendered(workload: Workload, built: Path) -> None:
+    """Keeps a finished mixture as Arrow files for `benchmarks.write_floor`.
+
+    Args:
+      workload: gets the folder `rendered`.
+      built: the folder of the mixture.
+    """
+    folder = workload.folder / "rendered"
+    folder.mkdir(exist_ok=True)
+    group_rows = 1
+    for file in sorted((built / "data").glob("*.parquet")):
+        source = pq.ParquetFile(file)
+        group_rows = max(group_rows, source.metadata.row_group(0).num_rows)
+        table = source.read().combine_chunks()
+        with pa.ipc.new_file(folder / f"{file.stem}.arrow", table.schema) as writer:
+            writer.write_table(table)
+    # What `mixture_builder.io.parquet.write_parquet` passes to pyarrow.
+    writer_options = {
+        "compression": "zstd",
+        "compression_level": DEFAULT_COMPRESSION_LEVEL,
+        "use_dictionary": list(REPETITIVE_COLUMNS),
+        "write_statistics": [*REPETITIVE_COLUMNS, "num_exemplars", "row", "draw"],
+        "write_page_index": True,
+        "write_page_checksum": True,
+    }
+    options = {"row_group_rows": group_rows, "writer": writer_options}
+    (folder / "options.json").write_text(json.dumps(options), encoding="utf-8")

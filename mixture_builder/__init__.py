@@ -1,0 +1,87 @@
+"""Mixture Builder: instruction-tuning mixtures, from a recipe to sharded files.
+
+The public names are those of `__all__`. They are imported when they are first used, so that
+importing the package, and `mixture-builder --help`, cost next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from mixture_builder.version import __version__
+
+if TYPE_CHECKING:
+    from mixture_builder.cards import TaskCard, load_cards
+    from mixture_builder.drivers.local import LocalRunner
+    from mixture_builder.errors import MixtureBuilderError
+    from mixture_builder.findings import Finding, Report, Severity
+    from mixture_builder.io.mirror import Mirror
+    from mixture_builder.jobs.mixture import (
+        Mixture,
+        build_mixture,
+        ingest_mixture,
+        load_mixture,
+        lock_mixture,
+    )
+    from mixture_builder.lock import Lock
+    from mixture_builder.plan import MixturePlan, TaskPlan
+    from mixture_builder.recipes import MixtureRecipe, load_recipe
+    from mixture_builder.templates import PromptTemplate, load_templates
+
+_HOMES = {
+    "Finding": "findings",
+    "LocalRunner": "drivers.local",
+    "Lock": "lock",
+    "Mirror": "io.mirror",
+    "Mixture": "jobs.mixture",
+    "MixtureBuilderError": "errors",
+    "MixturePlan": "plan",
+    "MixtureRecipe": "recipes",
+    "PromptTemplate": "templates",
+    "Report": "findings",
+    "Severity": "findings",
+    "TaskCard": "cards",
+    "TaskPlan": "plan",
+    "build_mixture": "jobs.mixture",
+    "ingest_mixture": "jobs.mixture",
+    "load_cards": "cards",
+    "load_mixture": "jobs.mixture",
+    "load_recipe": "recipes",
+    "load_templates": "templates",
+    "lock_mixture": "jobs.mixture",
+}
+
+__all__ = [
+    "Finding",
+    "LocalRunner",
+    "Lock",
+    "Mirror",
+    "Mixture",
+    "MixtureBuilderError",
+    "MixturePlan",
+    "MixtureRecipe",
+    "PromptTemplate",
+    "Report",
+    "Severity",
+    "TaskCard",
+    "TaskPlan",
+    "__version__",
+    "build_mixture",
+    "ingest_mixture",
+    "load_cards",
+    "load_mixture",
+    "load_recipe",
+    "load_templates",
+    "lock_mixture",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(f"mixture_builder.{_HOMES[name]}"), name)
+    raise AttributeError(f"module 'mixture_builder' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,91 @@
+"""What an earlier or interrupted build has left: a manifest, finished shards, quarantine."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from mixture_builder.errors import BuildError, StoreError
+from mixture_builder.io.rowstore import task_folder
+from mixture_builder.jobs.build import result_url, work_folder
+from mixture_builder.jobs.ingest import FAILED_NAME
+from mixture_builder.lock import Lock
+from mixture_builder.manifest import MANIFEST_NAME, ShardResult
+
+
+def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
+    """Plain data of the manifest in a folder, or `None` if there is none.
+
+    Raises:
+      BuildError: if it is there but cannot be read.
+    """
+    path = f"{root}/{MANIFEST_NAME}"
+    if not files.exists(path):
+        return None
+    try:
+        loaded: dict[str, Any] = json.loads(files.cat_file(path))
+        return loaded
+    except ValueError:
+        raise BuildError(
+            f"{path}: found no readable manifest. Delete it and run the same command again."
+        ) from None
+
+
+def finished_shards(lock: Lock, files: Any, root: str) -> dict[int, ShardResult]:
+    """Shards of this very lock whose files are complete and unchanged."""
+    folder = work_folder(root, lock.fingerprint)
+    if not files.exists(folder):
+        return {}
+    done: dict[int, ShardResult] = {}
+    for shard in range(lock.plan.shards):
+        path = result_url(root, lock.fingerprint, shard)
+        if not files.exists(path):
+            continue
+        try:
+            result = ShardResult(**json.loads(files.cat_file(path)))
+        except (ValueError, TypeError):
+            continue
+        if _sha256(files, f"{root}/{result.file}") == result.sha256:
+            done[shard] = result
+    return done
+
+
+def _sha256(files: Any, path: str) -> str:
+    digest = hashlib.sha256()
+    try:
+        with files.open(path, "rb") as stream:
+            while chunk := stream.read(1 << 20):
+                digest.update(chunk)
+    except FileNotFoundError:
+        return ""
+    return digest.hexdigest()
+
+
+def collected_quarantine(lock: Lock, store: Path) -> dict[str, str]:
+    """JSON Lines of what was not built, by task: records that gave no row, and tasks left out.
+
+    Raises:
+      StoreError: if the store has lost a task's quarantine.
+    """
+    result = {}
+    for task, locked in lock.tasks.items():
+        path = task_folder(store, task, locked.stored) / "quarantine.jsonl"
+        try:
+            text = path.read_text(encoding="utf-8")
+        except FileNotFoundError as problem:
+            raise StoreError(f"{path}: {problem.strerror}. Run ingest again.") from None
+        if text:
+            result[task] = text
+    for name, why in lock.plan.left_out.items():
+        folder = store / name
+        # A folder may also hold what failed of an earlier form of the card.
+        texts = [p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*/{FAILED_NAME}"))]
+        current = [t for t in texts if json.loads(t.split("\n")[0])["detail"] in why]
+        if current:
+            result[name] = current[0]
+        else:
+            entry = {"place": name, "reason": "left_out", "detail": why, "excerpt": ""}
+            result[name] = json.dumps(entry, ensure_ascii=False) + "\n"
+    return result
