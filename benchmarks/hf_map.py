@@ -54,9 +54,8 @@ def main() -> None:
             num_proc=PROCESSES,
             load_from_cache_file=False,
         )
-        rendered.to_parquet(
-            str(arguments.out / "rendered.parquet"), compression="zstd", compression_level=1
-        )
+        # Codec and options are its own choice; it takes no others.
+        rendered.to_parquet(str(arguments.out / "rendered.parquet"))
 
 
 if __name__ == "__main__":

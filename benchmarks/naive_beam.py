@@ -12,7 +12,7 @@ from typing import Any
 import apache_beam as beam
 import pyarrow as pa
 from apache_beam.options.pipeline_options import PipelineOptions
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 
 from benchmarks.rendering import renderer
 
@@ -50,14 +50,16 @@ def main() -> None:
     arguments = parser.parse_args()
     processes = PROCESSES if arguments.mode == "multi_processing" else 1
     options = PipelineOptions(direct_running_mode=arguments.mode, direct_num_workers=processes)
+    records, folder = arguments.workload / "records.parquet", str(arguments.workload)
+    writing = beam.io.WriteToParquet(  # type: ignore[no-untyped-call]
+        str(arguments.out / "rendered"), SCHEMA, codec="zstd", file_name_suffix=".parquet"
+    )
     with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
         _ = (
             pipeline
-            | beam.io.ReadFromParquet(str(arguments.workload / "records.parquet"))
-            | beam.Map(render, folder=str(arguments.workload))
-            | beam.io.WriteToParquet(
-                str(arguments.out / "rendered"), SCHEMA, codec="zstd", file_name_suffix=".parquet"
-            )
+            | beam.io.ReadFromParquet(str(records))  # type: ignore[no-untyped-call]
+            | beam.Map(render, folder=folder)  # type: ignore[no-untyped-call]
+            | writing
         )
 
 

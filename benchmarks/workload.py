@@ -2,7 +2,7 @@
 
 A workload is a folder:
 
-    recipe.yaml                 what `mixture-builder build` is given
+    recipe.yaml, mirror.yaml    what `mixture-builder build` is given
     records.parquet             for the baselines: a record for each example, in mixed order, with
                                 the row's fields, its task, its template and whether options show
     pool.parquet                for the baselines: rows that exemplars are drawn from
@@ -33,7 +33,7 @@ from mixture_builder.io.example_schema import REPETITIVE_COLUMNS
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.parquet import DEFAULT_COMPRESSION_LEVEL
 from mixture_builder.io.rowstore import task_folder
-from mixture_builder.jobs.mixture import ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.jobs.mixture import Mixture, ingest_mixture, load_mixture, lock_mixture
 from mixture_builder.lock import Lock
 from mixture_builder.plan import EXAMPLES_PER_SHARD, TaskPlan
 from tests.shared_mirror import write_mirror
@@ -74,6 +74,11 @@ class Workload:
         """The recipe that is built."""
         return self.folder / "recipe.yaml"
 
+    @property
+    def mirror(self) -> Path:
+        """Where the sources stand."""
+        return self.folder / "mirror.yaml"
+
     def inputs(self) -> list[Path]:
         """All files that a program may read, for warming the page cache."""
         return [p for top in (self.folder, self.store) for p in top.rglob("*") if p.is_file()]
@@ -104,15 +109,12 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
     raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     raw["size"] = {"examples": examples}
     raw["output"] = {"shards": _shards(examples)}
-    mirror = Mirror.empty()
-    if shared:
-        write_mirror(shared, folder / "mirror.yaml")
-        mirror = Mirror.load(folder / "mirror.yaml")
-    else:
+    if not shared:
         raw["submixtures"] = {"quickstart": {"rate": 1, "tasks": ["quickstart/*"]}}
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
     mixture = load_mixture(recipe, shown_as=str(recipe))
+    mirror = _mirror(mixture, shared, folder / "mirror.yaml")
     stored, broken = ingest_mixture(
         mixture, store=store, mirror=mirror, runner=LocalRunner(workers=workers)
     )
@@ -134,6 +136,26 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
     )
 
 
+def _mirror(mixture: Mixture, shared: Path | None, file: Path) -> Mirror:
+    """The kept copies of the files that the tasks name, and no others: reading it takes time."""
+    every: dict[str, str] = {}
+    if shared:
+        write_mirror(shared, file)
+        every = yaml.safe_load(file.read_text(encoding="utf-8"))["sources"]
+    sources = [
+        alternative.source for card in mixture.cards.values() for alternative in card.sources
+    ]
+    named = {name for source in sources for name in source.files}
+    named |= {name for source in sources for beside in source.beside for name in beside.files}
+    kept = {
+        address: copy
+        for address, copy in every.items()
+        if any(n == address or (address.endswith("/") and n.startswith(address)) for n in named)
+    }
+    file.write_text(yaml.safe_dump({"sources": kept}), encoding="utf-8")
+    return Mirror.load(file)
+
+
 def _shards(examples: int) -> int:
     return max(FEWEST_SHARDS, -(-examples // EXAMPLES_PER_SHARD)) if examples > 100 else 2
 
@@ -142,7 +164,10 @@ def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
     drawn, pools = [], []
     for task in lock.plan.tasks:
         rows = _stored_rows(task_folder(store, task.task, lock.tasks[task.task].stored))
-        for indices, template, shows_options in _dealt(task):
+        required = [template.requires for template in lock.templates[task.templates]]
+        for draws, template, shows_options in _dealt(task):
+            able = _rows_with(rows, required[template])
+            indices = able[draws % len(able)]
             drawn.append(
                 rows.take(pa.array(indices))
                 .append_column("task", _repeated(task.task, pa.string(), len(indices)))
@@ -154,9 +179,7 @@ def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
     records = pa.concat_tables(drawn, promote_options="permissive")
     order = np.random.default_rng(SEED).permutation(len(records))
     # Groups small enough for Beam to split the file among its workers.
-    pq.write_table(
-        records.take(pa.array(order)), folder / "records.parquet", row_group_size=10_000
-    )
+    pq.write_table(records.take(pa.array(order)), folder / "records.parquet", row_group_size=10_000)
     pool = pa.concat_tables(pools, promote_options="permissive")
     pq.write_table(pool, folder / "pool.parquet")
     facts = {
@@ -172,7 +195,10 @@ def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
 
 def _stored_rows(folder: Path) -> pa.Table:
     table = pa.ipc.open_file(pa.memory_map(str(folder / "rows.arrow"))).read_all()
-    return table.select([name for name in table.column_names if not name.startswith("#")])
+    names = [name for name in table.column_names if not name.startswith("#")]
+    # Tasks have other fields than each other: in one table most are empty for most rows.
+    fields = [pa.field(name, table.schema.field(name).type) for name in names]
+    return table.select(names).cast(pa.schema(fields))
 
 
 def _repeated(value: Any, kind: pa.DataType, count: int) -> pa.Array:
@@ -180,7 +206,7 @@ def _repeated(value: Any, kind: pa.DataType, count: int) -> pa.Array:
 
 
 def _dealt(task: TaskPlan) -> Iterator[tuple[np.ndarray, int, bool]]:
-    """Row numbers for each template of each cell, rows and templates taken in turn."""
+    """Draws for each template of each cell, in turn."""
     start = 0
     for cell in task.cells:
         draws = np.arange(start, start + cell.quota)
@@ -188,7 +214,15 @@ def _dealt(task: TaskPlan) -> Iterator[tuple[np.ndarray, int, bool]]:
         for place, template in enumerate(cell.templates):
             mine = draws[place :: len(cell.templates)]
             if len(mine):
-                yield mine % task.rows, template, cell.shows_options
+                yield mine, template, cell.shows_options
+
+
+def _rows_with(rows: pa.Table, required: tuple[str, ...]) -> np.ndarray:
+    """Numbers of the rows in which no required field is empty; all, where there is no such row."""
+    able = np.ones(len(rows), dtype=bool)
+    for name in required:
+        able &= np.asarray([bool(value) for value in rows.column(name).to_pylist()])
+    return np.flatnonzero(able) if able.any() else np.arange(len(rows))
 
 
 def _few_shot(task: TaskPlan) -> bool:

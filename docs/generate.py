@@ -26,6 +26,7 @@ _PART = re.compile(
     r"(?P<open><!-- generated: (?P<name>[a-z_]+) -->\n).*?(?P<close><!-- end: (?P=name) -->)",
     re.DOTALL,
 )
+_RANGE = re.compile(r"\[\d*(<=)?x[<>]=\d+\]")
 _CODE_SPAN = re.compile(r"(`[^`]*`)")
 
 
@@ -193,9 +194,10 @@ def _command(command: Any, context: Any, heading: str) -> Iterator[str]:
     rows = []
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is None or parameter.name == "help":
+        # Arguments stand in the usage and the text.
+        if record is None or not record[1] or "--help" in parameter.opts:
             continue
-        rows.append([_code(record[0]), record[1]])
+        rows.append([_code(record[0]), _RANGE.sub("", record[1])])
     if rows:
         yield table(["Option", "Meaning"], rows)
     if isinstance(command, click.Group):

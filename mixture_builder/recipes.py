@@ -139,7 +139,8 @@ def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, lis
     Returns:
       The recipe, or `None` and at least one error.
     """
-    data, findings = load_yaml(path, shown_as=shown_as)
+    loaded, findings = load_yaml(path, shown_as=shown_as)
+    data = _with_text_keys(loaded)
     if not findings:
         findings = check_against_schema(data, schema_name="recipe", path=path, shown_as=shown_as)
     if findings:
@@ -147,6 +148,13 @@ def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, lis
     recipe = recipe_from_json(data, file=shown_as, folder=path.parent)
     findings = list(_check(recipe, path))
     return (None, findings) if findings else (recipe, [])
+
+
+def _with_text_keys(value: Any) -> Any:
+    """Plain data as JSON would hold it: numbers of exemplars are keys, and YAML keeps them numbers."""
+    if isinstance(value, dict):
+        return {str(key): _with_text_keys(inner) for key, inner in value.items()}
+    return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value
 
 
 def recipe_from_json(
@@ -246,6 +254,7 @@ def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
             "Write size: {examples: N}, or no_repeat: true.",
             line_of(lines, ("size", "no_repeat")),
         )
+    reported: set[object] = set()  # what is inherited is reported where it is written
     for part in recipe.root.walk():
         place: tuple[str | int, ...] = ()
         for name in part.path.split(".") if part.path else []:
@@ -276,7 +285,9 @@ def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
                 "",
                 line,
             )
-        if not any(rate for _, rate in part.settings.variants):
+        variants, counts = part.settings.variants, part.settings.shots.counts
+        if not any(rate for _, rate in variants) and variants not in reported:
+            reported.add(variants)
             yield error(
                 recipe.file,
                 f"{where}.variants" if where else "variants",
@@ -284,7 +295,8 @@ def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
                 "",
                 line,
             )
-        if not any(rate for _, rate in part.settings.shots.counts):
+        if not any(rate for _, rate in counts) and counts not in reported:
+            reported.add(counts)
             yield error(
                 recipe.file,
                 f"{where}.shots.counts" if where else "shots.counts",
@@ -322,7 +334,17 @@ def select_tasks(
                         did_you_mean(glob, known) or "`mixture-builder cards list` shows them.",
                     )
                 )
-        for task in part.select(known):
+        selected = part.select(known)
+        if part.tasks and not selected and part.exclude:
+            findings.append(
+                error(
+                    recipe.file,
+                    f"submixtures.{part.path}.exclude",
+                    "found no task that is not excluded; expected at least one.",
+                    "Exclude less, or leave the submixture out.",
+                )
+            )
+        for task in selected:
             if task in owners:
                 findings.append(
                     error(

@@ -42,7 +42,8 @@ def find_recipe(name: str) -> Path:
       UsageError: if there is neither.
     """
     path = Path(name)
-    if path.suffix in {".yaml", ".yml"} or path.exists():
+    # A folder may have the name of a shipped recipe: the mixture that was built of it.
+    if path.suffix in {".yaml", ".yml"} or path.is_file():
         if not path.is_file():
             raise UsageError(f"{name}: found no such file; expected a recipe. Check the path.")
         return path

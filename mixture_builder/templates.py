@@ -218,7 +218,8 @@ def _check(templates: tuple[PromptTemplate, ...], path: Path, shown_as: str) -> 
             try:
                 compile_text(text)
             except TemplateSyntaxError as problem:
-                message = f"no valid template, in its line {problem.lineno}: {problem.message}."
+                reason = str(problem.message).rstrip(".")
+                message = f"no valid template, in its line {problem.lineno}: {reason}."
                 found.append(
                     (index, key, message, "See the reference of templates for what they may hold.")
                 )

@@ -138,10 +138,12 @@ def _yaml_remedy(problem: str) -> str:
         return "Remove one of them."
     if "mapping values are not allowed" in problem:
         return "Quote a value that holds ': '."
+    if "no plain word" in problem or "mapping keys are not allowed" in problem:
+        return "Quote a text that starts with { or [."
     if "'\\t'" in problem or "tab" in problem:
         return "Indent with spaces."
     if "cannot start any token" in problem or "expected <block end>" in problem:
-        return "Quote values that start with a mark such as {, [, %, @ or `; check the indentation."
+        return "Quote values that start with a mark such as {, [, %, @ or `; indent with spaces, not tabs."
     return ""
 
 
@@ -380,6 +382,10 @@ def _explain_bound(problem: ValidationError) -> tuple[str, str]:
     return f"found {problem.instance}; expected {word} {problem.validator_value}.", ""
 
 
+def _explain_twice(_: ValidationError) -> tuple[str, str]:
+    return "found an entry twice; expected each once.", "Remove one of them."
+
+
 def _explain_otherwise(problem: ValidationError) -> tuple[str, str]:
     return f"{problem.message}.", ""
 
@@ -389,6 +395,7 @@ _EXPLANATIONS: Mapping[str, Callable[[Any], tuple[str, str]]] = {
     "type": _explain_type,
     "enum": _explain_enum,
     "pattern": _explain_pattern,
+    "uniqueItems": _explain_twice,
     **dict.fromkeys(
         ("minItems", "maxItems", "minLength", "maxLength", "minProperties", "maxProperties"),
         _explain_count,

@@ -13,6 +13,9 @@ from mixture_builder.shipped import default_store
 LEFT_OUT = 3
 """Exit code when the work is done, but not for all tasks."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 
 def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.ArgumentParser:
     """A parser with what both pipelines take."""
@@ -47,8 +50,11 @@ def run(main: Callable[[Sequence[str]], int]) -> None:
     try:
         code = main(sys.argv[1:])
     except MixtureBuilderError as problem:
-        print(problem, file=sys.stderr)  # noqa: T201
+        tell(str(problem))
         code = problem.exit_code
+    except KeyboardInterrupt:
+        tell("interrupted; finished work is kept, and the same command goes on from there")
+        code = INTERRUPTED
     raise SystemExit(code)
 
 

@@ -52,6 +52,7 @@ def quickstart(
     from mixture_builder.cli import steps
     from mixture_builder.cli.runners import make_runner
     from mixture_builder.jobs.inspect.records import load_manifest, some_records
+    from mixture_builder.shipped import default_store
 
     log = steps.start_log(as_json=False)
     runner = make_runner(name=None, workers=workers, beam_options=())
@@ -67,9 +68,10 @@ def quickstart(
     for row, record in records:
         click.echo(_record_text(row, record) + "\n")
     click.echo(steps.summary_text(summary))
+    elsewhere = "" if store == default_store() else f" --store {store}"
     click.echo(
         f"\nNext:\n"
-        f"  mixture-builder explain {out} --row 0:{records[0][0] if records else 0}\n"
+        f"  mixture-builder explain {out} --row 0:{records[0][0]}{elsewhere}\n"
         f"  mixture-builder verify {out}\n"
         f"  mixture-builder plan quickstart --tasks"
     )

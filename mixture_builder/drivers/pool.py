@@ -10,6 +10,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
@@ -137,8 +138,8 @@ class WorkerPool:
             self._executor = ProcessPoolExecutor(
                 self.workers,
                 mp_context=_context(),
-                initializer=self._initializer,
-                initargs=self._initargs,
+                initializer=_start_worker,
+                initargs=(self._initializer, self._initargs),
             )
         return self._executor
 
@@ -150,6 +151,21 @@ class WorkerPool:
         if self._executor is not None:
             self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
             self._executor = None
+
+
+def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    """Prepares a worker, and sees to it that it does not outlive the process it works for."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        # The parent was killed: nobody takes the work any more, and nobody would end us.
+        os._exit(1)
 
 
 def _context() -> Any:

@@ -15,6 +15,7 @@ import json
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,6 @@ class PartSpec:
 
     Attributes:
       card: the whole card.
-      mirror: the user's copies.
       store: root of the row store.
       alternative: which of the card's sources.
       part: number of this part, from 0.
@@ -73,7 +73,6 @@ class PartSpec:
     """
 
     card: TaskCard
-    mirror: Mirror
     store: str
     alternative: int
     part: int
@@ -160,7 +159,6 @@ def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int)
     return [
         PartSpec(
             card=card,
-            mirror=mirror,
             store=str(store),
             alternative=alternative,
             part=number,
@@ -343,7 +341,18 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
                 output.write(text.encode("utf-8", "replace") + b"\n")
         return str(problem)
     finally:
-        shutil.rmtree(spill_folder(store, card), ignore_errors=True)
+        _remove_spilled(store, card)
+
+
+def _remove_spilled(store: Path, card: TaskCard) -> None:
+    """Removes a task's runs, and the folders above them that are empty now."""
+    folder = spill_folder(store, card)
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        for parent in folder.parents:
+            if parent == store:
+                break
+            parent.rmdir()
 
 
 def _finish(spec: TaskSpec) -> StoredTask:

@@ -8,11 +8,10 @@ GroupByKey moves specs, counts and paths of spilled files, never rows.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
-from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
 from mixture_builder.jobs.mixture import task_spec
@@ -59,8 +58,7 @@ class Ingest(beam.PTransform[Any, Any]):
 
 
 def _by_part(spec: PartSpec) -> tuple[str, PartSpec]:
-    # The mirror has done its work when the files were resolved; it may be large.
-    return f"{spec.card.id} {spec.part}", replace(spec, mirror=Mirror.empty())
+    return f"{spec.card.id} {spec.part}", spec
 
 
 class _IngestPart(beam.DoFn):

@@ -61,7 +61,8 @@ class BeamRunner:
 
     Workers must see the row store, the source files and the folder of the mixture under the
     same names as this process. Where they see no folder of this machine, `rows` and a URL for
-    the mixture let them build; ingest then has to run here, see `drivers.local`.
+    the mixture let them build; ingest then has to run here, see `drivers.local`. A job on a
+    cluster goes on when this process ends early; the next run keeps what it has finished.
 
     Attributes:
       name: as Beam knows it, e.g. `FnApiRunner`, `DataflowRunner`, `FlinkRunner`.

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
+import struct
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.cli.helpers import Workspace, call, run
+from tests.cli.helpers import Workspace, call, command, environment, run
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -135,3 +139,28 @@ def test_records_of_quickstart_as_json(store: Path, mixture: Path) -> None:
     summary = json.loads(done.stdout)
     assert summary["examples"] == 6000
     assert len({record["submixture"] for record in summary["records"]}) == 3
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform == "win32", reason="terminals are POSIX here")
+def test_a_terminal_shows_bars_with_rates(workspace: Workspace) -> None:
+    """On a terminal, people see how far ingest and build are, how fast, and how long still."""
+    import pty
+    from fcntl import ioctl
+    from termios import TIOCSWINSZ
+
+    ours, theirs = pty.openpty()
+    ioctl(theirs, TIOCSWINSZ, struct.pack("HHHH", 24, 100, 0, 0))
+    build = ["build", workspace.recipe, *workspace.options, "--out", workspace.out, "--workers", 0]
+    done = subprocess.run(
+        command(*build), env=environment(), stdout=subprocess.PIPE, stderr=theirs, check=True
+    )
+    os.close(theirs)
+    shown = os.read(ours, 1 << 16).decode("utf-8")
+    os.close(ours)
+
+    assert "tasks/s" in shown
+    assert "rows/s" in shown
+    assert "20/20" in shown
+    assert "examples/s" in shown
+    assert done.stdout.startswith(b"tiny: built")

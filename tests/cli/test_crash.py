@@ -22,7 +22,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="signals are POSIX"),
 ]
 
-SHARDS = 40
+SHARDS = 24
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         path,
         {
             "name": "many",
-            "size": {"examples": 20_000},
+            "size": {"examples": 8_000},
             "submixtures": {"all": {"rate": 1, "tasks": ["quickstart/*"]}},
             "output": {"shards": SHARDS},
         },

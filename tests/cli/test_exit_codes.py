@@ -210,7 +210,7 @@ def test_text_that_the_terminal_cannot_show_is_escaped() -> None:
     shown = call("preview", "quickstart", "--task", "quickstart/japanese_topics", "-n", 1)
     plain = subprocess.run(
         command("preview", "quickstart", "--task", "quickstart/japanese_topics", "-n", 1),
-        env={**environment(), "PYTHONIOENCODING": "ascii"},
+        env={**environment(), "PYTHONIOENCODING": "latin-1"},
         capture_output=True,
         text=True,
         check=False,

@@ -85,3 +85,11 @@ def test_seed_and_shards_can_be_set(workspace: Workspace) -> None:
 
     plan = json.loads(done.stdout)
     assert (plan["seed"], plan["shards"]) == (9, 3)
+
+
+def test_a_recipe_of_all_natural_instructions_can_be_planned(tmp_path: Path) -> None:
+    """Sixteen hundred tasks are planned at once, and their quotas come to the size asked for."""
+    plan = json.loads(run("plan", "real_files", "--store", tmp_path, "--json").stdout)
+
+    assert plan["submixtures"]["niv2"]["tasks"] == 1554
+    assert sum(task["quota"] for task in plan["tasks"].values()) == plan["examples"] == 200_000

@@ -93,7 +93,8 @@ def test_samples_that_give_no_row_are_an_error(workspace: Workspace) -> None:
     done = run("preview", workspace.recipe, "--task", "tiny/sums", *workspace.options)
 
     assert done.exit_code == 1
-    assert "sample[0]: question" in done.stderr
+    assert "tiny/sums: sample[0]" in done.stderr
+    assert "Correct the expression or the sample" in done.stderr
 
 
 def test_prompts_are_taken_apart_where_their_parts_meet(mixture: Path) -> None:

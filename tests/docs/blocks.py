@@ -21,6 +21,7 @@ DOCS = ROOT / "docs"
 
 _FENCE = re.compile(r"^( *)(`{3,})([\w-]*) *(.*)$")
 _NOTE = re.compile(r"^ *<!-- ([a-z ]+): (.*?) -->$")
+_FENCED = re.compile(r"^ *(`{3,}).*?^ *\1 *$", re.MULTILINE | re.DOTALL)
 _TITLE = re.compile(r'title="([^"]+)"')
 
 
@@ -56,6 +57,11 @@ def written_pages() -> list[Path]:
     return [*sorted(DOCS.rglob("*.md")), ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 
 
+def prose_of(page: Path) -> str:
+    """A page without its blocks."""
+    return _FENCED.sub("", page.read_text(encoding="utf-8"))
+
+
 def blocks_of(page: Path) -> Iterator[Block]:
     """The blocks of a page, in their order."""
     lines = page.read_text(encoding="utf-8").split("\n")
@@ -67,9 +73,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
             notes[note[1]] = note[2]
         elif fence:
             indent, marks = len(fence[1]), fence[2]
-            end = next(
-                i for i in range(at + 1, len(lines)) if lines[i].strip() == marks
-            )
+            end = next(i for i in range(at + 1, len(lines)) if lines[i].strip() == marks)
             title = _TITLE.search(fence[4])
             yield Block(
                 page=page.relative_to(ROOT).as_posix(),

@@ -1,6 +1,6 @@
 """Every command in the documentation runs and prints what the page shows.
 
-    UPDATE_DOCS=1 pytest tests/docs/test_commands.py     writes what commands print into the pages
+UPDATE_DOCS=1 pytest tests/docs/test_commands.py     writes what commands print into the pages
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ def _write(page: Path, ran: list[tuple[Block, list[Shown]]]) -> None:
     for block, shown in reversed(ran):
         length = block.text.count("\n")
         new = "".join(
-            f"$ {s.command}\n{s.expected if agrees(s.expected, s.found) else s.found}" for s in shown
+            f"$ {s.command}\n{s.expected if agrees(s.expected, s.found) else s.found}"
+            for s in shown
         )
         lines[block.line : block.line + length] = new.removesuffix("\n").split("\n")
     page.write_text("\n".join(lines), encoding="utf-8")

@@ -89,19 +89,23 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
 
 def _signature(card: TaskCard) -> str:
     """Equal for cards of which the same would be found."""
-    first = card.sources[0]
-    fields = [[f.name, f.expression, f.type, f.optional] for f in first.fields]
+    shapes = [
+        [[[f.name, f.expression, f.type, f.optional] for f in source.fields], source.keep]
+        for source in card.sources
+    ]
     sample = [str(dict(record)) for record in card.sample]
-    return fingerprint([fields, first.keep, sample, card.templates])
+    return fingerprint([shapes, sample, card.templates])
 
 
 def sample_rows(card: TaskCard) -> tuple[list[Row], list[Finding]]:
     """The rows of a card's sample records, and why some give none."""
-    maker = RowMaker(card.sources[0])
+    makers = [RowMaker(source) for source in card.sources]
     rows: list[Row] = []
     findings: list[Finding] = []
     for number, record in enumerate(card.sample):
-        row = maker.row(dict(record))
+        # Alternatives may have records of other shapes; a sample is shaped like one of them.
+        made = [maker.row(dict(record)) for maker in makers]
+        row = next((r for r in made if not isinstance(r, RowProblem)), made[0])
         place = f"{card.id}: sample[{number}]"
         if isinstance(row, RowProblem):
             keys = ", ".join(record)

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mixture_builder.canonical import RowMaker, RowProblem
 from mixture_builder.cards import TaskCard, load_cards
 from mixture_builder.errors import InvalidFilesError, SourceError, UsageError
-from mixture_builder.findings import did_you_mean
+from mixture_builder.findings import Report, did_you_mean
+from mixture_builder.jobs.inspect.check_cards import sample_rows
 from mixture_builder.jobs.inspect.prompts import PromptParts, take_apart
 from mixture_builder.plan import TaskPlan, make_plan
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
@@ -135,7 +135,7 @@ def preview(loaded: LoadedTask, *, store: Path, count: int, variant: str | None 
     rows: Any = _stored_rows(card, store)
     stored = rows is not None
     if rows is None:
-        rows = sample_rows(card)
+        rows = rows_of_card(card)
     plan = _plan(loaded, rows=rows.count, count=count)
     draws = _draws(plan, count=count, variant=variant)
     renderer = TaskRenderer(
@@ -158,27 +158,17 @@ def preview(loaded: LoadedTask, *, store: Path, count: int, variant: str | None 
     )
 
 
-def sample_rows(card: TaskCard) -> MemoryRows:
+def rows_of_card(card: TaskCard) -> MemoryRows:
     """The rows that a card's sample records give.
 
     Raises:
       SourceError: if none of them gives a row.
     """
-    maker = RowMaker(card.sources[0])
-    found: list[dict[str, Any]] = []
-    problems: list[str] = []
-    for number, record in enumerate(card.sample):
-        row = maker.row(dict(record))
-        if isinstance(row, RowProblem):
-            problems.append(f"sample[{number}]: {row.field}: {row.detail}")
-        elif row is None:
-            problems.append(f"sample[{number}]: keep is false for it")
-        else:
-            found.append(row)
+    found, findings = sample_rows(card)
     if not found:
         raise SourceError(
-            f"{card.file}: {card.id}: it is not in the store, and none of its sample records gives "
-            f"a row ({'; '.join(problems)}). Correct the card, or run ingest first."
+            f"{card.id} is not in the store, and none of its sample records gives a row.\n"
+            + Report(findings=tuple(findings)).format()
         )
     return MemoryRows(found, fields=[f.name for f in card.fields])
 

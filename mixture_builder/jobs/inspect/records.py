@@ -115,7 +115,7 @@ def read_record(out: str, manifest: Mapping[str, Any], *, shard: int, row: int) 
 def some_records(
     out: str, manifest: Mapping[str, Any], *, count: int, longest: int
 ) -> list[tuple[int, Record]]:
-    """Short records of the first shard that differ in submixture and variant, with their rows.
+    """Short records of the first shard, as different as they can be, with their rows.
 
     Args:
       out: folder or URL of the mixture.
@@ -123,20 +123,38 @@ def some_records(
       count: how many, at most.
       longest: characters that a prompt may have.
     """
-    found: list[tuple[int, Record]] = []
-    seen: set[str] = set()
-    row = 0
     url = f"{out}/{manifest['shards'][0]['file']}"
+    short: list[tuple[int, Record]] = []
+    row = 0
     for batch in read_batches(url, format=manifest["format"]):
         for record in batch.to_pylist():
-            kinds = {record["submixture"], record["variant"]}
-            if not kinds & seen and len(record["inputs"]) <= longest:
-                found.append((row, record))
-                seen |= kinds
-                if len(found) == count:
-                    return found
+            if len(record["inputs"]) <= longest:
+                short.append((row, record))
             row += 1
-    return found
+        if len(short) >= _ENOUGH:
+            break
+    chosen: list[tuple[int, Record]] = []
+    seen: set[str] = set()
+
+    def news(entry: tuple[int, Record]) -> tuple[bool, int]:
+        part, *others = _kinds(entry[1])
+        return part not in seen, len(set(others) - seen)
+
+    while short and len(chosen) < count:
+        # `max` keeps the first of equals: earlier records win.
+        best = max(short, key=news)
+        short.remove(best)
+        chosen.append(best)
+        seen.update(_kinds(best[1]))
+    return chosen
+
+
+_ENOUGH = 200
+"""Records among which some that differ are found."""
+
+
+def _kinds(record: Record) -> tuple[str, str, str]:
+    return record["submixture"].split(".")[0], record["variant"], record["task_id"]
 
 
 def load_lock(out: str) -> Lock:

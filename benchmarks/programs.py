@@ -1,0 +1,180 @@
+"""The programs that are measured, and a bench to run them on."""
+
+from __future__ import annotations
+
+import os
+import statistics
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from benchmarks.measure import Measured, ProgramFailedError, measure
+from benchmarks.workload import ROOT, Workload, keep_rendered, prepare
+
+WORKERS = 2
+ROUNDS = 3
+FEW_EXAMPLES = 10
+"""So many are made to see how long a program takes to start."""
+
+Command = Callable[[Workload, Path], list[str]]
+
+
+def python(module: str, *arguments: str) -> list[str]:
+    """The command that runs a module."""
+    return [sys.executable, "-m", module, *arguments]
+
+
+def _ours(workers: int) -> Command:
+    def command(workload: Workload, out: Path) -> list[str]:
+        where = [
+            "--store",
+            str(workload.store),
+            "--out",
+            str(out),
+            "--mirror",
+            str(workload.mirror),
+        ]
+        return python(
+            "mixture_builder", "build", str(workload.recipe), *where, "--workers", str(workers)
+        )
+
+    return command
+
+
+def _baseline(module: str, *options: str) -> Command:
+    def command(workload: Workload, out: Path) -> list[str]:
+        return python(f"benchmarks.{module}", str(workload.folder), str(out), *options)
+
+    return command
+
+
+PROGRAMS: Mapping[str, Command] = {
+    "ours": _ours(WORKERS),
+    "ours, 1 worker": _ours(1),
+    "datasets.map": _baseline("hf_map"),
+    "datasets.map batched": _baseline("hf_map", "--batched"),
+    "Beam in memory": _baseline("naive_beam", "--mode", "in_memory"),
+    "Beam 2 processes": _baseline("naive_beam", "--mode", "multi_processing"),
+    "floor": _baseline("write_floor", "--workers", str(WORKERS)),
+}
+
+
+class Bench:
+    """Runs programs on workloads and keeps what they took.
+
+    Args:
+      folder: for workloads, outputs and logs.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runs: dict[tuple[str, str, int], list[Measured]] = {}
+        self.facts: dict[str, dict[str, Any]] = {}
+        self._workloads: dict[tuple[str, int], Workload] = {}
+
+    def workload(self, name: str, examples: int) -> Workload:
+        """A prepared workload, our own output included."""
+        known = self._workloads.get((name, examples))
+        if known is None:
+            say(f"preparing {name}, {examples:,} examples")
+            known = prepare(
+                name,
+                folder=self.folder / "workloads" / f"{name}-{examples}",
+                store=self.folder / "store",
+                examples=examples,
+                workers=WORKERS,
+            )
+            self._workloads[name, examples] = known
+        return known
+
+    def run(self, program: str, workload: Workload) -> Measured:
+        """Runs a program once and checks that it made what it should."""
+        if program == "floor" and not (workload.folder / "rendered").exists():
+            self._once("ours", workload, keep=True)
+        taken = self._once(program, workload)
+        say(
+            f"{workload.name} {workload.examples:,}: {program}: {taken.wall_seconds:.2f} s, "
+            f"{taken.cpu_seconds:.2f} CPU s, {taken.peak_bytes / 1e6:,.0f} MB"
+        )
+        self.runs.setdefault((program, workload.name, workload.examples), []).append(taken)
+        return taken
+
+    def _once(self, program: str, workload: Workload, *, keep: bool = False) -> Measured:
+        with tempfile.TemporaryDirectory(dir=self.folder, prefix="out-") as folder:
+            out = Path(folder)
+            warm(workload.inputs())
+            taken = measure(
+                PROGRAMS[program](workload, out), env=environment(), log=self.folder / "last.log"
+            )
+            fact = _check_output(out, workload, program)
+            self.facts.setdefault(f"{workload.name} {workload.examples}", {})[program] = fact
+            if keep:
+                keep_rendered(workload, out)
+        # What was written must not be put on the disk during the next program's time.
+        os.sync()
+        return taken
+
+    def rounds(self, programs: Sequence[str], workload: Workload, count: int) -> None:
+        """Runs programs in turn."""
+        for _ in range(count):
+            for program in programs:
+                self.run(program, workload)
+
+    def wall(self, program: str, workload: Workload) -> float:
+        """Median wall time."""
+        taken = self.runs[program, workload.name, workload.examples]
+        return statistics.median(run.wall_seconds for run in taken)
+
+    def ratio(self, slow: str, fast: str, workload: Workload) -> tuple[float, float | None]:
+        """How many times longer one program takes: as it is, and without start-up."""
+        few = self.workload(workload.name, FEW_EXAMPLES)
+        for program in (slow, fast):
+            while len(self.runs.get((program, few.name, few.examples), ())) < ROUNDS:
+                self.run(program, few)
+        above = self.wall(slow, workload) - self.wall(slow, few)
+        below = self.wall(fast, workload) - self.wall(fast, few)
+        clean = above / below if below > 0.02 and above > 0 else None
+        return self.wall(slow, workload) / self.wall(fast, workload), clean
+
+    def faster(self, programs: Sequence[str], name: str, pilot: int) -> str:
+        """Which of several ways to write a baseline is the faster one."""
+        workload = self.workload(name, pilot)
+        for program in programs:
+            self.run(program, workload)
+        return min(programs, key=lambda p: self.wall(p, workload))
+
+
+def warm(files: Iterable[Path]) -> None:
+    """Reads files, so that they are in the page cache."""
+    for file in files:
+        with file.open("rb") as stream:
+            while stream.read(1 << 22):
+                pass
+
+
+def environment() -> dict[str, str]:
+    """The environment of every program."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+
+
+def _check_output(out: Path, workload: Workload, program: str) -> dict[str, float]:
+    rows = characters = 0
+    for file in [p for p in out.rglob("*.parquet") if not p.name.startswith(".")]:
+        table = pq.read_table(file, columns=["inputs", "targets"])
+        rows += len(table)
+        for column in table.columns:
+            characters += pc.sum(pc.utf8_length(column)).as_py() or 0
+    # A build may drop draws that cannot be rendered, and says so; the others never do.
+    if not workload.examples * 0.999 <= rows <= workload.examples:
+        raise ProgramFailedError(f"{program} made {rows:,} of {workload.examples:,} examples")
+    return {"examples": rows, "characters_an_example": round(characters / rows, 1)}
+
+
+def say(text: str) -> None:
+    """Tells how far the bench is."""
+    print(text, file=sys.stderr, flush=True)

@@ -1,0 +1,193 @@
+"""Measures how fast builds are, side by side with other programs that make the same examples.
+
+    python -m benchmarks.run                 everything but the million examples; takes minutes
+    python -m benchmarks.run --quick         20,000 examples, one round: to see that it works
+    python -m benchmarks.run --memory        also builds 100,000 and a million examples
+    python -m benchmarks.run --only floor workers
+
+Every program runs as a process of its own, inputs in the page cache, in turn with the others;
+medians of the rounds count. The time in which a program makes a handful of examples is its
+start-up; ratios are given with it and without it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks.measure import ProgramFailedError, measure
+from benchmarks.programs import ROUNDS, Bench, environment, python, say
+from benchmarks.report import Result, machine, report, seconds, times
+from benchmarks.workload import ROOT, NotReadyError
+
+EXAMPLES, QUICK_EXAMPLES, PILOT_EXAMPLES = 200_000, 20_000, 10_000
+GROUPS = ("hf", "beam", "floor", "workers", "plan", "help", "memory")
+
+
+def compare_with_datasets(bench: Bench, examples: int, rounds: int) -> list[Result]:
+    """Against `datasets.map`."""
+    results = []
+    for name, target in (("zero_shot", 8), ("five_shot", 15)):
+        ways = ("datasets.map", "datasets.map batched")
+        chosen = bench.faster(ways, name, min(PILOT_EXAMPLES, examples))
+        workload = bench.workload(name, examples)
+        bench.rounds(["ours", chosen], workload, rounds)
+        ratio, clean = bench.ratio(chosen, "ours", workload)
+        results.append(
+            times(f"{name}: {chosen} + to_parquet / build", ratio, clean, at_least=target)
+        )
+    return results
+
+
+def compare_with_beam(bench: Bench, examples: int, rounds: int) -> list[Result]:
+    """Against one Beam element for each record."""
+    ways = ("Beam in memory", "Beam 2 processes")
+    chosen = bench.faster(ways, "zero_shot", min(PILOT_EXAMPLES, examples))
+    workload = bench.workload("zero_shot", examples)
+    bench.rounds(["ours", chosen], workload, rounds)
+    ratio, clean = bench.ratio(chosen, "ours", workload)
+    return [times(f"zero_shot: one-element-per-record {chosen} / build", ratio, clean, at_least=25)]
+
+
+def compare_with_floor(bench: Bench, examples: int, rounds: int) -> list[Result]:
+    """Against pyarrow writing the finished table."""
+    results = []
+    for name, target in (("zero_shot", 1.6), ("five_shot", 2.5)):
+        workload = bench.workload(name, examples)
+        bench.rounds(["ours", "floor"], workload, max(rounds, 5 if rounds > 1 else 1))
+        ratio, clean = bench.ratio("ours", "floor", workload)
+        results.append(times(f"{name}: build / writing alone", ratio, clean, at_most=target))
+    return results
+
+
+def compare_workers(bench: Bench, examples: int, rounds: int) -> list[Result]:
+    """Two workers against one."""
+    results = []
+    for name in ("zero_shot", "five_shot"):
+        workload = bench.workload(name, examples)
+        bench.rounds(["ours", "ours, 1 worker"], workload, rounds)
+        ratio, clean = bench.ratio("ours, 1 worker", "ours", workload)
+        results.append(times(f"{name}: 1 worker / 2 workers", ratio, clean, at_least=1.7))
+    return results
+
+
+def compare_memory(bench: Bench) -> list[Result]:
+    """A million examples against a hundred thousand."""
+    results = []
+    for name in ("zero_shot", "five_shot"):
+        peaks = [
+            bench.run("ours", bench.workload(name, size)).peak_bytes
+            for size in (100_000, 1_000_000)
+        ]
+        growth = peaks[1] / peaks[0] - 1
+        results.append(
+            Result(
+                measure=f"{name}: peak memory, 1M against 100k examples",
+                target="within 20 %, below 1.5 GB",
+                value=f"{growth:+.0%}, {peaks[1] / 1e9:.2f} GB",
+                reached=abs(growth) <= 0.2 and peaks[1] < 1.5e9,
+            )
+        )
+    return results
+
+
+def time_plan(bench: Bench, rounds: int) -> list[Result]:
+    """`plan` for all tasks there are."""
+    shipped = ROOT / "pipelines" / "recipes" / "flan2022.yaml"
+    recipe = shipped if shipped.exists() else _recipe_of_everything(bench.folder)
+    store = str(bench.folder / "no-store")
+    command = python("mixture_builder", "plan", str(recipe), "--store", store, "--json")
+    log = bench.folder / "last.log"
+    env = environment()
+    taken = [measure(command, env=env, log=log).wall_seconds for _ in range(rounds + 2)]
+    text = log.read_text(encoding="utf-8")
+    tasks = len(json.loads(text[text.index("{\n") :])["tasks"])
+    bench.facts["plan"] = {"recipe": recipe.name, "tasks": tasks, "wall_seconds": taken}
+    return [seconds(f"plan {recipe.stem}, {tasks:,} tasks, process", taken, at_most=1.0)]
+
+
+def _recipe_of_everything(folder: Path) -> Path:
+    recipe = folder / "everything.yaml"
+    parts = [p.name for p in sorted((ROOT / "task_cards").iterdir()) if p.name != "quickstart"]
+    lines = "".join(f"  {p}: {{rate: 1, tasks: ['{p}/*']}}\n" for p in parts)
+    recipe.write_text(
+        f"name: everything\nsize: {{examples: 1000000}}\nsubmixtures:\n{lines}", encoding="utf-8"
+    )
+    return recipe
+
+
+def time_help(bench: Bench, rounds: int) -> list[Result]:
+    """`--help`, the measure of a quick command."""
+    command = python("mixture_builder", "--help")
+    log = bench.folder / "last.log"
+    env = environment()
+    taken = [measure(command, env=env, log=log).wall_seconds for _ in range(2 * rounds + 3)]
+    bench.facts["help"] = {"wall_seconds": taken}
+    return [seconds("--help", taken, at_most=0.3)]
+
+
+def main() -> int:
+    """Runs what was asked for, prints the tables, writes the figures."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
+    parser.add_argument("--examples", type=int, default=EXAMPLES)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--quick", action="store_true", help="20,000 examples, one round")
+    parser.add_argument("--memory", action="store_true", help="also a million examples")
+    parser.add_argument(
+        "--only", nargs="+", choices=GROUPS, metavar="GROUP", help=", ".join(GROUPS)
+    )
+    parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench")
+    arguments = parser.parse_args()
+    examples = QUICK_EXAMPLES if arguments.quick else arguments.examples
+    rounds = 1 if arguments.quick else arguments.rounds
+    groups = arguments.only or [g for g in GROUPS if g != "memory" or arguments.memory]
+    folder: Path = arguments.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    # What an earlier run was stopped in.
+    for left in folder.glob("out-*"):
+        shutil.rmtree(left)
+    bench = Bench(folder)
+    where = machine()
+    work: dict[str, Callable[[], list[Result]]] = {
+        "hf": lambda: compare_with_datasets(bench, examples, rounds),
+        "beam": lambda: compare_with_beam(bench, examples, rounds),
+        "floor": lambda: compare_with_floor(bench, examples, rounds),
+        "workers": lambda: compare_workers(bench, examples, rounds),
+        "plan": lambda: time_plan(bench, rounds),
+        "help": lambda: time_help(bench, rounds),
+        "memory": lambda: compare_memory(bench),
+    }
+    try:
+        results = [result for group in groups for result in work[group]()]
+    except (NotReadyError, ProgramFailedError) as problem:
+        say(str(problem))
+        return 1
+    print("\n".join(f"{name}: {value}" for name, value in where.items()) + "\n")
+    print(report(results, bench))
+    figures = {
+        "machine": where,
+        "command": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "examples": examples,
+        "rounds": rounds,
+        "results": [asdict(r) for r in results],
+        "runs": [
+            {"program": program, "workload": name, "examples": size, **asdict(run)}
+            for (program, name, size), runs in bench.runs.items()
+            for run in runs
+        ],
+        "facts": bench.facts,
+    }
+    target = folder / f"figures-{time.strftime('%Y%m%d-%H%M%S')}.json"
+    target.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+    print(f"{target}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,288 @@
+"""Few-shot prompts: exemplars chosen, rendered once each, and put before the query."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from mixture_builder.draw import Bits, Indices, below, derive_seed, random_bits
+from mixture_builder.jinja_compiler import compile_text
+from mixture_builder.jinja_sandbox import describe
+from mixture_builder.rates import whole_weights
+from mixture_builder.render import exemplars
+from mixture_builder.render.batch import Batch, TaskContext
+from mixture_builder.render.drawn import TARGET_ANSWER, DrawnColumns
+from mixture_builder.render.pairs import render_pairs, uses_few_shot_texts
+
+Pair = tuple[str, str]
+"""Prompt and target of an exemplar, without labels."""
+
+
+class FewShot:
+    """Turns the rendered queries of few-shot cells into few-shot prompts.
+
+    Holds the exemplars it has rendered, so use one for one shard.
+
+    Args:
+      context: of the task.
+      drawn: adds what is drawn for an exemplar.
+    """
+
+    def __init__(self, context: TaskContext, drawn: DrawnColumns) -> None:
+        self._context = context
+        self._drawn = drawn
+        self._pool = np.arange(context.plan.pool)
+        self._pairs: dict[tuple[int, int, int], Pair | None] = {}
+        self._pool_keys: dict[tuple[str, ...], Bits] = {}
+        self._varies: dict[str, bool] = {}
+
+    def add_exemplars(self, batch: Batch) -> None:
+        """Puts exemplars before the few-shot queries of a batch that are sound so far.
+
+        A prompt over the budget loses exemplars from the end; where none fits, or none may be
+        shown, the draw fails.
+        """
+        context = self._context
+        few_shot = np.asarray([c.few_shot for c in context.plan.cells], dtype=bool)
+        sound = [
+            p for p in np.flatnonzero(few_shot[batch.cells]).tolist() if p not in batch.failures
+        ]
+        if not sound:
+            return
+        places = np.asarray(sound, dtype=np.int64)
+        shown_by_place = self._shown(batch, places)
+        bits = random_bits(derive_seed(context.seed, "exemplar style"), batch.draws[places])
+        ids = context.rows.ids(self._pool)
+        instructions = self._instructions(batch, places)
+        templates = batch.templates.tolist()
+        for i, shown, instruction, style_bits in zip(
+            sound, shown_by_place, instructions, bits.tolist(), strict=True
+        ):
+            if not shown:
+                batch.failures[i] = ("no_exemplar", "no row of the pool may be shown beside it")
+                continue
+            direct = context.templates[templates[i]].direction == "direct"
+            style = context.styles.exemplar_style(
+                style_bits, questions=context.plan.questions and direct
+            )
+            text, kept = self._within_budget(batch, i, shown, style, instruction)
+            if not text:
+                continue
+            batch.inputs[i] = text
+            batch.exemplar_rows[i] = [int(ids[row]) for row, _ in shown[:kept]]
+            name = f"exemplars={style[0].id}/{style[1].id}"
+            batch.styles[i] = f"{batch.styles[i]};{name}" if batch.styles[i] else name
+
+    def _within_budget(
+        self,
+        batch: Batch,
+        place: int,
+        shown: list[tuple[int, Pair]],
+        style: Any,
+        instruction: str,
+    ) -> tuple[str, int]:
+        """The longest prompt that fits and how many exemplars it has; a failure if none does."""
+        limit = self._context.plan.settings.input_chars
+        query = batch.inputs[place]
+        assert isinstance(query, str)
+        labels, separator = style
+        for count in range(len(shown), 0, -1):
+            text = exemplars.join(
+                [pair for _, pair in shown[:count]],
+                query,
+                labels=labels,
+                separator=separator,
+                instruction=instruction,
+            )
+            if not limit or len(text) <= limit:
+                return text, count
+        batch.failures[place] = ("input_too_long", f"{len(text)} characters; at most {limit}")
+        return "", 0
+
+    # --- which exemplars ----------------------------------------------------------------
+
+    def _shown(self, batch: Batch, places: Indices) -> list[list[tuple[int, Pair]]]:
+        """For each few-shot prompt pool rows with their pairs, as many as it asks for."""
+        wanted = self._shots(batch.draws[places])
+        shown = self._solved(batch, places, wanted)
+        short = [at for at, pairs in enumerate(shown) if len(pairs) < wanted[at]]
+        if short:
+            # Some can be barred only once they are rendered; others take their places.
+            more = self._solved(batch, places[short], wanted[short] + exemplars.SPARE_CANDIDATES)
+            for at, pairs in zip(short, more, strict=True):
+                shown[at] = pairs[: int(wanted[at])]
+        return shown
+
+    def _shots(self, draws: Indices) -> Indices:
+        """How many exemplars each few-shot prompt asks for."""
+        counts = self._context.plan.settings.shots.counts
+        weights = np.cumsum(whole_weights([rate for _, rate in counts]))
+        bits = random_bits(derive_seed(self._context.seed, "shots"), draws)
+        index = np.searchsorted(weights, below(bits, int(weights[-1])), side="right")
+        wanted: Indices = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
+        return wanted
+
+    def _solved(
+        self, batch: Batch, places: Indices, wanted: Indices
+    ) -> list[list[tuple[int, Pair]]]:
+        """For each few-shot prompt pool rows with their rendered pairs, none of them a leak."""
+        chosen = self._choose(batch, places, wanted)
+        used = self._exemplar_templates(batch, places, chosen)
+        self._render(batch, places, chosen, used)
+        result = []
+        for at, (i, pool_rows) in enumerate(zip(places.tolist(), chosen, strict=True)):
+            number = batch.option_styles[i]
+            candidates: list[tuple[int, Pair]] = []
+            for template, row in zip(used[at], pool_rows, strict=True):
+                pair = self._pairs[template, row, number]
+                if pair is not None:
+                    candidates.append((row, pair))
+            target = batch.targets[i]
+            assert isinstance(target, str)
+            if not self._is_label(batch, i, target):
+                clean = exemplars.without_leaks([pair for _, pair in candidates], target)
+                candidates = [candidates[c] for c in clean]
+            result.append(candidates)
+        return result
+
+    def _is_label(self, batch: Batch, place: int, target: str) -> bool:
+        """Whether a target is one of a set of answers that is the same for all rows.
+
+        Such answers recur by nature, however long: barring them would give the right one away.
+        """
+        return (
+            TARGET_ANSWER in batch.columns
+            and not self._varies_in_pool("options")
+            and bool(target == batch.columns[TARGET_ANSWER][place])
+        )
+
+    def _choose(self, batch: Batch, places: Indices, wanted: Indices) -> list[list[int]]:
+        """Pool rows for each few-shot prompt; what counts as the same depends on the template."""
+        draws = batch.draws[places]
+        seed = derive_seed(self._context.seed, "exemplars", batch.attempt)
+        chosen: list[list[int]] = [[]] * len(places)
+        templates = batch.templates[places]
+        for template in np.unique(templates).tolist():
+            group = np.flatnonzero(templates == template)
+            names = self._asking_fields(template)
+            able = self._able(template)
+            found = exemplars.choose(
+                seed,
+                draws[group],
+                wanted=wanted[group],
+                pool_keys=self._keys_of_pool(names)[able],
+                query_keys=self._keys(names, batch.rows[places[group]]),
+            )
+            for at, rows in zip(group.tolist(), found, strict=True):
+                chosen[at] = able[np.asarray(rows, dtype=np.int64)].tolist()
+        return chosen
+
+    def _able(self, template: int) -> Indices:
+        """Pool rows that have all fields a template requires."""
+        required = self._context.templates[template].requires
+        if not required:
+            return self._pool
+        columns = self._context.rows.columns(required, self._pool)
+        return np.flatnonzero([all(values) for values in zip(*columns.values(), strict=True)])
+
+    def _asking_fields(self, template: int) -> tuple[str, ...]:
+        """Fields that say what a prompt of this template asks.
+
+        Fields that are the same in the whole pool, such as a task's definition, tell
+        nothing apart. Where none is left, all of the pool asks the same thing, unless the
+        prompt also shows an answer: then the row itself counts.
+        """
+        as_few_shot = uses_few_shot_texts(self._context.plan)
+        text = self._context.templates[template].input_for(few_shot=as_few_shot)
+        derived = {"dialog_text": "turns", "options_text": "options"}
+        answers = {"options", "answer", "answer_text", "answers", "answer_index"}
+        names = {derived.get(name, name) for name in text.names}
+        asking = sorted((names - answers) & set(self._context.rows.fields))
+        telling = tuple(name for name in asking if self._varies_in_pool(name))
+        return telling if telling or names & answers else tuple(asking)
+
+    def _varies_in_pool(self, name: str) -> bool:
+        if name not in self._varies:
+            keys = self._context.rows.keys(name, self._pool)
+            self._varies[name] = bool((keys != keys[:1]).any())
+        return self._varies[name]
+
+    def _keys_of_pool(self, names: tuple[str, ...]) -> Bits:
+        if names not in self._pool_keys:
+            self._pool_keys[names] = self._keys(names, self._pool)
+        return self._pool_keys[names]
+
+    def _keys(self, names: tuple[str, ...], rows: Indices) -> Bits:
+        if not names:
+            return self._context.rows.ids(rows).astype(np.uint64)
+        keys = np.zeros(len(rows), dtype=np.uint64)
+        for name in names:
+            # Chained, so that equal keys need equal fields in the same places.
+            keys = random_bits(derive_seed(0, name), keys ^ self._context.rows.keys(name, rows))
+        return keys
+
+    # --- their texts --------------------------------------------------------------------
+
+    def _exemplar_templates(
+        self, batch: Batch, places: Indices, chosen: list[list[int]]
+    ) -> list[list[int]]:
+        """The template of each exemplar: the query's, or one of its own where they are mixed."""
+        templates = batch.templates[places].tolist()
+        if uses_few_shot_texts(self._context.plan):
+            return [[t] * len(rows) for t, rows in zip(templates, chosen, strict=True)]
+        seed = derive_seed(self._context.seed, "exemplar templates")
+        draws, cells = batch.draws[places].tolist(), batch.cells[places].tolist()
+        result = []
+        for draw, cell, template, rows in zip(draws, cells, templates, chosen, strict=True):
+            serving = self._context.plan.cells[cell].templates
+            able = [i for i in serving if not self._context.templates[i].requires] or [template]
+            bits = random_bits(derive_seed(seed, "draw", draw), np.arange(len(rows)))
+            result.append([able[i] for i in below(bits, len(able)).tolist()])
+        return result
+
+    def _render(
+        self, batch: Batch, places: Indices, chosen: list[list[int]], used: list[list[int]]
+    ) -> None:
+        """Renders each exemplar text that is needed once, into the cache of pairs."""
+        context = self._context
+        needed: dict[int, set[tuple[int, int]]] = {}
+        for i, rows, templates in zip(places.tolist(), chosen, used, strict=True):
+            number = batch.option_styles[i]
+            for template, row in zip(templates, rows, strict=True):
+                if (template, row, number) not in self._pairs:
+                    needed.setdefault(template, set()).add((row, number))
+        for template, wanted in needed.items():
+            keys = sorted(wanted)
+            indices = np.asarray([row for row, _ in keys], dtype=np.int64)
+            columns = context.rows.columns(context.fields, indices)
+            self._drawn.add_to_exemplars(columns, indices, [number for _, number in keys])
+            inputs, targets = render_pairs(
+                context, context.templates[template], columns, len(keys), few_shot=True
+            )
+            for (row, number), shown, solved in zip(keys, inputs, targets, strict=True):
+                sound = isinstance(shown, str) and isinstance(solved, str) and shown and solved
+                self._pairs[template, row, number] = (str(shown), str(solved)) if sound else None
+
+    def _instructions(self, batch: Batch, places: Indices) -> list[str]:
+        """What stands above the exemplars of each prompt; a draw fails where that fails."""
+        result = [""] * len(places)
+        if not uses_few_shot_texts(self._context.plan):
+            return result
+        templates = batch.templates[places]
+        for template in np.unique(templates).tolist():
+            source = self._context.templates[template].instruction
+            if not source:
+                continue
+            group = np.flatnonzero(templates == template).tolist()
+            columns = {
+                name: [values[places[at]] for at in group] for name, values in batch.columns.items()
+            }
+            texts = compile_text(source).render_many(columns, len(group))
+            for at, text in zip(group, texts, strict=True):
+                if isinstance(text, Exception):
+                    reason = f"instruction: {describe(text)}"
+                    batch.failures[int(places[at])] = ("render_error", reason)
+                else:
+                    result[at] = text
+        return result

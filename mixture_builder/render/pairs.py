@@ -1,0 +1,98 @@
+"""Prompts and targets of rows that have one template, and what may be wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from mixture_builder.jinja_sandbox import describe
+from mixture_builder.plan import TaskPlan
+from mixture_builder.render.batch import Batch, TaskContext
+from mixture_builder.render.drawn import TARGET_ANSWER
+from mixture_builder.templates import PromptTemplate
+
+Rendered = list[str | Exception]
+
+
+def uses_few_shot_texts(plan: TaskPlan) -> bool:
+    """Whether few-shot prompts use a template's own few-shot texts.
+
+    Where exemplars have templates of their own, all are rendered as in zero-shot prompts.
+    """
+    return not plan.settings.shots.mixed_templates
+
+
+def render_pairs(
+    context: TaskContext,
+    template: PromptTemplate,
+    columns: Mapping[str, Sequence[Any]],
+    count: int,
+    *,
+    few_shot: bool,
+) -> tuple[Rendered, Rendered]:
+    """Prompts and targets of `count` rows; where rendering fails, the error stands instead."""
+    few_shot = few_shot and uses_few_shot_texts(context.plan)
+    inputs = template.input_for(few_shot=few_shot).render_many(columns, count)
+    if TARGET_ANSWER in columns:
+        columns = {**columns, "answer": columns[TARGET_ANSWER]}
+    targets = template.target_for(few_shot=few_shot).render_many(columns, count)
+    return inputs, targets
+
+
+def render_queries(context: TaskContext, batch: Batch) -> None:
+    """Renders the queries of a batch, each template of each cell over one stretch of it."""
+    groups = batch.cells * len(context.templates) + batch.templates
+    starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
+    for start, stop in zip(starts, [*starts[1:], len(groups)], strict=True):
+        inputs, targets = render_pairs(
+            context,
+            context.templates[batch.templates[start]],
+            {name: values[start:stop] for name, values in batch.columns.items()},
+            stop - start,
+            few_shot=context.plan.cells[batch.cells[start]].few_shot,
+        )
+        batch.inputs += inputs
+        batch.targets += targets
+        batch.all_texts &= set(map(type, inputs)) | set(map(type, targets)) == {str}
+
+
+def check_queries(context: TaskContext, batch: Batch) -> None:
+    """Marks draws that failed: errors, empty texts, texts over the budget, fields not there."""
+    demanding = [i for i, t in enumerate(context.templates) if t.requires]
+    if demanding:
+        for place in np.flatnonzero(np.isin(batch.templates, demanding)).tolist():
+            for name in context.templates[batch.templates[place]].requires:
+                if not batch.columns[name][place]:
+                    batch.failures[place] = ("required_field", f"the row has no {name}")
+    limits = context.plan.settings
+    budgets = (("input", limits.input_chars), ("target", limits.target_chars))
+    if batch.all_texts and _all_sound(batch, limits.input_chars, limits.target_chars):
+        return
+    for place, texts in enumerate(zip(batch.inputs, batch.targets, strict=True)):
+        for text, (part, limit) in zip(texts, budgets, strict=True):
+            failure = _failure(text, part, limit)
+            if failure:
+                batch.failures[place] = failure
+                break
+
+
+def _all_sound(batch: Batch, input_chars: int, target_chars: int) -> bool:
+    """Whether nothing is wrong with any text: found out at a fraction of the cost."""
+    for texts, limit in ((batch.inputs, input_chars), (batch.targets, target_chars)):
+        if "" in texts:
+            return False
+        if limit and max(map(len, texts)) > limit:  # type: ignore[arg-type]  # all are texts
+            return False
+    return True
+
+
+def _failure(text: str | Exception, part: str, limit: int) -> tuple[str, str] | None:
+    if isinstance(text, Exception):
+        return "render_error", f"{part}: {describe(text)}"
+    if not text:
+        return f"empty_{part}", "nothing but white space was rendered"
+    if limit and len(text) > limit:
+        return f"{part}_too_long", f"{len(text)} characters; at most {limit}"
+    return None
