@@ -17,6 +17,8 @@ from apache_beam.runners.portability.fn_api_runner.fn_runner import FnApiRunner
 from benchmarks.rendering import renderer
 
 PROCESSES = 2
+SHARDS = 8
+"""As many files as ours; left to itself, Beam would write one for each bundle."""
 
 SCHEMA = pa.schema(
     [
@@ -49,10 +51,14 @@ def main() -> None:
     parser.add_argument("--mode", choices=("in_memory", "multi_processing"), default="in_memory")
     arguments = parser.parse_args()
     processes = PROCESSES if arguments.mode == "multi_processing" else 1
-    options = PipelineOptions(direct_running_mode=arguments.mode, direct_num_workers=processes)
+    options = PipelineOptions([], direct_running_mode=arguments.mode, direct_num_workers=processes)
     records, folder = arguments.workload / "records.parquet", str(arguments.workload)
     writing = beam.io.WriteToParquet(  # type: ignore[no-untyped-call]
-        str(arguments.out / "rendered"), SCHEMA, codec="zstd", file_name_suffix=".parquet"
+        str(arguments.out / "rendered"),
+        SCHEMA,
+        codec="zstd",
+        num_shards=SHARDS,
+        file_name_suffix=".parquet",
     )
     with beam.Pipeline(runner=FnApiRunner(), options=options) as pipeline:
         _ = (

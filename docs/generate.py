@@ -71,13 +71,17 @@ def table(header: list[str], rows: list[list[str]]) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(_escaped(text).split()).replace("|", "\\|")
+    return "".join(map(_escaped, _CODE_SPAN.split(" ".join(text.split()))))
 
 
-def _escaped(text: str) -> str:
-    """`text` with `<` told apart from a tag, code spans left alone."""
-    parts = _CODE_SPAN.split(text)
-    return "".join(p if p.startswith("`") else p.replace("<", "&lt;") for p in parts)
+def _escaped(part: str) -> str:
+    """Text or a code span, told apart from tags and from the borders of the table."""
+    if not part.startswith("`"):
+        return part.replace("<", "&lt;").replace("|", "&#124;")
+    if "|" not in part:
+        return part
+    inside = part.strip("`").replace("<", "&lt;").replace("|", "&#124;")
+    return f"<code>{inside}</code>"
 
 
 def _code(text: object) -> str:

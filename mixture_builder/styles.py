@@ -136,6 +136,9 @@ def listed(
             if option[-1:] in SENTENCE_ENDS:
                 ending = ""
                 break
+    if "\n" not in separator:
+        # Indentation is for lines of their own.
+        prefixes = [prefix.lstrip() for prefix in prefixes]
     text = (ending + separator).join(map(add, prefixes, options))
     return lead_in + text.lstrip("\n") + ending
 
@@ -234,6 +237,11 @@ class StylePools:
             item.id: tuple(item.label_of(i) for i in range(_PREPARED)) if item.enumerate else ()
             for item in styles.option_items
         }
+        self._bullets = [i for i, item in enumerate(styles.option_items) if not item.enumerate]
+        self._bare_labels = [
+            frozenset("".join(c for c in label if c.isalnum()) for label in self.labels[item.id])
+            for item in styles.option_items
+        ]
         self._exemplar_styles = {
             questions: styles.exemplar_styles(questions=questions) for questions in (False, True)
         }
@@ -241,6 +249,19 @@ class StylePools:
     def option_style(self, number: int) -> OptionStyle:
         """The option style with a number in [0, option_styles)."""
         return self.styles.option_style(number)
+
+    def unambiguous(self, number: int, options: Sequence[str]) -> int:
+        """A style number whose labels are no options: itself, or one of a plain bullet.
+
+        Where the options are themselves 0 to 5, or A and B, a label of that kind would stand
+        for one option and read as another.
+        """
+        lead_ins, items = len(self.styles.option_lead_ins), len(self.styles.option_items)
+        item = number // lead_ins % items
+        if self._bare_labels[item].isdisjoint(options) or not self._bullets:
+            return number
+        bullet = self._bullets[item % len(self._bullets)]
+        return number + (bullet - item) * lead_ins
 
     def option_id(self, number: int) -> str:
         """`option_style(number).id`, without making the style."""

@@ -76,7 +76,9 @@ def make_card(
     )
 
 
-def make_template(name: str, shown: str, target: str = "{{ answer }}", **further: Any) -> PromptTemplate:
+def make_template(
+    name: str, shown: str, target: str = "{{ answer }}", **further: Any
+) -> PromptTemplate:
     """A template; `further` are the keys of a template file."""
     return templates_from_json([{"id": name, "input": shown, "target": target, **further}])[0]
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from mixture_builder.cards import load_card_file, load_cards
+from mixture_builder.cards import TaskCard, load_card_file, load_cards
 from mixture_builder.findings import Report
 from mixture_builder.shipped import cards_folder
 from mixture_builder.sources import Beside, Source
@@ -59,7 +59,7 @@ def written(folder: Path, text: str, name: str = "colours.yaml") -> Path:
     return path
 
 
-def card_of(folder: Path, text: str):
+def card_of(folder: Path, text: str) -> TaskCard:
     cards, findings = load_card_file(written(folder, text), shown_as="colours.yaml")
     assert not findings, Report(findings=tuple(findings)).format()
     (card,) = cards

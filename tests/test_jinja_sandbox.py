@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -269,7 +271,5 @@ def test_only_pure_filters_and_tests_are_there():
 def test_any_text_is_a_template_or_a_syntax_error(source):
     """Whatever is written, reading it never fails in another way."""
     for function in (compile_text, compile_expression):
-        try:
-            function(source)
-        except TemplateSyntaxError as problem:
-            assert problem.message
+        with contextlib.suppress(TemplateSyntaxError):
+            assert function(source).source == source

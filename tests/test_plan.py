@@ -346,4 +346,9 @@ def test_adding_a_task_leaves_the_others_as_they_were():
 
     for old in before.tasks:
         new = next(t for t in after.tasks if t.task == old.task)
-        assert (new.quota, new.cells, new.rows, new.pool) == (old.quota, old.cells, old.rows, old.pool)
+        assert (new.quota, new.cells, new.rows, new.pool) == (
+            old.quota,
+            old.cells,
+            old.rows,
+            old.pool,
+        )

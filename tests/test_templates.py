@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
-from mixture_builder.cards import load_cards
+from mixture_builder.cards import TaskCard, load_cards
 from mixture_builder.findings import Report
 from mixture_builder.jinja_sandbox import names_used, parse
 from mixture_builder.shipped import cards_folder, templates_folder
@@ -119,10 +119,10 @@ def test_the_fingerprint_of_a_set_is_that_of_its_texts():
     assert make_templates(one, two).fingerprint != make_templates(two, one).fingerprint
 
 
-def card_templates() -> dict[str, list]:
+def card_templates() -> dict[str, list[TaskCard]]:
     cards, findings = load_cards(cards_folder())
     assert not findings
-    users: dict[str, list] = {}
+    users: dict[str, list[TaskCard]] = {}
     for card in cards.values():
         users.setdefault(card.templates, []).append(card)
     return users
@@ -146,7 +146,7 @@ def answers_tested(tree: nodes.Node) -> list[str]:
     """Names of answers that a tree tests or changes, where a label may stand instead."""
     found = []
     for node in tree.find_all((nodes.If, nodes.CondExpr, nodes.Filter, nodes.Getitem)):
-        inner = node.test if isinstance(node, (nodes.If, nodes.CondExpr)) else node.node
+        inner = getattr(node, "test", None) or getattr(node, "node", None)
         if inner is not None and "answer" in names_used(inner):
             found.append(type(node).__name__)
     return found

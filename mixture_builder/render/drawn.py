@@ -13,6 +13,7 @@ import numpy as np
 from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.render.batch import Batch, TaskContext
 from mixture_builder.render.options import list_options, orders
+from mixture_builder.templates import PromptTemplate
 
 TARGET_ANSWER = "answer in target"
 """Column with what `answer` stands for in a target; its name cannot be that of a field."""
@@ -42,17 +43,27 @@ class DrawnColumns:
             shown = np.asarray([c.shows_options for c in cells])[batch.cells]
             bits = random_bits(derive_seed(self._seed, "option style"), batch.draws)
             drawn = (bits % np.uint64(styles.option_styles)).astype(np.int64)
-            batch.option_styles = np.where(shown, drawn, -1).tolist()
+            numbers = np.where(shown, drawn, -1).tolist()
+            batch.option_styles = [
+                styles.unambiguous(n, options) if n >= 0 else n
+                for n, options in zip(numbers, columns["options"], strict=True)
+            ]
             self._list_options(columns, batch.draws, batch.option_styles, "option order")
             batch.styles = [
                 f"options={styles.option_id(n)}" if n >= 0 else "" for n in batch.option_styles
             ]
         if self._has_turns:
             chosen = self._write_dialogs(columns, batch.draws, "dialog style")
-            batch.styles = [
-                f"{listed};dialog={style}" if listed else f"dialog={style}"
-                for listed, style in zip(batch.styles, chosen, strict=True)
-            ]
+            uses = [self._shows_dialog(t) for t in self._context.templates]
+            for place, template in enumerate(batch.templates.tolist()):
+                if uses[template]:
+                    listed = batch.styles[place]
+                    style = f"dialog={chosen[place]}"
+                    batch.styles[place] = f"{listed};{style}" if listed else style
+
+    @staticmethod
+    def _shows_dialog(template: PromptTemplate) -> bool:
+        return "dialog_text" in template.names
 
     def add_to_exemplars(
         self, columns: dict[str, list[Any]], rows: Indices, option_styles: list[int]

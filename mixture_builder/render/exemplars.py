@@ -117,6 +117,15 @@ def without_leaks(pairs: Sequence[tuple[str, str]], target: str) -> list[int]:
     ]
 
 
+def doubles_label(labels: ExemplarLabels, pair: tuple[str, str]) -> bool:
+    """Whether a text begins with the very label that would stand before it."""
+    for label, text in zip((labels.input, labels.target), pair, strict=True):
+        word = label.strip()
+        if word and text[: len(word)].casefold() == word.casefold():
+            return True
+    return False
+
+
 def join(
     pairs: Sequence[tuple[str, str]],
     query: str,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from mixture_builder.draw import Bits, Indices, below, derive_seed, random_bits
@@ -14,9 +12,13 @@ from mixture_builder.render import exemplars
 from mixture_builder.render.batch import Batch, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER, DrawnColumns
 from mixture_builder.render.pairs import render_pairs, uses_few_shot_texts
+from mixture_builder.styles import ExemplarLabels, Separator
 
 Pair = tuple[str, str]
 """Prompt and target of an exemplar, without labels."""
+
+MAX_STYLE_DRAWS = 16
+"""Styles that are tried for one whose labels do not repeat what the texts begin with."""
 
 
 class FewShot:
@@ -63,8 +65,8 @@ class FewShot:
                 batch.failures[i] = ("no_exemplar", "no row of the pool may be shown beside it")
                 continue
             direct = context.templates[templates[i]].direction == "direct"
-            style = context.styles.exemplar_style(
-                style_bits, questions=context.plan.questions and direct
+            style = self._style(
+                style_bits, questions=context.plan.questions and direct, pair=shown[0][1]
             )
             text, kept = self._within_budget(batch, i, shown, style, instruction)
             if not text:
@@ -74,12 +76,20 @@ class FewShot:
             name = f"exemplars={style[0].id}/{style[1].id}"
             batch.styles[i] = f"{batch.styles[i]};{name}" if batch.styles[i] else name
 
+    def _style(self, bits: int, *, questions: bool, pair: Pair) -> tuple[ExemplarLabels, Separator]:
+        """The style that random bits choose; another one if its labels stand in the texts."""
+        for further in range(MAX_STYLE_DRAWS):
+            style = self._context.styles.exemplar_style(bits + further, questions=questions)
+            if not exemplars.doubles_label(style[0], pair):
+                break
+        return style
+
     def _within_budget(
         self,
         batch: Batch,
         place: int,
         shown: list[tuple[int, Pair]],
-        style: Any,
+        style: tuple[ExemplarLabels, Separator],
         instruction: str,
     ) -> tuple[str, int]:
         """The longest prompt that fits and how many exemplars it has; a failure if none does."""

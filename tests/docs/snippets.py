@@ -48,7 +48,7 @@ STYLES = ("exemplar_styles", "option_styles", "dialog_styles")
 def kind_of(data: Any) -> str:
     """Which kind of file a whole document is; empty if none."""
     keys = set(data) if isinstance(data, dict) else set()
-    if {"submixtures", "size"} <= keys:
+    if {"name", "submixtures", "size"} <= keys:
         return "recipe"
     if {"about", "templates"} <= keys:
         return "templates"

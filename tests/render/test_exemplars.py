@@ -16,7 +16,9 @@ KEYS = st.integers(0, 6)
 @given(
     seed=st.integers(0, 2**64 - 1),
     pool=st.one_of(
-        st.lists(KEYS, max_size=6), st.lists(KEYS, min_size=30, max_size=80), st.just(list(range(50)))
+        st.lists(KEYS, max_size=6),
+        st.lists(KEYS, min_size=30, max_size=80),
+        st.just(list(range(50))),
     ),
     queries=st.lists(st.tuples(st.integers(0, 2**40), st.integers(1, 9), KEYS), max_size=12),
 )

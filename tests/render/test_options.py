@@ -22,9 +22,7 @@ OPTIONS = st.lists(
 )
 
 
-def laid_out(
-    options: list[str], right: int, number: int, order: list[int] | None
-) -> ListedOptions:
+def laid_out(options: list[str], right: int, number: int, order: list[int] | None) -> ListedOptions:
     return list_options(
         [options],
         [right],
@@ -49,7 +47,9 @@ def read_back(text: str, style: OptionStyle, target: str, options: list[str]) ->
         # The longest option that fits and is followed by what must follow.
         last = place == len(options) - 1
         after = ending + ("" if last else style.separator.text)
-        fitting = [o for o in options if rest.startswith(o + after) and (not last or rest == o + after)]
+        fitting = [
+            o for o in options if rest.startswith(o + after) and (not last or rest == o + after)
+        ]
         option = max((o for o in fitting if o not in found.values()), key=len)
         rest = rest.removeprefix(option + after)
         label = style.item.label_of(place) if style.item.enumerate else option
@@ -59,7 +59,9 @@ def read_back(text: str, style: OptionStyle, target: str, options: list[str]) ->
     return found[target]
 
 
-@given(options=OPTIONS, right=st.integers(0, 29), number=st.integers(0, 2**62), draw=st.integers(0, 99))
+@given(
+    options=OPTIONS, right=st.integers(0, 29), number=st.integers(0, 2**62), draw=st.integers(0, 99)
+)
 def test_the_target_denotes_the_right_answer_in_any_style_and_order(options, right, number, draw):
     """Reading the list back, the item that the target names holds the row's right option."""
     right %= len(options)
@@ -146,9 +148,11 @@ def styles_of(column: str) -> OptionStyle:
     (named,) = [part for part in column.split(";") if part.startswith("options=")]
     ids = named.removeprefix("options=").split("/")
     pools = shipped_styles().styles
-    separators = [s for s in pools.option_separators if s.id == ids[3]] if ids[3:] else [
-        s for s in pools.option_separators if not s.inline
-    ]
+    separators = (
+        [s for s in pools.option_separators if s.id == ids[3]]
+        if ids[3:]
+        else [s for s in pools.option_separators if not s.inline]
+    )
     return OptionStyle(
         lead_in=next(p for p in pools.option_lead_ins if p.id == ids[0]),
         item=next(p for p in pools.option_items if p.id == ids[1]),
