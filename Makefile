@@ -11,6 +11,7 @@ BIN := $(VENV)/bin
 CODE := mixture_builder tests $(patsubst %/,%,$(sort $(dir $(wildcard pipelines/*.py benchmarks/*.py))))
 PYTEST_ARGS ?= -n auto
 OUT ?= build/quickstart
+BENCH_ARGS ?=
 
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
@@ -38,7 +39,7 @@ test: setup ## Run the tests
 	@$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-fast: setup ## Run the tests that need no processes and no outside files
-	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not bench and not slow and not shared"
+	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m "not slow and not shared"
 
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
@@ -62,7 +63,7 @@ format: setup ## Rewrite the code in the project's style
 	@$(BIN)/ruff format
 
 bench: setup ## Measure speed and memory; takes minutes and wants an idle machine
-	@$(BIN)/python -m pytest -m bench -s
+	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
 
 docs: setup ## Build the documentation into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

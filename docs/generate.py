@@ -287,11 +287,27 @@ def style_counts() -> str:
     return table(["File", "Pool", "Pieces shipped"], rows)
 
 
+def public_names() -> str:
+    """The public names of the package."""
+    import mixture_builder
+
+    rows = []
+    for name in mixture_builder.__all__:
+        found = getattr(mixture_builder, name)
+        if name == "__version__":
+            about = "the version of the package"
+        else:
+            about = (found.__doc__ or "").strip().split("\n\n")[0].rstrip(".")
+        rows.append([_code(name), about])
+    return table(["Name", "Is"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
     "columns": columns,
     "row_reasons": row_reasons,
     "jinja_names": jinja_names,
+    "public_names": public_names,
     "recipes": recipes,
     "style_counts": style_counts,
     "recipe_keys": lambda: schema_keys("recipe"),

@@ -151,7 +151,7 @@ def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, lis
 
 
 def _with_text_keys(value: Any) -> Any:
-    """Plain data as JSON would hold it: numbers of exemplars are keys, and YAML keeps them numbers."""
+    """Plain data as JSON would hold it: YAML keeps keys such as numbers of exemplars as numbers."""
     if isinstance(value, dict):
         return {str(key): _with_text_keys(inner) for key, inner in value.items()}
     return [_with_text_keys(inner) for inner in value] if isinstance(value, list) else value

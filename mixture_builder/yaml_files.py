@@ -143,7 +143,7 @@ def _yaml_remedy(problem: str) -> str:
     if "'\\t'" in problem or "tab" in problem:
         return "Indent with spaces."
     if "cannot start any token" in problem or "expected <block end>" in problem:
-        return "Quote values that start with a mark such as {, [, %, @ or `; indent with spaces, not tabs."
+        return "Quote values that start with a mark such as {, [, % or @; indent with spaces."
     return ""
 
 

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.mixture import Mixture, ingest_mixture, load_mixture
 from mixture_builder.shipped import find_recipe
+
+# How long an example takes says nothing about a rule, and machines differ.
+settings.register_profile("rules", deadline=None)
+settings.load_profile("rules")
 
 
 @dataclass(frozen=True, kw_only=True)

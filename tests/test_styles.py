@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -69,6 +70,26 @@ def test_inline_lists_have_no_endings_and_are_the_exception():
     assert inline
     assert not any(style.ending.text for style in inline)
     assert len(inline) / len(made) < 0.1
+
+
+@given(
+    number=st.integers(0, 2**63),
+    options=st.sampled_from([["0", "1", "2"], ["A", "B"], ["b", "a"], ["I", "II"], ["yes", "no"]]),
+)
+def test_no_label_can_be_mistaken_for_an_option(number, options):
+    """Where options are letters or numbers themselves, a style without such labels is taken."""
+    pools = shipped_styles()
+    number %= pools.option_styles
+    chosen = pools.unambiguous(number, options)
+    labels = [pools.option_style(chosen).item.label_of(i) for i in range(26)]
+
+    assert {label.strip("()[]<>#") for label in labels}.isdisjoint(options)
+    if options == ["yes", "no"]:
+        assert chosen == number
+    if chosen != number:
+        old, new = pools.option_style(number), pools.option_style(chosen)
+        assert new == replace(old, item=new.item)
+        assert not new.item.enumerate
 
 
 def test_tasks_that_ask_nothing_get_no_question_labels():

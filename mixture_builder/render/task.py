@@ -129,7 +129,7 @@ class TaskRenderer:
             return templates
         names = sorted({n for i in demanding for n in context.templates[i].requires})
         columns = context.rows.columns(names, rows[affected])
-        result = templates.copy()
+        result: Indices = templates.copy()
         for at, place in enumerate(affected):
             there = {name for name in names if columns[name][at]}
             if there.issuperset(context.templates[templates[place]].requires):

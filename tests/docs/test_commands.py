@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import DOCS, ROOT, Block, blocks_of
-from tests.docs.sessions import Shown, agrees, run_page
+from tests.docs.shell import Shown, agrees, run_page
 
 UPDATE = bool(os.environ.get("UPDATE_DOCS"))
 

@@ -12,6 +12,9 @@ from types import ModuleType
 import pytest
 import yaml
 
+from mixture_builder.jobs.mixture import lock_mixture
+from mixture_builder.manifest import make_manifest
+from tests.conftest import Ingested
 from tests.docs.blocks import DOCS, ROOT, Block, blocks_of, prose_of, written_pages
 from tests.docs.snippets import findings_of, kind_of
 
@@ -24,6 +27,7 @@ YAML_BLOCKS = [
 ]
 CLAIMS = ("fragment", "wrong", "accepted")
 
+_SOURCE_FILE = re.compile(r"`([\w/<>]+\.py)`")
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)|!\[[^\]]*\]\(([^)\s]+)\)")
 
 
@@ -42,6 +46,40 @@ def test_links_between_pages_lead_somewhere(page: Path):
             broken.append(target)
 
     assert broken == []
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_files_that_pages_name_are_there(page: Path):
+    """A Python file named in a page stands in the package, or at the root of the project."""
+    named = {name for name in _SOURCE_FILE.findall(prose_of(page)) if "<" not in name}
+
+    folders = (ROOT / "mixture_builder", ROOT)
+    assert sorted(n for n in named if not any((f / n).is_file() for f in folders)) == []
+
+
+def test_the_manifest_has_the_keys_that_its_page_lists(quickstart: Ingested):
+    """The page on the manifest lists all keys of a manifest and of its tasks, and no others."""
+    lock = lock_mixture(quickstart.mixture, stored=quickstart.stored, broken={}, shards=1)
+    manifest = make_manifest(
+        lock=lock.to_json(),
+        fingerprint=lock.fingerprint,
+        shards=[],
+        content_digest="",
+        sources={},
+        versions={},
+        columns={},
+    )
+    page = prose_of(DOCS / "reference" / "manifest.md")
+    _, whole, task = page.split("\n| Key | Holds |\n")
+    listed, listed_of_tasks = (_first_column(part) for part in (whole, task))
+
+    assert listed == set(manifest)
+    assert listed_of_tasks == set(next(iter(manifest["tasks"].values())))
+
+
+def _first_column(text: str) -> set[str]:
+    rows = [line.split("|")[1] for line in text.split("\n\n", maxsplit=1)[0].splitlines()[1:]]
+    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 @pytest.mark.parametrize("block", YAML_BLOCKS)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixture_builder.render.exemplars import LEAK_LENGTH, choose, join, without_leaks
+from mixture_builder.render.exemplars import LEAK_LENGTH, choose, doubles_label, join, without_leaks
 from mixture_builder.styles import ExemplarLabels, Separator
 
 KEYS = st.integers(0, 6)
@@ -101,6 +101,22 @@ def test_a_prompt_is_instruction_exemplars_query_and_open_label():
     assert join(pairs[:1], "ask 3", labels=LABELS, separator=BARS, instruction="") == (
         "<ask 1>\n[say 1]\n--\n<ask 3>\n["
     )
+
+
+@pytest.mark.parametrize(
+    ("pair", "doubled"),
+    [
+        (("Q: why?", "because"), True),
+        (("why?", "a: because"), True),
+        (("Quick: why?", "because"), False),
+        (("", ""), False),
+    ],
+)
+def test_a_label_is_not_set_before_a_text_that_begins_with_it(pair, doubled):
+    """A text that brings its label along is noticed, in any case of letters."""
+    labels = ExemplarLabels(id="l", input="Q: ", target="A: ", delimiter="\n", suits="any")
+
+    assert doubles_label(labels, pair) is doubled
 
 
 def test_no_prompt_ends_in_white_space():

@@ -41,7 +41,8 @@ def read_back(text: str, style: OptionStyle, target: str, options: list[str]) ->
     ending = "" if any(o[-1] in SENTENCE_ENDS for o in options) else style.ending.text
     for place in range(len(options)):
         prefix = style.item.prefix_of(place) if style.item.enumerate else style.item.prefix
-        prefix = prefix.lstrip("\n") if not place else prefix
+        if style.separator.inline:
+            prefix = prefix.lstrip()
         assert rest.startswith(prefix)
         rest = rest.removeprefix(prefix)
         # The longest option that fits and is followed by what must follow.
