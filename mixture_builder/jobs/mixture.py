@@ -31,8 +31,10 @@ from mixture_builder.jobs.ingest import (
 )
 from mixture_builder.jobs.resume import (
     collected_quarantine,
+    damaged_shards,
     finished_manifest,
     finished_shards,
+    refuse_other_content,
 )
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
@@ -110,7 +112,11 @@ def load_mixture(
     found, card_findings = load_cards(card_folder, wanted=_in_folders_of(globs))
     broken = _by_file(card_findings)
     owners, selection = select_tasks(recipe, found)
-    styles, styles_plain, style_findings = load_styles(template_folder)
+    # A folder of one's own needs no styles: those that come with the package serve as well.
+    own_styles = (template_folder / "styles").is_dir()
+    styles, styles_plain, style_findings = load_styles(
+        template_folder if own_styles else templates_folder()
+    )
     # A card with errors has no id to select; the recipe is not to blame for that.
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
@@ -317,7 +323,8 @@ def build_mixture(
     """Builds what is missing of a mixture and writes its manifest.
 
     Shards that an interrupted build of the same lock has finished are kept if their bytes
-    are still those that were written.
+    are still those that were written. In a finished mixture only damaged shards are built
+    again.
 
     Args:
       lock: of the mixture.
@@ -344,6 +351,12 @@ def build_mixture(
                 f"{finished.get('fingerprint')}); this one has {lock.fingerprint}. Choose another "
                 "--out, or delete the folder."
             )
+        damaged = damaged_shards(finished, files, root)
+        for result in runner.build(lock, store=store, out=out, shards=damaged):
+            refuse_other_content(finished, result, out=out)
+            if on_shard:
+                on_shard(result, False)  # noqa: FBT003  (a callback's second argument)
+        _remove_work(files, root)
         return finished
     remove_leftovers(f"{out}/data")
     done = finished_shards(lock, files, root)
@@ -362,9 +375,13 @@ def build_mixture(
         stored=stored,
         quarantine=collected_quarantine(lock, store),
     )
+    _remove_work(files, root)
+    return manifest
+
+
+def _remove_work(files: Any, root: str) -> None:
     if files.exists(f"{root}/.work"):
         files.rm(f"{root}/.work", recursive=True)
-    return manifest
 
 
 def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:

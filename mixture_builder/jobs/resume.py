@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,33 @@ def _sha256(files: Any, path: str) -> str:
     except FileNotFoundError:
         return ""
     return digest.hexdigest()
+
+
+def damaged_shards(manifest: Mapping[str, Any], files: Any, root: str) -> list[int]:
+    """Shards of a finished mixture that are missing or whose bytes have changed."""
+    return [
+        shard
+        for shard, listed in enumerate(manifest["shards"])
+        if _sha256(files, f"{root}/{listed['file']}") != listed["sha256"]
+    ]
+
+
+def refuse_other_content(manifest: Mapping[str, Any], result: ShardResult, *, out: str) -> None:
+    """Sees to it that a shard built again is the one that the manifest lists.
+
+    Raises:
+      BuildError: if it is not, which another version of pyarrow can cause.
+    """
+    listed = manifest["shards"][result.shard]
+    if listed["sha256"] == result.sha256:
+        return
+    same = listed["content_digest"] == result.content_digest
+    raise BuildError(
+        f"{out}/{result.file}: built again, its {'bytes' if same else 'records'} differ from what "
+        f"the manifest lists ({result.sha256} instead of {listed['sha256']}). The mixture was "
+        f"written with pyarrow {manifest['versions'].get('pyarrow')}: build with that version, or "
+        "delete the folder and build all of it."
+    )
 
 
 def collected_quarantine(lock: Lock, store: Path) -> dict[str, str]:

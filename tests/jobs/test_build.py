@@ -325,3 +325,29 @@ def test_another_mixture_in_the_folder_is_not_overwritten(quickstart, tmp_path):
     with pytest.raises(BuildError, match="another"):
         build_mixture(other, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
     assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("*") if p.is_file()} == before
+
+
+def test_in_a_finished_mixture_only_damaged_shards_are_built_again(
+    quickstart: Any, tmp_path: Path
+) -> None:
+    """A flipped byte and a missing file are mended by the command that built the mixture."""
+    out = str(tmp_path / "mended")
+    lock = lock_of(quickstart, shards=3, examples=300)
+    manifest = build_mixture(lock, store=quickstart.store, out=out, runner=RUNNER)
+    first, second, third = (Path(out) / shard["file"] for shard in manifest["shards"])
+    sound = {path: path.read_bytes() for path in (first, second, third)}
+    first.write_bytes(sound[first][:-9] + b"x" + sound[first][-8:])
+    second.unlink()
+    built: list[int] = []
+
+    again = build_mixture(
+        lock,
+        store=quickstart.store,
+        out=out,
+        runner=RUNNER,
+        on_shard=lambda result, _: built.append(result.shard),
+    )
+
+    assert again == manifest
+    assert built == [0, 1]
+    assert {path: path.read_bytes() for path in (first, second, third)} == sound
