@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from mixture_builder.version import __version__
 
 if TYPE_CHECKING:
-    from mixture_builder.cards import TaskCard, load_cards
+    from mixture_builder.card_files import load_cards
+    from mixture_builder.cards import TaskCard
     from mixture_builder.drivers.local import LocalRunner
     from mixture_builder.errors import MixtureBuilderError
     from mixture_builder.findings import Finding, Report, Severity
@@ -45,7 +46,7 @@ _HOMES = {
     "TaskPlan": "plan",
     "build_mixture": "jobs.mixture",
     "ingest_mixture": "jobs.mixture",
-    "load_cards": "cards",
+    "load_cards": "card_files",
     "load_mixture": "jobs.mixture",
     "load_recipe": "recipes",
     "load_templates": "templates",

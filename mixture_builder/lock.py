@@ -16,7 +16,8 @@ from typing import Any
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.recipes import Settings, Shots
-from mixture_builder.styles import StylePools, styles_from_json
+from mixture_builder.style_pools import StylePools
+from mixture_builder.styles import styles_from_json
 from mixture_builder.templates import PromptTemplate, templates_from_json, templates_to_json
 from mixture_builder.variants import Cell
 

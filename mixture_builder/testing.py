@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity
-from mixture_builder.cards import QUESTION_KINDS, TaskCard, load_card_file
+from mixture_builder.card_files import load_card_file
+from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.draw import Bits, Indices
 from mixture_builder.findings import Report
 from mixture_builder.plan import TaskPlan
@@ -27,7 +28,8 @@ from mixture_builder.recipes import Settings, Shots
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.shipped import templates_folder
-from mixture_builder.styles import StylePools, load_styles
+from mixture_builder.style_pools import StylePools
+from mixture_builder.styles import load_styles
 from mixture_builder.templates import TemplateSet, check_names, load_templates
 from mixture_builder.variants import VARIANTS, Cell
 

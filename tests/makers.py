@@ -16,7 +16,8 @@ from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import RenderedExamples, TaskRenderer
 from mixture_builder.shipped import templates_folder
 from mixture_builder.sources import Format, Source
-from mixture_builder.styles import StylePools, load_styles
+from mixture_builder.style_pools import StylePools
+from mixture_builder.styles import load_styles
 from mixture_builder.templates import PromptTemplate, TemplateSet, templates_from_json
 
 ZERO_SHOT_ONLY = (("zs_noopt", Fraction(1)),)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from mixture_builder.cards import TaskCard, load_card_file, load_cards
+from mixture_builder.card_files import load_card_file, load_cards
+from mixture_builder.cards import TaskCard
 from mixture_builder.findings import Report
 from mixture_builder.shipped import cards_folder
 from mixture_builder.sources import Beside, Source

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from jinja2 import StrictUndefined, TemplateSyntaxError, Undefined
 
 from mixture_builder.canonical import RowMaker
-from mixture_builder.cards import load_cards
+from mixture_builder.card_files import load_cards
 from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jinja_sandbox import environment
 from mixture_builder.shipped import cards_folder, templates_folder

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 from jinja2 import nodes
 
-from mixture_builder.cards import TaskCard, load_cards
+from mixture_builder.card_files import load_cards
+from mixture_builder.cards import TaskCard
 from mixture_builder.findings import Report
 from mixture_builder.jinja_sandbox import names_used, parse
 from mixture_builder.shipped import cards_folder, templates_folder

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from mixture_builder.cards import load_card_file
+from mixture_builder.card_files import load_card_file
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.testing import assert_card_is_sound, make_rows, run_eagerly
 from mixture_builder.transforms.quiet_beam import beam

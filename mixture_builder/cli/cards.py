@@ -37,7 +37,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List cards, all or those that a GLOB names, such as 'niv2/*quoref*'."""
-    from mixture_builder.cards import load_cards
+    from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder
 
     wanted = (lambda file: file.split("/")[0] == submixture) if submixture else None
@@ -84,7 +84,7 @@ def _list_text(cards: Sequence[TaskCard]) -> str:
 @json_option
 def show(*, task: str, cards: Path | None, as_json: bool) -> None:
     """Show one card in full, members of families included."""
-    from mixture_builder.cards import load_cards
+    from mixture_builder.card_files import load_cards
     from mixture_builder.errors import InvalidFilesError, UsageError
     from mixture_builder.findings import did_you_mean
     from mixture_builder.shipped import cards_folder

@@ -38,7 +38,7 @@ def list_(
     as_json: bool,
 ) -> None:
     """List template files, all or those that a GLOB names, such as 'cot/*'."""
-    from mixture_builder.cards import load_cards
+    from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder, templates_folder
     from mixture_builder.templates import load_templates, template_names
 
@@ -143,7 +143,7 @@ def check(ctx: click.Context, *, templates: Path | None, cards: Path | None, as_
 
     Exit code 1 says that there are errors; warnings and notes do not count.
     """
-    from mixture_builder.cards import load_cards
+    from mixture_builder.card_files import load_cards
     from mixture_builder.jobs.inspect.check_templates import check_templates
     from mixture_builder.shipped import cards_folder, templates_folder
     from mixture_builder.templates import template_names

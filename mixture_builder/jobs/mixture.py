@@ -15,7 +15,8 @@ from typing import Any, Protocol
 
 import fsspec
 
-from mixture_builder.cards import TaskCard, load_cards
+from mixture_builder.card_files import load_cards
+from mixture_builder.cards import TaskCard
 from mixture_builder.errors import BuildError, InvalidFilesError, SourceError
 from mixture_builder.findings import Finding, Report
 from mixture_builder.io.atomic import remove_leftovers

@@ -11,7 +11,7 @@ import numpy as np
 from mixture_builder.draw import Indices
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.rows import Rows
-from mixture_builder.styles import StylePools
+from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 
 

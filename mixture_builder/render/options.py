@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mixture_builder.draw import Indices, random_bits
-from mixture_builder.styles import StylePools
+from mixture_builder.style_pools import StylePools
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -18,7 +18,7 @@ from mixture_builder.render.drawn import DrawnColumns
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.pairs import check_queries, render_queries
 from mixture_builder.render.rows import Rows
-from mixture_builder.styles import StylePools
+from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
 

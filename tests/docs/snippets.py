@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from mixture_builder.cards import load_card_file
+from mixture_builder.card_files import load_card_file
 from mixture_builder.errors import InvalidFilesError
 from mixture_builder.findings import Finding
 from mixture_builder.io.mirror import Mirror

@@ -329,7 +329,7 @@ def test_the_quickstart_counts_add_up(quickstart):
 @pytest.mark.shared
 def test_real_files_are_read_with_every_record_accounted_for(shared, tmp_path):
     """On the real chain-of-thought files the four fates add up, and most records are rows."""
-    from mixture_builder.cards import load_cards
+    from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder
     from tests.shared_mirror import write_mirror
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.canonical import RowMaker, RowProblem
-from mixture_builder.cards import TaskCard, load_card_file, load_cards
+from mixture_builder.card_files import load_card_file, load_cards
+from mixture_builder.cards import TaskCard
 from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.jinja_compiler import compile_text

@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mixture_builder.cards import TaskCard, load_cards
+from mixture_builder.card_files import load_cards
+from mixture_builder.cards import TaskCard
 from mixture_builder.errors import InvalidFilesError, SourceError, UsageError
 from mixture_builder.findings import Report, did_you_mean
 from mixture_builder.jobs.inspect.check_cards import sample_rows
@@ -24,7 +25,8 @@ from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import RenderedExamples, TaskRenderer
 from mixture_builder.shipped import cards_folder, templates_folder
-from mixture_builder.styles import StylePools, Styles, load_styles
+from mixture_builder.style_pools import StylePools
+from mixture_builder.styles import Styles, load_styles
 from mixture_builder.templates import TemplateSet, check_names, load_templates
 from mixture_builder.variants import deal
 

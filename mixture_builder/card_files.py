@@ -1,0 +1,288 @@
+"""Reading task cards from YAML files: all of them, with everything that is wrong at once.
+
+A file holds one card, or `defaults` and a list of `tasks` laid over them, or a family: one
+card with `${column}` in its texts and a table of members.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from mixture_builder.card_checks import check_card
+from mixture_builder.cards import (
+    FIXED_TYPES,
+    CardSource,
+    Field,
+    TaskCard,
+)
+from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.sources import Beside, Source
+from mixture_builder.yaml_files import (
+    check_against_schema,
+    load_yaml,
+)
+
+
+def load_cards(
+    folder: Path, *, wanted: Callable[[str], bool] | None = None
+) -> tuple[dict[str, TaskCard], list[Finding]]:
+    """All cards under a folder, by id, and everything that is wrong with the files.
+
+    Args:
+      folder: searched for `*.yaml` files, at any depth; folders named `data` are skipped.
+      wanted: only files for which this holds of their path below `folder` are read.
+
+    Returns:
+      The cards that are sound, sorted by id, and findings for those that are not.
+    """
+    cards: dict[str, TaskCard] = {}
+    findings: list[Finding] = []
+    for path in sorted(folder.rglob("*.yaml")):
+        relative = path.relative_to(folder)
+        if "data" in relative.parts[:-1] or (wanted and not wanted(relative.as_posix())):
+            continue
+        found, problems = load_card_file(path, shown_as=f"{folder.name}/{relative.as_posix()}")
+        findings.extend(problems)
+        for card in found:
+            if card.id in cards:
+                findings.append(
+                    error(
+                        card.file,
+                        "id",
+                        f"found the id '{card.id}', which {cards[card.id].file} has already.",
+                        "Give each card an id of its own.",
+                    )
+                )
+            else:
+                cards[card.id] = card
+    return dict(sorted(cards.items())), findings
+
+
+def load_card_file(path: Path, *, shown_as: str) -> tuple[list[TaskCard], list[Finding]]:
+    """The cards of one file and what is wrong with it; see `load_cards`."""
+    data, findings = load_yaml(path, shown_as=shown_as)
+    if findings:
+        return [], findings
+    if not isinstance(data, dict):
+        return [], [
+            error(
+                shown_as,
+                "",
+                "found no mapping; expected the keys of a task card.",
+                "See the reference of task cards.",
+            )
+        ]
+    if "family" in data:
+        return _load_family(data, path, shown_as)
+    cards: list[TaskCard] = []
+    for at, raw in _single_cards(data, shown_as, findings):
+        problems = check_against_schema(
+            raw, schema_name="task_card", path=path, shown_as=shown_as, at=at
+        )
+        if not problems:
+            card = _build(raw, shown_as, path.parent)
+            problems = check_card(card, path=path, at=at)
+        findings.extend(problems)
+        if not problems:
+            cards.append(card)
+    return cards, findings
+
+
+def _single_cards(
+    data: dict[str, Any], shown_as: str, findings: list[Finding]
+) -> Iterator[tuple[tuple[str | int, ...], dict[str, Any]]]:
+    if "tasks" not in data:
+        yield (), data
+        return
+    for key in data.keys() - {"defaults", "tasks"}:
+        findings.append(
+            error(
+                shown_as,
+                str(key),
+                f"found the unknown key '{key}' beside 'tasks'; expected defaults and tasks.",
+                "Move it under defaults.",
+            )
+        )
+    defaults, tasks = data.get("defaults") or {}, data["tasks"]
+    if not isinstance(defaults, dict) or not isinstance(tasks, list) or not tasks:
+        findings.append(
+            error(shown_as, "tasks", "expected a mapping 'defaults' and a list 'tasks'.", "")
+        )
+        return
+    for index, task in enumerate(tasks):
+        if not isinstance(task, dict):
+            findings.append(error(shown_as, f"tasks[{index}]", "expected a mapping.", ""))
+            continue
+        merged = {**defaults, **task}
+        for key in ("fields", "source"):
+            ours, theirs = defaults.get(key), task.get(key)
+            if isinstance(ours, dict) and isinstance(theirs, dict):
+                merged[key] = {**ours, **theirs}
+        yield ("tasks", index), merged
+
+
+def _load_family(
+    data: dict[str, Any], path: Path, shown_as: str
+) -> tuple[list[TaskCard], list[Finding]]:
+    findings = check_against_schema(data, schema_name="card_family", path=path, shown_as=shown_as)
+    if findings:
+        return [], findings
+    table = path.parent / str(data["members"])
+    try:
+        if table.resolve().parent != path.parent.resolve():
+            raise OSError("it is not beside the family card")
+        with table.open(encoding="utf-8", newline="") as file:
+            members = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        return [], [
+            error(
+                shown_as,
+                "members",
+                f"the table '{data['members']}' cannot be read ({problem}).",
+                "Put a CSV file with a header beside the family card.",
+            )
+        ]
+    if not members:
+        return [], [
+            error(
+                shown_as,
+                "members",
+                f"the table '{table.name}' has no line under its header.",
+                "Add the members.",
+            )
+        ]
+    cards: list[TaskCard] = []
+    first = True
+    for number, member in enumerate(members, start=2):
+        place = f"{path.parent.name}/{table.name} line {number}"
+        if None in member or None in member.values():
+            findings.append(
+                error(
+                    shown_as,
+                    place,
+                    "found another number of cells than the header has names.",
+                    "Quote cells that hold commas, and leave none out.",
+                )
+            )
+            continue
+        try:
+            raw = _fill(data["card"], member)
+        except KeyError as missing:
+            known = ", ".join(members[0])
+            return cards, [
+                error(
+                    shown_as,
+                    "card",
+                    f"found ${{{missing.args[0]}}}, which is no column of {table.name} ({known}).",
+                    did_you_mean(str(missing.args[0]), members[0]),
+                )
+            ]
+        # All members share the family's shape: the schema sees the first of them, the
+        # values that differ are checked for each.
+        problems = (
+            check_against_schema(
+                raw, schema_name="task_card", path=path, shown_as=shown_as, at=("card",)
+            )
+            if first
+            else []
+        )
+        if not problems:
+            card = _build(raw, shown_as, path.parent)
+            problems = check_card(card, path=path, at=("card",), expressions=first)
+            if not re.fullmatch(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+", card.id):
+                problems.append(
+                    error(shown_as, place, f"found the id '{card.id}'; expected family/name.", "")
+                )
+        findings.extend(problems)
+        if problems and first:
+            break
+        first = False
+        if not problems:
+            cards.append(card)
+    return cards, findings
+
+
+_PLACEHOLDER = re.compile(r"\$\{([a-z_]+)\}")
+_WHOLE_NUMBER = re.compile(r"\d+")
+
+
+def _fill(value: Any, member: Mapping[str, str]) -> Any:
+    """`value` with `${column}` replaced; a text that is one placeholder takes the cell's type.
+
+    A cell that stands alone for a list is split at spaces, a whole number becomes one, an
+    empty cell becomes nothing.
+    """
+    if isinstance(value, str):
+        alone = _PLACEHOLDER.fullmatch(value)
+        if alone:
+            cell = member[alone[1]]
+            if _WHOLE_NUMBER.fullmatch(cell):
+                return int(cell)
+            return cell or None
+        return _PLACEHOLDER.sub(lambda found: member[found[1]], value)
+    if isinstance(value, dict):
+        return {key: _fill(inner, member) for key, inner in value.items()}
+    if isinstance(value, list):
+        result: list[Any] = []
+        for inner in value:
+            filled = _fill(inner, member)
+            if isinstance(inner, str) and _PLACEHOLDER.fullmatch(inner) and isinstance(filled, str):
+                result.extend(filled.split())
+            elif filled is not None:
+                result.append(filled)
+        return result
+    return value
+
+
+def _build(raw: Mapping[str, Any], shown_as: str, folder: Path) -> TaskCard:
+    alternatives = raw["source"] if isinstance(raw["source"], list) else [raw["source"]]
+    plain = {k: v for k, v in raw.items() if k not in {"source", "fields", "keep"}}
+    plain["languages"] = tuple(plain["languages"])
+    plain["sample"] = tuple(plain["sample"])
+    plain["held_out"] = tuple(plain.get("held_out", ()))
+    return TaskCard(
+        **plain,
+        sources=tuple(
+            CardSource(
+                source=_source(alternative),
+                fields=_fields({**raw["fields"], **alternative.get("fields", {})}),
+                keep=alternative.get("keep", raw.get("keep", "")),
+            )
+            for alternative in alternatives
+        ),
+        file=shown_as,
+        folder=str(folder.resolve()),
+    )
+
+
+def _source(raw: Mapping[str, Any]) -> Source:
+    known = {k: v for k, v in raw.items() if k not in {"fields", "keep"}}
+    for key in ("files", "columns", "explode"):
+        if key in known:
+            known[key] = tuple(known[key])
+    known["beside"] = tuple(_beside(side) for side in known.get("beside", ()))
+    return Source(**known)
+
+
+def _beside(raw: Mapping[str, Any]) -> Beside:
+    known: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in raw.items()}
+    return Beside(**known)
+
+
+def _fields(raw: Mapping[str, Any]) -> tuple[Field, ...]:
+    result = []
+    for name, value in raw.items():
+        spec: dict[str, Any] = {"value": value} if isinstance(value, str) else value
+        result.append(
+            Field(
+                name=name,
+                expression=spec["value"],
+                type=spec.get("type", FIXED_TYPES.get(name, "string")),
+                optional=spec.get("optional", False),
+            )
+        )
+    return tuple(result)
