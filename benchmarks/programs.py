@@ -7,6 +7,7 @@ import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,11 @@ from benchmarks.measure import Measured, ProgramFailedError, measure
 from benchmarks.workload import ROOT, Workload, keep_rendered, prepare
 
 WORKERS = 2
-ROUNDS = 3
 FEW_EXAMPLES = 10
 """So many are made to see how long a program takes to start."""
+
+SHORTEST = 0.02
+"""Seconds without start-up; of less no ratio is made."""
 
 Command = Callable[[Workload, Path], list[str]]
 
@@ -62,6 +65,22 @@ PROGRAMS: Mapping[str, Command] = {
     "Beam 2 processes": _baseline("naive_beam", "--mode", "multi_processing"),
     "floor": _baseline("write_floor", "--workers", str(WORKERS)),
 }
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ratio:
+    """How many times longer one program takes than another; medians of runs made in turn.
+
+    Attributes:
+      wall: of the whole processes.
+      without_start_up: of what is left of it when start-up is taken off; `None` where too
+        little is left.
+      cpu: of processor time, which other work on the machine changes least.
+    """
+
+    wall: float
+    without_start_up: float | None
+    cpu: float
 
 
 class Bench:
@@ -119,38 +138,37 @@ class Bench:
         os.sync()
         return taken
 
-    def rounds(self, programs: Sequence[str], workload: Workload, count: int) -> None:
+    def rounds(
+        self, programs: Sequence[str], workload: Workload, count: int
+    ) -> dict[str, list[Measured]]:
         """Runs programs in turn."""
+        taken: dict[str, list[Measured]] = {program: [] for program in programs}
         for _ in range(count):
             for program in programs:
-                self.run(program, workload)
+                taken[program].append(self.run(program, workload))
+        return taken
 
-    def wall(self, program: str, workload: Workload) -> float:
-        """Median wall time."""
-        taken = self.runs[program, workload.name, workload.examples]
-        return statistics.median(run.wall_seconds for run in taken)
-
-    def ratio(self, slow: str, fast: str, workload: Workload) -> tuple[float, float | None]:
-        """How many times longer one program takes: as it is, and without start-up."""
-        few = self.workload(workload.name, FEW_EXAMPLES)
-        for program in (slow, fast):
-            while len(self.runs.get((program, few.name, few.examples), ())) < ROUNDS:
-                self.run(program, few)
-        above = self.wall(slow, workload) - self.wall(slow, few)
-        below = self.wall(fast, workload) - self.wall(fast, few)
-        clean = above / below if below > 0.02 and above > 0 else None
-        return self.wall(slow, workload) / self.wall(fast, workload), clean
+    def compare(self, slow: str, fast: str, name: str, *, examples: int, rounds: int) -> Ratio:
+        """How many times longer one program takes than another, each after the other."""
+        workload, few = self.workload(name, examples), self.workload(name, FEW_EXAMPLES)
+        whole = self.rounds((slow, fast), workload, rounds)
+        start = self.rounds((slow, fast), few, rounds)
+        above, below = (_wall(whole[p]) - _wall(start[p]) for p in (slow, fast))
+        cpu = [statistics.median(run.cpu_seconds for run in whole[p]) for p in (slow, fast)]
+        return Ratio(
+            wall=_wall(whole[slow]) / _wall(whole[fast]),
+            without_start_up=above / below if above > 0 and below > SHORTEST else None,
+            cpu=cpu[0] / cpu[1],
+        )
 
     def faster(self, programs: Sequence[str], name: str, pilot: int) -> str:
         """Which of several ways to write a baseline is the faster one: the best of two runs."""
-        workload = self.workload(name, pilot)
-        self.rounds(programs, workload, 2)
+        taken = self.rounds(programs, self.workload(name, pilot), 2)
+        return min(programs, key=lambda p: min(run.wall_seconds for run in taken[p]))
 
-        def best(program: str) -> float:
-            runs = self.runs[program, workload.name, workload.examples]
-            return min(run.wall_seconds for run in runs)
 
-        return min(programs, key=best)
+def _wall(runs: Iterable[Measured]) -> float:
+    return statistics.median(run.wall_seconds for run in runs)
 
 
 def warm(files: Iterable[Path]) -> None:

@@ -22,11 +22,12 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.measure import ProgramFailedError, measure
-from benchmarks.programs import ROUNDS, Bench, environment, python, say
+from benchmarks.programs import Bench, environment, python, say
 from benchmarks.report import Result, machine, report, seconds, times
 from benchmarks.workload import ROOT, NotReadyError
 
 EXAMPLES, QUICK_EXAMPLES, PILOT_EXAMPLES = 200_000, 20_000, 20_000
+ROUNDS = 3
 GROUPS = ("hf", "beam", "floor", "workers", "plan", "help", "memory")
 
 
@@ -36,12 +37,8 @@ def compare_with_datasets(bench: Bench, examples: int, rounds: int) -> list[Resu
     for name, target in (("zero_shot", 8), ("five_shot", 15)):
         ways = ("datasets.map", "datasets.map batched")
         chosen = bench.faster(ways, name, min(PILOT_EXAMPLES, examples))
-        workload = bench.workload(name, examples)
-        bench.rounds(["ours", chosen], workload, rounds)
-        ratio, clean = bench.ratio(chosen, "ours", workload)
-        results.append(
-            times(f"{name}: {chosen} + to_parquet / build", ratio, clean, at_least=target)
-        )
+        ratio = bench.compare(chosen, "ours", name, examples=examples, rounds=rounds)
+        results.append(times(f"{name}: {chosen} + to_parquet / build", ratio, at_least=target))
     return results
 
 
@@ -50,20 +47,16 @@ def compare_with_beam(bench: Bench, examples: int, rounds: int) -> list[Result]:
     ways = ("Beam in memory", "Beam 2 processes")
     # Half of the real size: what a process more costs must have a chance to pay.
     chosen = bench.faster(ways, "zero_shot", max(PILOT_EXAMPLES, examples // 2))
-    workload = bench.workload("zero_shot", examples)
-    bench.rounds(["ours", chosen], workload, rounds)
-    ratio, clean = bench.ratio(chosen, "ours", workload)
-    return [times(f"zero_shot: one-element-per-record {chosen} / build", ratio, clean, at_least=25)]
+    ratio = bench.compare(chosen, "ours", "zero_shot", examples=examples, rounds=rounds)
+    return [times(f"zero_shot: one-element-per-record {chosen} / build", ratio, at_least=25)]
 
 
 def compare_with_floor(bench: Bench, examples: int, rounds: int) -> list[Result]:
     """Against pyarrow writing the finished table."""
     results = []
     for name, target in (("zero_shot", 1.6), ("five_shot", 2.5)):
-        workload = bench.workload(name, examples)
-        bench.rounds(["ours", "floor"], workload, max(rounds, 5 if rounds > 1 else 1))
-        ratio, clean = bench.ratio("ours", "floor", workload)
-        results.append(times(f"{name}: build / writing alone", ratio, clean, at_most=target))
+        ratio = bench.compare("ours", "floor", name, examples=examples, rounds=rounds + 2)
+        results.append(times(f"{name}: build / writing alone", ratio, at_most=target))
     return results
 
 
@@ -71,10 +64,8 @@ def compare_workers(bench: Bench, examples: int, rounds: int) -> list[Result]:
     """Two workers against one."""
     results = []
     for name in ("zero_shot", "five_shot"):
-        workload = bench.workload(name, examples)
-        bench.rounds(["ours", "ours, 1 worker"], workload, rounds)
-        ratio, clean = bench.ratio("ours, 1 worker", "ours", workload)
-        results.append(times(f"{name}: 1 worker / 2 workers", ratio, clean, at_least=1.7))
+        ratio = bench.compare("ours, 1 worker", "ours", name, examples=examples, rounds=rounds)
+        results.append(times(f"{name}: 1 worker / 2 workers", ratio, at_least=1.7))
     return results
 
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
+from mixture_builder.draw import Indices
 from mixture_builder.styles import (
     INLINE_ONE_IN,
     DialogStyle,
@@ -37,15 +40,15 @@ class StylePools:
             * max(1, len(styles.option_separators))
         )
         self.prefixes = {
-            item.id: tuple(item.prefix_of(i) for i in range(_PREPARED))
+            item.id: tuple(item.prefix_of(i) for i in range(PREPARED))
             for item in styles.option_items
         }
         self.labels = {
-            item.id: tuple(item.label_of(i) for i in range(_PREPARED)) if item.enumerate else ()
+            item.id: tuple(item.label_of(i) for i in range(PREPARED)) if item.enumerate else ()
             for item in styles.option_items
         }
         self._bullets = [i for i, item in enumerate(styles.option_items) if not item.enumerate]
-        self._bare_labels = [
+        self.bare_labels = [
             frozenset("".join(c for c in label if c.isalnum()) for label in self.labels[item.id])
             for item in styles.option_items
         ]
@@ -65,10 +68,28 @@ class StylePools:
         """
         lead_ins, items = len(self.styles.option_lead_ins), len(self.styles.option_items)
         item = number // lead_ins % items
-        if self._bare_labels[item].isdisjoint(options) or not self._bullets:
+        if self.bare_labels[item].isdisjoint(options) or not self._bullets:
             return number
         bullet = self._bullets[item % len(self._bullets)]
         return number + (bullet - item) * lead_ins
+
+    def separator_indices(self, rest: Indices, endings: Indices) -> Indices:
+        """Which separator each option style has, as an index into the pool.
+
+        Args:
+          rest: what is left of the style numbers once lead-in, item and ending are taken out.
+          endings: indices of the endings.
+        """
+        pool = self.styles.option_separators
+        lines = np.asarray([i for i, s in enumerate(pool) if not s.inline] or [*range(len(pool))])
+        inline = np.asarray([i for i, s in enumerate(pool) if s.inline] or [0])
+        ended = np.asarray([bool(e.text) for e in self.styles.option_endings])[endings]
+        on_one_line = bool(self.inline) & ~ended & (rest % INLINE_ONE_IN == 0)
+        turn = rest // INLINE_ONE_IN
+        chosen: Indices = np.where(
+            on_one_line, inline[turn % len(inline)], lines[turn % len(lines)]
+        )
+        return chosen
 
     def option_id(self, number: int) -> str:
         """`option_style(number).id`, without making the style."""
@@ -80,7 +101,7 @@ class StylePools:
         """`option_style(number).text(options)`, without making the style."""
         lead_in, item, ending, separator = self._parts(number)
         prefixes: Sequence[str] = self.prefixes[item.id]
-        if len(options) > _PREPARED:
+        if len(options) > PREPARED:
             prefixes = [item.prefix_of(i) for i in range(len(options))]
         return listed(
             options,
@@ -109,7 +130,7 @@ class StylePools:
         labels = self.labels[self.styles.option_items[item].id]
         if not labels:
             return options[index]
-        if index < _PREPARED:
+        if index < PREPARED:
             return labels[index]
         return self.styles.option_items[item].label_of(index)
 
@@ -123,5 +144,5 @@ class StylePools:
         return self.styles.dialog_style(bits)
 
 
-_PREPARED = 26
+PREPARED = 26
 """Prefixes and labels that are made beforehand; longer lists of options are rare."""

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import mmap
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +178,10 @@ class StoredRows:
             )
         names = self._reader.schema.names
         self._places = {name: place for place, name in enumerate(names)}
+        schema = self._reader.schema
+        self.text_fields = frozenset(
+            n for n in names if not n.startswith("#") and pa.types.is_string(schema.field(n).type)
+        )
         self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
 
     def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:
@@ -205,6 +209,10 @@ class StoredRows:
         if block is None:
             block = self._blocks[number] = self._reader.get_batch(number)
         return block
+
+    def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
+        """Some fields for rows in the order of `indices`, as Arrow columns."""
+        return dict(zip(names, self._take(list(names), indices), strict=True))
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""

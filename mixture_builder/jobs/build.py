@@ -17,24 +17,25 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from mixture_builder.draw import Bits, derive_seed, random_bits
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
-from mixture_builder.io.example_schema import EXAMPLE_COLUMNS, EXAMPLE_SCHEMA
+from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
+from mixture_builder.jobs.shard_table import make_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.columnar import OptionPieces
 from mixture_builder.render.task import RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
+from mixture_builder.style_pools import StylePools
 from mixture_builder.version import __version__
 
 DROPPED_ENTRIES = 1_000
@@ -49,7 +50,7 @@ def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[
     """
     with _without_garbage_collection():
         rendered = _rendered(lock, store=store, shard=shard)
-        return _table(rendered, seed=lock.plan.seed), rendered
+        return make_table(rendered, seed=lock.plan.seed), rendered
 
 
 @contextmanager
@@ -67,8 +68,14 @@ def _without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
+@lru_cache(maxsize=2)
+def _option_pieces(pools: StylePools) -> OptionPieces:
+    return OptionPieces(pools)
+
+
 def _rendered(lock: Lock, *, store: Path, shard: int) -> list[RenderedExamples]:
     rendered = []
+    pieces = _option_pieces(lock.style_pools)
     for task in lock.plan.tasks:
         stretches = draws_of_shard(
             task.quota,
@@ -78,7 +85,8 @@ def _rendered(lock: Lock, *, store: Path, shard: int) -> list[RenderedExamples]:
         )
         if stretches:
             draws = [k for stretch in stretches for k in stretch]
-            rendered.append(task_renderer(lock, task, store=store).render(draws))
+            renderer = task_renderer(lock, task, store=store)
+            rendered.append(renderer.render_blocks(draws, pieces))
     return rendered
 
 
@@ -96,56 +104,6 @@ def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
         rows=StoredRows(folder, expected_rows=task.rows),
         seed=lock.plan.seed,
     )
-
-
-def _table(rendered: Sequence[RenderedExamples], *, seed: int) -> pa.Table:
-    parts = [r for r in rendered if r.draws]
-    draws = _joined([np.asarray(r.draws, dtype=np.int64) for r in parts])
-    keys: list[Bits] = [
-        random_bits(derive_seed(seed, "order", r.task), np.asarray(r.draws, dtype=np.int64))
-        for r in parts
-    ]
-    owners = np.repeat(np.arange(len(parts)), [len(r.draws) for r in parts])
-    joined_keys = np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
-    # Ties are as good as impossible; task and draw settle them all the same.
-    order = np.lexsort((draws, owners, joined_keys))
-    # Python's texts are put in order before Arrow copies them, not after: no text moves twice.
-    places = order.tolist()
-    exemplar_rows = _ordered([r.exemplar_rows for r in parts], places)
-    columns: dict[str, Any] = {
-        "inputs": pa.array(_ordered([r.inputs for r in parts], places), pa.string()),
-        "targets": pa.array(_ordered([r.targets for r in parts], places), pa.string()),
-        "task_id": _coded([r.task for r in parts], owners[order]),
-        "submixture": _coded([r.submixture for r in parts], owners[order]),
-        "variant": _named([r.variants for r in parts], order),
-        "template_id": _named([r.templates for r in parts], order),
-        "style": pa.array(_ordered([r.styles for r in parts], places), pa.string()),
-        "num_exemplars": pa.array([len(rows) for rows in exemplar_rows], pa.int32()),
-        "exemplar_rows": pa.array(exemplar_rows, EXAMPLE_SCHEMA.field("exemplar_rows").type),
-        "row": pa.array(_joined([np.asarray(r.rows, dtype=np.int64) for r in parts])[order]),
-        "draw": pa.array(draws[order]),
-    }
-    return pa.Table.from_arrays([columns[n] for n in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA)
-
-
-def _joined(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
-
-
-def _ordered(parts: Sequence[list[Any]], places: list[int]) -> list[Any]:
-    joined = [value for part in parts for value in part]
-    return [joined[place] for place in places]
-
-
-def _coded(values: list[str], codes: npt.NDArray[np.int64]) -> pa.Array:
-    return pa.array(values, pa.string()).take(pa.array(codes))
-
-
-def _named(parts: Sequence[list[str]], order: npt.NDArray[np.int64]) -> pa.Array:
-    """Texts of which few differ: each is stored once before it is spread."""
-    numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(v, len(numbers)) for part in parts for v in part]
-    return _coded(list(numbers), np.asarray(codes, dtype=np.int64)[order])
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002

@@ -34,6 +34,7 @@ class RenderedExamples:
     Attributes:
       cells: how many examples each cell got, by its name.
       redrawn: how often a draw took another row, by reason.
+      blocks: further examples, as `columnar.RenderedBlock`; they stand in no list.
     """
 
     task: str
@@ -49,6 +50,7 @@ class RenderedExamples:
     cells: Counter[str] = field(default_factory=Counter)
     redrawn: Counter[str] = field(default_factory=Counter)
     dropped: list[DroppedDraw] = field(default_factory=list)
+    blocks: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

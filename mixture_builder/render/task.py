@@ -8,6 +8,7 @@ that is allowed) is drawn again with another row, and counted.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -21,6 +22,9 @@ from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
+
+if TYPE_CHECKING:
+    from mixture_builder.render.columnar import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
 
@@ -73,6 +77,43 @@ class TaskRenderer:
             batch = self._attempt(pending, attempt)
             batch.add_to(result, self._context, last=attempt == MAX_REDRAWS)
             pending = batch.draws[sorted(batch.failures)]
+        return result
+
+    def render_blocks(self, draws: Iterable[int], pieces: OptionPieces) -> RenderedExamples:
+        """The same examples as `render`, as many of them as can be by columns in `blocks`.
+
+        Args:
+          draws: as for `render`.
+          pieces: of the styles the renderer was made with.
+        """
+        # Previews render without Arrow, and start the faster for it.
+        from mixture_builder.render.columnar import render_columns
+
+        numbers = np.fromiter(draws, dtype=np.int64)
+        context = self._context
+        cells, templates = self._cells_and_templates(numbers)
+        rows = self._rows(numbers, 0)
+        zero_shot = ~np.asarray([c.few_shot for c in context.plan.cells])[cells]
+        simple = zero_shot.any() and "turns" not in context.rows.fields
+        if not simple or not hasattr(context.rows, "arrays"):
+            return self.render(numbers)
+        chosen = np.flatnonzero(zero_shot)
+        block, left = render_columns(
+            context,
+            pieces,
+            draws=numbers[chosen],
+            cells=cells[chosen],
+            templates=templates[chosen],
+            rows=rows[chosen],
+        )
+        zero_shot[chosen[left]] = False
+        result = self.render(numbers[~zero_shot])
+        if block is not None:
+            result.blocks.append(block)
+            counts = np.bincount(block.cells, minlength=len(context.plan.cells)).tolist()
+            for cell, count in zip(context.plan.cells, counts, strict=True):
+                if count:
+                    result.cells[cell.name] += count
         return result
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:
