@@ -26,9 +26,9 @@ from mixture_builder.io.example_schema import (
 # Measured on 120,000 zero-shot rows of 0.8 kB and 40,000 five-shot rows of 2.7 kB, us a row
 # for encoding and compressing / size against level 1: level 1 2.3 and 8.2; level 2 2.8 and
 # 10.8 / -21 % and -12 %; level 3 3.0 and 15.3 / -29 % and -19 %; snappy 2.0 and 7.7 / +38 %
-# and +28 %. A build spends most of its time here, so speed decides; who stores or sends a
-# mixture for long sets 3.
-DEFAULT_COMPRESSION_LEVEL = 1
+# and +28 %. A mixture is written once and then stored, sent and read for long, so size
+# decides; who builds to throw away sets 1.
+DEFAULT_COMPRESSION_LEVEL = 3
 
 # `datasets` aims at 100 MB before compression (its config.MAX_ROW_GROUP_SIZE, 5.2.0); the
 # viewer of the Hub refuses to read more than 300 MB for a page of rows. A streaming reader

@@ -23,6 +23,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from mixture_builder.dataset_card import CARD_NAME, dataset_card
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
@@ -179,7 +180,7 @@ def finish_build(
     stored: Mapping[str, StoredTask],
     quarantine: Mapping[str, str],
 ) -> dict[str, Any]:
-    """Writes lock, quarantine and, last, the manifest; gives the manifest's plain data.
+    """Writes lock, quarantine, card and, last, the manifest; gives the manifest's plain data.
 
     Args:
       lock: of the mixture.
@@ -216,6 +217,8 @@ def finish_build(
         versions=versions(),
         columns=EXAMPLE_COLUMNS,
     )
+    description = str(lock.recipe.get("description", ""))
+    _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))
     _write_text(f"{out}/{MANIFEST_NAME}", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
     return manifest
 
