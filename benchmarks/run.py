@@ -155,11 +155,14 @@ def main() -> int:
         "help": lambda: time_help(bench, rounds),
         "memory": lambda: compare_memory(bench),
     }
-    try:
-        results = [result for group in groups for result in work[group]()]
-    except (NotReadyError, ProgramFailedError) as problem:
-        say(str(problem))
-        return 1
+    results: list[Result] = []
+    failed = False
+    for group in groups:
+        try:
+            results += work[group]()
+        except (NotReadyError, ProgramFailedError) as problem:
+            say(f"{group}: {problem}")
+            failed = True
     print("\n".join(f"{name}: {value}" for name, value in where.items()) + "\n")
     print(report(results, bench))
     figures = {
@@ -178,7 +181,7 @@ def main() -> int:
     target = folder / f"figures-{time.strftime('%Y%m%d-%H%M%S')}.json"
     target.write_text(json.dumps(figures, indent=1), encoding="utf-8")
     print(f"{target}")
-    return 0
+    return int(failed)
 
 
 if __name__ == "__main__":
