@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 from jinja2 import Undefined, nodes
@@ -30,21 +30,38 @@ from mixture_builder.python_writer import TOO_DEEP_FOR_PYTHON, NotCompilableErro
 Columns = Mapping[str, Sequence[Any]]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CompiledText:
     """One template text, ready to be rendered for many rows.
 
     Attributes:
       source: the Jinja text.
       names: the fields it reads.
-      fallback: why it is rendered by Jinja itself; empty when it is compiled.
     """
 
     source: str
     names: tuple[str, ...]
-    fallback: str
-    _many: Callable[..., list[str]] | None
     _one: Callable[[dict[str, Any]], str]
+
+    @property
+    def fallback(self) -> str:
+        """Why it is rendered by Jinja itself; empty when it is compiled."""
+        return self._compiled[1]
+
+    @property
+    def _many(self) -> Callable[..., list[str]] | None:
+        return self._compiled[0]
+
+    @cached_property
+    def _compiled(self) -> tuple[Callable[..., list[str]] | None, str]:
+        # Python is written when rows are first rendered: a process that only checks a recipe,
+        # or renders by columns, never needs it.
+        try:
+            return _build_text(parse(self.source), self.names), ""
+        except NotCompilableError as reason:
+            return None, str(reason)
+        except TOO_DEEP_FOR_PYTHON:
+            return None, "expressions nested too deep"
 
     def render_many(self, columns: Columns, count: int) -> list[str | Exception]:
         """Stripped texts for `count` rows; where rendering fails, the error stands instead.
@@ -82,18 +99,8 @@ def compile_text(source: str) -> CompiledText:
     Raises:
       TemplateSyntaxError: as for `jinja_sandbox.parse`.
     """
-    tree = parse(source)
-    names = tuple(sorted(names_used(tree)))
-    many, fallback = None, ""
-    try:
-        many = _build_text(tree, names)
-    except NotCompilableError as reason:
-        fallback = str(reason)
-    except TOO_DEEP_FOR_PYTHON:
-        fallback = "expressions nested too deep"
-    return CompiledText(
-        source=source, names=names, fallback=fallback, _many=many, _one=render_function(source)
-    )
+    names = tuple(sorted(names_used(parse(source))))
+    return CompiledText(source=source, names=names, _one=render_function(source))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -87,6 +87,7 @@ class WorkerPool:
             return
         waiting = deque(jobs)
         deaths: dict[str, int] = {}
+        failed_starts = 0
         running: dict[Future[Any], Job] = {}
         while waiting or running:
             executor = self._started()
@@ -95,12 +96,20 @@ class WorkerPool:
                 job = waiting.popleft()
                 try:
                     running[executor.submit(job.function, job.argument)] = job
-                except BrokenProcessPool:
+                except (BrokenProcessPool, OSError, EOFError) as problem:
+                    # A pool breaks when a worker dies; pipes break when none can be started.
                     waiting.appendleft(job)
+                    failed_starts += 1
+                    if failed_starts > MAX_DEATHS:
+                        raise BuildError(
+                            f"worker processes cannot be started ({problem}). "
+                            "`mixture-builder doctor` looks into it; --workers 0 does without them."
+                        ) from None
                     break
             if not running:
                 self._replace()
                 continue
+            failed_starts = 0
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             died = False
             for future in done:
