@@ -48,6 +48,10 @@ class CompiledText:
         """Why it is rendered by Jinja itself; empty when it is compiled."""
         return self._compiled[1]
 
+    def prepare(self) -> None:
+        """Does now what the first rendering would do."""
+        _ = self._compiled
+
     @property
     def _many(self) -> Callable[..., list[str]] | None:
         return self._compiled[0]

@@ -7,13 +7,14 @@ the content of the mixture, the number of shards and the format.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
-from mixture_builder.fingerprint import fingerprint
+from mixture_builder.fingerprint import canonical_json, fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.recipes import Settings, Shots
 from mixture_builder.style_pools import StylePools
@@ -23,6 +24,16 @@ from mixture_builder.variants import Cell
 
 RENDER_VERSION = 1
 """Raised when the same lock would be rendered to other texts, or in another order."""
+
+
+def style_pools_of(styles: Mapping[str, Any]) -> StylePools:
+    """The pools for their plain data; the same object for equal data."""
+    return _style_pools(canonical_json(dict(styles)))
+
+
+@lru_cache(maxsize=4)
+def _style_pools(plain: bytes) -> StylePools:
+    return StylePools(styles_from_json(json.loads(plain)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -61,7 +72,7 @@ class Lock:
     @cached_property
     def style_pools(self) -> StylePools:
         """The pools, ready to be drawn from."""
-        return StylePools(styles_from_json(dict(self.styles)))
+        return style_pools_of(self.styles)
 
     @cached_property
     def fingerprint(self) -> str:

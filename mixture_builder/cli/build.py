@@ -49,10 +49,15 @@ def build(
     stands, the mixture is complete.
     """
     from mixture_builder.cli import steps
-    from mixture_builder.cli.runners import make_runner
+    from mixture_builder.cli.runners import make_runner, warming
 
     log = steps.start_log(as_json=log_json)
-    where = make_runner(name=runner, workers=workers, beam_options=beam_options)
+    where = make_runner(
+        name=runner,
+        workers=workers,
+        beam_options=beam_options,
+        warm=warming(recipe, cards=cards, templates=templates),
+    )
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     ingested = steps.ingest(
         mixture, store=store, mirror=mirror, runner=where, log=log, strict=strict

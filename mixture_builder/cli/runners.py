@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mixture_builder.errors import UsageError
@@ -10,8 +12,20 @@ if TYPE_CHECKING:
     from mixture_builder.jobs.mixture import Runner
 
 
-def make_runner(*, name: str | None, workers: int | None, beam_options: tuple[str, ...]) -> Runner:
+def make_runner(
+    *,
+    name: str | None,
+    workers: int | None,
+    beam_options: tuple[str, ...],
+    warm: Mapping[str, str] | None = None,
+) -> Runner:
     """The runner for `--runner`, `--workers` and what follows after `--`.
+
+    Args:
+      name: of a Beam runner, or `None` for the local pool.
+      workers: processes of the local pool.
+      beam_options: what stands after `--`.
+      warm: what the pool should parse beforehand, see `warming`.
 
     Raises:
       UsageError: if they do not go together, or the runner is one that hangs.
@@ -26,7 +40,7 @@ def make_runner(*, name: str | None, workers: int | None, beam_options: tuple[st
 
         count = available_cores() if workers is None else workers
         if count:
-            start_early()
+            start_early(warm)
         from mixture_builder.drivers.local import LocalRunner
 
         return LocalRunner(workers=count)
@@ -48,3 +62,18 @@ def make_runner(*, name: str | None, workers: int | None, beam_options: tuple[st
     from mixture_builder.transforms.runner import BeamRunner
 
     return BeamRunner(name, list(beam_options))
+
+
+def warming(recipe: str, *, cards: Path | None, templates: Path | None) -> dict[str, str]:
+    """What workers of a build should find parsed: nothing, if there is no such recipe."""
+    from mixture_builder.shipped import find_recipe
+
+    try:
+        path = find_recipe(recipe)
+    except UsageError:
+        return {}
+    return {
+        "recipe": str(path),
+        "cards": str(cards) if cards else "",
+        "templates": str(templates) if templates else "",
+    }

@@ -7,12 +7,13 @@ are run again; an item that was there at every death is given up with an error.
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
 
 PRELOADED = ["mixture_builder.jobs.preload"]
+
+WARM_VARIABLE = "MIXTURE_BUILDER_WARM"
+"""How `start_early` tells `jobs.preload`, which is not imported here, what to parse."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -187,11 +191,22 @@ def _context() -> Any:
     return context
 
 
-def start_early() -> None:
-    """Lets the fork server import what workers need while this process still reads files."""
-    if sys.platform == "linux":
-        _context()
+def start_early(warm: Mapping[str, str] | None = None) -> None:
+    """Lets the fork server import what workers need while this process still reads files.
+
+    Args:
+      warm: paths of `recipe`, `cards` and `templates`, the latter two may be empty; what they
+        need is parsed there too.
+    """
+    if sys.platform != "linux":
+        return
+    _context()
+    if warm:
+        os.environ[WARM_VARIABLE] = json.dumps(dict(warm))
+    try:
         forkserver.ensure_running()
+    finally:
+        os.environ.pop(WARM_VARIABLE, None)
 
 
 def available_cores() -> int:

@@ -70,13 +70,14 @@ def _without_garbage_collection() -> Iterator[None]:
 
 
 @lru_cache(maxsize=2)
-def _option_pieces(pools: StylePools) -> OptionPieces:
+def option_pieces(pools: StylePools) -> OptionPieces:
+    """The pieces of all option styles, as Arrow arrays; made once for the same pools."""
     return OptionPieces(pools)
 
 
 def _rendered(lock: Lock, *, store: Path, shard: int) -> list[RenderedExamples]:
     rendered = []
-    pieces = _option_pieces(lock.style_pools)
+    pieces = option_pieces(lock.style_pools)
     for task in lock.plan.tasks:
         stretches = draws_of_shard(
             task.quota,

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import sys
+from contextlib import suppress
 from importlib.abc import MetaPathFinder
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-import mixture_builder.jobs.build
 import mixture_builder.jobs.ingest  # noqa: F401
+from mixture_builder.jobs.warm import warm_up
+
+WARM_VARIABLE = "MIXTURE_BUILDER_WARM"
 
 
 class _HidesPandas(MetaPathFinder):
@@ -30,3 +36,11 @@ if "pandas" not in sys.modules:
         pa.array([""], pa.string())
     finally:
         sys.meta_path.remove(hides_pandas)
+
+# The command line names the recipe here, so that its templates are parsed while the main
+# process does other things. What goes wrong goes wrong there as well, and is reported there.
+wanted = os.environ.get(WARM_VARIABLE)
+if wanted:
+    paths = {key: Path(path) if path else None for key, path in json.loads(wanted).items()}
+    with suppress(Exception):
+        warm_up(**paths)  # type: ignore[arg-type]  # the recipe is always there
