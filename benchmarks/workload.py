@@ -42,7 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 RECIPES = Path(__file__).resolve().parent / "recipes"
 
 POOL_ROWS = 1024
-FEWEST_SHARDS = 8
+FEWEST_SHARDS = 2
 SEED = 0
 
 
@@ -157,7 +157,8 @@ def _mirror(mixture: Mixture, shared: Path | None, file: Path) -> Mirror:
 
 
 def _shards(examples: int) -> int:
-    return max(FEWEST_SHARDS, -(-examples // EXAMPLES_PER_SHARD)) if examples > 100 else 2
+    """Of one size for all workloads, since memory follows it; a shard a worker at least."""
+    return max(FEWEST_SHARDS, -(-examples // EXAMPLES_PER_SHARD))
 
 
 def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:

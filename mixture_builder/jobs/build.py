@@ -158,7 +158,8 @@ def build_shard(lock: Lock, *, store: Path, out: str, shard: int) -> ShardResult
         dropped={task: dict(sorted(c.items())) for task, c in dropped.items()},
         entries=entries,
     )
-    with atomic_output(result_url(out, lock.fingerprint, shard)) as output:
+    # A result that a crash of the machine loses costs one shard; waiting for the disk costs all.
+    with atomic_output(result_url(out, lock.fingerprint, shard), durable=False) as output:
         output.write(json.dumps(result.to_json(), ensure_ascii=False).encode("utf-8", "replace"))
     return result
 
