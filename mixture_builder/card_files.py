@@ -157,6 +157,9 @@ def _load_family(
         ]
     cards: list[TaskCard] = []
     first = True
+    # What holds no placeholder is the same for all members, and they share it.
+    varying = {key: value for key, value in data["card"].items() if _has_placeholder(value)}
+    fixed = {key: value for key, value in data["card"].items() if key not in varying}
     for number, member in enumerate(members, start=2):
         place = f"{path.parent.name}/{table.name} line {number}"
         if None in member or None in member.values():
@@ -170,7 +173,7 @@ def _load_family(
             )
             continue
         try:
-            raw = _fill(data["card"], member)
+            raw = {**fixed, **_fill(varying, member)}
         except KeyError as missing:
             known = ", ".join(members[0])
             return cards, [
@@ -210,6 +213,13 @@ _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)\}")
 _WHOLE_NUMBER = re.compile(r"\d+")
 
 
+def _has_placeholder(value: Any) -> bool:
+    if isinstance(value, str):
+        return "${" in value
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(_has_placeholder(v) for v in inner)
+
+
 def _fill(value: Any, member: Mapping[str, str]) -> Any:
     """`value` with `${column}` replaced; a text that is one placeholder takes the cell's type.
 
@@ -217,6 +227,8 @@ def _fill(value: Any, member: Mapping[str, str]) -> Any:
     empty cell becomes nothing.
     """
     if isinstance(value, str):
+        if "${" not in value:
+            return value
         alone = _PLACEHOLDER.fullmatch(value)
         if alone:
             cell = member[alone[1]]

@@ -107,27 +107,40 @@ def compile_text(source: str) -> CompiledText:
     return CompiledText(source=source, names=names, _one=render_function(source))
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class CompiledExpression:
     """One field expression over an upstream record.
 
     Attributes:
       source: the Jinja expression.
       names: top-level keys of the record that it reads.
-      fallback: why it is evaluated by Jinja itself; empty when it is compiled.
     """
 
     source: str
     names: tuple[str, ...]
-    fallback: str
-    _fast: Callable[[dict[str, Any]], Any] | None
     _slow: Callable[[dict[str, Any]], Any]
+
+    @property
+    def fallback(self) -> str:
+        """Why it is evaluated by Jinja itself; empty when it is compiled."""
+        return self._compiled[1]
+
+    @cached_property
+    def _compiled(self) -> tuple[Callable[[dict[str, Any]], Any] | None, str]:
+        # As for texts: a process that only reads cards never needs it.
+        try:
+            return _build_expression(parse_expression(self.source)), ""
+        except NotCompilableError as reason:
+            return None, str(reason)
+        except TOO_DEEP_FOR_PYTHON:
+            return None, "expressions nested too deep"
 
     def __call__(self, record: dict[str, Any]) -> Any:
         """The value; raises what Jinja raises."""
-        if self._fast is not None:
+        fast = self._compiled[0]
+        if fast is not None:
             try:
-                value = self._fast(record)
+                value = fast(record)
                 if not isinstance(value, Undefined):
                     return value
             except Exception:  # noqa: BLE001, S110  (whatever failed, Jinja has the last word)
@@ -142,22 +155,8 @@ def compile_expression(source: str) -> CompiledExpression:
     Raises:
       TemplateSyntaxError: as for `jinja_sandbox.parse_expression`.
     """
-    tree = parse_expression(source)
-    names = tuple(sorted(names_used(tree)))
-    fast, fallback = None, ""
-    try:
-        fast = _build_expression(tree)
-    except NotCompilableError as reason:
-        fallback = str(reason)
-    except TOO_DEEP_FOR_PYTHON:
-        fallback = "expressions nested too deep"
-    return CompiledExpression(
-        source=source,
-        names=names,
-        fallback=fallback,
-        _fast=fast,
-        _slow=expression_function(source),
-    )
+    names = tuple(sorted(names_used(parse_expression(source))))
+    return CompiledExpression(source=source, names=names, _slow=expression_function(source))
 
 
 def _build_text(tree: nodes.Template, names: tuple[str, ...]) -> Callable[..., list[str]]:
