@@ -177,7 +177,8 @@ def cli() -> str:
     from mixture_builder.cli.main import COMMANDS
     from mixture_builder.cli.main import cli as group
 
-    top = click.Context(group, info_name="mixture-builder")
+    # With the group's own settings: click keeps the help option that it makes for a context.
+    top = click.Context(group, info_name="mixture-builder", **group.context_settings)
     blocks = []
     for name in COMMANDS:
         command = group.get_command(top, name)

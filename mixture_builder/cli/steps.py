@@ -73,7 +73,7 @@ def ingest(
     """Brings the rows of all tasks into the store and says what is left out.
 
     Raises:
-      BuildError: if something is left out and `strict` forbids it.
+      BuildError: if something is left out or in quarantine, and `strict` forbids it.
     """
     from mixture_builder.io.mirror import Mirror
     from mixture_builder.jobs.mixture import ingest_mixture
@@ -115,6 +115,15 @@ def ingest(
             f"{len(left_out)} of {len(mixture.owners)} tasks cannot be built, and --strict allows "
             "none to be left out; nothing was built. Mend what is named above, or exclude these "
             "tasks in the recipe."
+        )
+    bad = {task: sum(s.quarantined.values()) for task, s in stored.items() if s.quarantined}
+    if bad and strict:
+        listed = ", ".join(f"{task} ({count:,})" for task, count in list(bad.items())[:5])
+        more = f" and {len(bad) - 5} more tasks" if len(bad) > 5 else ""
+        raise BuildError(
+            f"{sum(bad.values()):,} records are in quarantine, and --strict allows none: {listed}"
+            f"{more}; nothing was built. `ingest --json` counts them by reason. Mend the sources, "
+            "or filter such records with `keep` in the cards."
         )
     return Ingested(
         mixture=mixture, stored=stored, there_before=frozenset(there_before), left_out=left_out

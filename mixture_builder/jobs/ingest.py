@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -333,7 +334,8 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
         failed.unlink(missing_ok=True)
         return stored
     except MixtureBuilderError as problem:
-        reason = {"place": card.file, "reason": "left_out", "detail": str(problem), "excerpt": ""}
+        detail = without_locations(str(problem))
+        reason = {"place": card.file, "reason": "left_out", "detail": detail, "excerpt": ""}
         lines = [reason, *(entry for part in spec.parts for entry in part.entries)]
         with atomic_output(str(failed), durable=False) as output:
             for entry in lines:
@@ -342,6 +344,17 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
         return str(problem)
     finally:
         _remove_spilled(store, card)
+
+
+def without_locations(message: str) -> str:
+    """A message about a source without the place on this machine where it was read from.
+
+    What goes into a mixture must be the same wherever it is built.
+    """
+    return _LOCATION.sub("", message)
+
+
+_LOCATION = re.compile(r" \(read from [^()]*\)")
 
 
 def _remove_spilled(store: Path, card: TaskCard) -> None:

@@ -29,6 +29,7 @@ from mixture_builder.jobs.ingest import (
     TaskSpec,
     is_stored,
     plan_parts,
+    without_locations,
 )
 from mixture_builder.jobs.resume import (
     collected_quarantine,
@@ -278,7 +279,7 @@ def plan_mixture(
         cards=mixture.cards,
         templates=mixture.templates,
         rows=rows,
-        broken={**mixture.broken, **broken},
+        broken={t: without_locations(why) for t, why in {**mixture.broken, **broken}.items()},
         shards=shards,
     )
 
