@@ -179,7 +179,7 @@ def cli() -> str:
 
     # With the group's own settings: click keeps the help option that it makes for a context.
     top = click.Context(group, info_name="mixture-builder", **group.context_settings)
-    blocks = []
+    blocks: list[str] = []
     for name in COMMANDS:
         command = group.get_command(top, name)
         if command is None:
@@ -235,7 +235,7 @@ def row_reasons() -> str:
     from mixture_builder.canonical import ROW_REASONS
     from mixture_builder.io.readers.records import BAD_REASONS
 
-    reasons: dict[str, str] = {**BAD_REASONS}
+    reasons: dict[str, str] = {str(name): why for name, why in BAD_REASONS.items()}
     for name, why in ROW_REASONS.items():
         reasons.setdefault(name, why)
     rows = [[_code(name), why] for name, why in reasons.items()]

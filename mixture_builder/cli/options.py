@@ -82,7 +82,9 @@ seed_option: Decorator = click.option(
     "--seed", type=click.IntRange(min=0), metavar="N", help="Seed.  [default: the recipe's]"
 )
 strict_option: Decorator = click.option(
-    "--strict", is_flag=True, help="A task that would be left out is an error, and so is a record in quarantine."
+    "--strict",
+    is_flag=True,
+    help="A task that would be left out is an error, and so is a record in quarantine.",
 )
 json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Report as JSON on stdout."

@@ -16,7 +16,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -314,8 +313,12 @@ def sha256_of(path: str) -> str:
 
 
 def spill_folder(store: Path, card: TaskCard) -> Path:
-    """Where the runs of a task stand until it is finished."""
-    return store / ".spill" / card.id / task_fingerprint(card)
+    """Where the runs of a task stand until it is finished.
+
+    One folder a task, beside those of others and not inside one that they share: a worker
+    that removes its own must not remove what another is about to write into.
+    """
+    return store / ".spill" / f"{card.id.replace('/', '--')}-{task_fingerprint(card)}"
 
 
 def finish_task(spec: TaskSpec) -> StoredTask | str:
@@ -343,7 +346,7 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
                 output.write(text.encode("utf-8", "replace") + b"\n")
         return str(problem)
     finally:
-        _remove_spilled(store, card)
+        shutil.rmtree(spill_folder(store, card), ignore_errors=True)
 
 
 def without_locations(message: str) -> str:
@@ -355,17 +358,6 @@ def without_locations(message: str) -> str:
 
 
 _LOCATION = re.compile(r" \(read from [^()]*\)")
-
-
-def _remove_spilled(store: Path, card: TaskCard) -> None:
-    """Removes a task's runs, and the folders above them that are empty now."""
-    folder = spill_folder(store, card)
-    shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):
-        for parent in folder.parents:
-            if parent == store:
-                break
-            parent.rmdir()
 
 
 def _finish(spec: TaskSpec) -> StoredTask:
