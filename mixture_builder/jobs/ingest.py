@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,6 +71,7 @@ class PartSpec:
       alternative: which of the card's sources.
       part: number of this part, from 0.
       files: what it reads.
+      spill: folder for the rows it spills.
     """
 
     card: TaskCard
@@ -77,6 +79,7 @@ class PartSpec:
     alternative: int
     part: int
     files: tuple[SourceFile, ...]
+    spill: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -147,6 +150,7 @@ def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int)
       SourceError: if its files are not there.
     """
     files = source_files(card.sources[alternative].source, base=card.folder, mirror=mirror)
+    spill = str(_new_spill_folder(store, card))
     groups: list[list[SourceFile]] = [[]]
     held = 0
     for file in files:
@@ -163,6 +167,7 @@ def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int)
             alternative=alternative,
             part=number,
             files=tuple(group),
+            spill=spill,
         )
         for number, group in enumerate(groups)
     ]
@@ -258,7 +263,7 @@ class _PartReader:
             columns[KEY + name] = _keys(columns[name])
         batch = pa.RecordBatch.from_pydict(columns, schema=self.schema)
         name = f"part-{self.spec.part:05d}-run-{len(self.runs):05d}.arrow"
-        path = spill_folder(Path(self.spec.store), self.spec.card) / name
+        path = Path(self.spec.spill) / name
         with (
             atomic_output(str(path), durable=False) as output,
             pa.ipc.new_file(output, self.schema) as writer,
@@ -312,13 +317,12 @@ def sha256_of(path: str) -> str:
     return digest.hexdigest()
 
 
-def spill_folder(store: Path, card: TaskCard) -> Path:
+def _new_spill_folder(store: Path, card: TaskCard) -> Path:
     """Where the runs of a task stand until it is finished.
 
-    One folder a task, beside those of others and not inside one that they share: a worker
-    that removes its own must not remove what another is about to write into.
+    One folder a task and plan: what one worker or command removes, no other writes into.
     """
-    return store / ".spill" / f"{card.id.replace('/', '--')}-{task_fingerprint(card)}"
+    return store / ".spill" / f"{card.id.replace('/', '--')}-{secrets.token_hex(8)}"
 
 
 def finish_task(spec: TaskSpec) -> StoredTask | str:
@@ -346,7 +350,8 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
                 output.write(text.encode("utf-8", "replace") + b"\n")
         return str(problem)
     finally:
-        shutil.rmtree(spill_folder(store, card), ignore_errors=True)
+        for folder in {Path(run).parent for part in spec.parts for run in part.runs}:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def without_locations(message: str) -> str:
