@@ -22,6 +22,7 @@ from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError
+from mixture_builder.jobs import WARM_VARIABLE
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -30,9 +31,6 @@ MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
 
 PRELOADED = ["mixture_builder.jobs.preload"]
-
-WARM_VARIABLE = "MIXTURE_BUILDER_WARM"
-"""How `start_early` tells `jobs.preload`, which is not imported here, what to parse."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

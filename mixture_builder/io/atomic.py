@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -197,6 +197,14 @@ def temporary_name(name: str) -> str:
     """A hidden sibling name for `name`, never given twice, that tells who is writing."""
     host = re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
     return f".{name}.{host}-{os.getpid()}-{secrets.token_hex(4)}.partial"
+
+
+def sha256_of(stream: IO[bytes]) -> str:
+    """Hexadecimal SHA-256 of what is left of a stream."""
+    digest = hashlib.sha256()
+    while chunk := stream.read(1 << 20):
+        digest.update(chunk)
+    return digest.hexdigest()
 
 
 def is_temporary(name: str) -> bool:

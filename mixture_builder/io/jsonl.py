@@ -18,6 +18,7 @@ import pyarrow.json
 
 from mixture_builder.errors import VerifyError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
+from mixture_builder.io.bounded_slices import bounded_slices
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA, REPETITIVE_COLUMNS, conform
 
 # Each escape makes a copy of a column: pieces of this size stay small beside a shard.
@@ -46,7 +47,7 @@ def write_jsonl(table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA
     """
     table = conform(table, schema)
     with atomic_output(url) as output:
-        for rows in _pieces(table):
+        for rows in bounded_slices(table, rows=_WRITE_ROWS, size=_WRITE_BYTES):
             (batch,) = rows.combine_chunks().to_batches()
             output.write(_lines(batch))
         return output.written(table.num_rows)
@@ -114,15 +115,6 @@ def _row(line: bytes, url: str, number: int, schema: pa.Schema) -> pa.RecordBatc
         raise _damaged(url, number, str(error)) from error
     (batch,) = table.combine_chunks().to_batches()
     return batch
-
-
-def _pieces(table: pa.Table) -> Iterator[pa.Table]:
-    if table.num_rows > 1 and (table.num_rows > _WRITE_ROWS or table.nbytes > _WRITE_BYTES):
-        middle = table.num_rows // 2
-        yield from _pieces(table.slice(0, middle))
-        yield from _pieces(table.slice(middle))
-    elif table.num_rows:
-        yield table
 
 
 def _lines(batch: pa.RecordBatch) -> memoryview:

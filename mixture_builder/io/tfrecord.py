@@ -22,6 +22,7 @@ import pyarrow as pa
 
 from mixture_builder.errors import VerifyError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
+from mixture_builder.io.bounded_slices import bounded_slices
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA, REPETITIVE_COLUMNS, conform
 from mixture_builder.io.tf_example import encode_examples
 from mixture_builder.io.tf_example_read import NotAnExampleError, decode_examples
@@ -107,22 +108,13 @@ def read_tfrecord(
 def _write_records(table: pa.Table, output: BinaryIO) -> None:
     names = table.column_names
     repetitive = [names.index(name) for name in REPETITIVE_COLUMNS if name in names]
-    for rows in _pieces(table):
+    for rows in bounded_slices(table, rows=_WRITE_ROWS, size=_WRITE_BYTES):
         (batch,) = rows.combine_chunks().to_batches()
         for position in repetitive:
             encoded = batch.column(position).dictionary_encode()
             batch = batch.set_column(position, batch.schema.names[position], encoded)
         pieces = encode_examples(batch, prefix=b"\0" * _HEADER, suffix=b"\0" * _CRC)
         output.writelines(map(_framed, pieces))
-
-
-def _pieces(table: pa.Table) -> Iterator[pa.Table]:
-    if table.num_rows > 1 and (table.num_rows > _WRITE_ROWS or table.nbytes > _WRITE_BYTES):
-        middle = table.num_rows // 2
-        yield from _pieces(table.slice(0, middle))
-        yield from _pieces(table.slice(middle))
-    elif table.num_rows:
-        yield table
 
 
 def _framed(records: pa.BinaryArray) -> memoryview:

@@ -4,3 +4,6 @@
 where the functions run: `mixture_builder.drivers` on this machine, `mixture_builder.transforms`
 on Apache Beam.
 """
+
+WARM_VARIABLE = "MIXTURE_BUILDER_WARM"
+"""Environment variable in which a driver tells `preload` what workers should find parsed."""

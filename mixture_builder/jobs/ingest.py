@@ -30,7 +30,7 @@ from mixture_builder.cards import CardSource, TaskCard
 from mixture_builder.draw import BLOCK_ROWS, identity
 from mixture_builder.errors import MixtureBuilderError, SourceError
 from mixture_builder.fingerprint import fingerprint
-from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.atomic import atomic_output, sha256_of
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import BadRecord, SourceFile, read_file, source_files
 from mixture_builder.io.rowstore import (
@@ -304,17 +304,9 @@ def _hashes(files: Iterable[SourceFile]) -> dict[str, str]:
     for file in files:
         for each in (file, *file.beside):
             if each.size is not None and each.location is not None:
-                result[each.name] = sha256_of(each.location)
+                with open(each.location, "rb") as stream:
+                    result[each.name] = sha256_of(stream)
     return result
-
-
-def sha256_of(path: str) -> str:
-    """Hexadecimal SHA-256 of a local file."""
-    digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _new_spill_folder(store: Path, card: TaskCard) -> Path:

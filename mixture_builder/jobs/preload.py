@@ -13,9 +13,8 @@ from typing import Any
 import pyarrow as pa
 
 import mixture_builder.jobs.ingest  # noqa: F401
+from mixture_builder.jobs import WARM_VARIABLE
 from mixture_builder.jobs.warm import warm_up
-
-WARM_VARIABLE = "MIXTURE_BUILDER_WARM"
 
 
 class _HidesPandas(MetaPathFinder):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.errors import BuildError, StoreError
+from mixture_builder.io.atomic import sha256_of
 from mixture_builder.io.rowstore import task_folder
 from mixture_builder.jobs.build import result_url, work_folder
 from mixture_builder.jobs.ingest import FAILED_NAME
@@ -54,14 +54,11 @@ def finished_shards(lock: Lock, files: Any, root: str) -> dict[int, ShardResult]
 
 
 def _sha256(files: Any, path: str) -> str:
-    digest = hashlib.sha256()
     try:
         with files.open(path, "rb") as stream:
-            while chunk := stream.read(1 << 20):
-                digest.update(chunk)
+            return sha256_of(stream)
     except FileNotFoundError:
         return ""
-    return digest.hexdigest()
 
 
 def damaged_shards(manifest: Mapping[str, Any], files: Any, root: str) -> list[int]:

@@ -52,6 +52,13 @@ class RenderedExamples:
     dropped: list[DroppedDraw] = field(default_factory=list)
     blocks: list[Any] = field(default_factory=list)
 
+    def count_cells(self, plan: TaskPlan, cells: Indices) -> None:
+        """Adds finished examples to `cells`, given the index of the cell of each."""
+        counts = np.bincount(cells, minlength=len(plan.cells)).tolist()
+        for cell, count in zip(plan.cells, counts, strict=True):
+            if count:
+                self.cells[cell.name] += count
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TaskContext:
@@ -132,10 +139,7 @@ class Batch:
             cells = cells[kept]
         for finished, values in columns:
             finished.extend(values)
-        counts = np.bincount(cells, minlength=len(plan.cells)).tolist()
-        for cell, count in zip(plan.cells, counts, strict=True):
-            if count:
-                result.cells[cell.name] += count
+        result.count_cells(plan, cells)
         for i, (reason, detail) in sorted(self.failures.items()):
             if not last:
                 result.redrawn[reason] += 1

@@ -110,10 +110,7 @@ class TaskRenderer:
         result = self.render(numbers[~zero_shot])
         if block is not None:
             result.blocks.append(block)
-            counts = np.bincount(block.cells, minlength=len(context.plan.cells)).tolist()
-            for cell, count in zip(context.plan.cells, counts, strict=True):
-                if count:
-                    result.cells[cell.name] += count
+            result.count_cells(context.plan, block.cells)
         return result
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:
