@@ -370,6 +370,8 @@ def build_mixture(
         done[result.shard] = result
         if on_shard:
             on_shard(result, False)  # noqa: FBT003  (as above)
+    # A worker that was killed has left its unfinished file.
+    remove_leftovers(f"{out}/data")
     manifest = finish_build(
         lock,
         out=out,
