@@ -263,6 +263,7 @@ def _build(raw: Mapping[str, Any], shown_as: str, folder: Path) -> TaskCard:
                 source=_source(alternative),
                 fields=_fields({**raw["fields"], **alternative.get("fields", {})}),
                 keep=alternative.get("keep", raw.get("keep", "")),
+                checked=alternative.get("checked"),
             )
             for alternative in alternatives
         ),
@@ -272,7 +273,7 @@ def _build(raw: Mapping[str, Any], shown_as: str, folder: Path) -> TaskCard:
 
 
 def _source(raw: Mapping[str, Any]) -> Source:
-    known = {k: v for k, v in raw.items() if k not in {"fields", "keep"}}
+    known = {k: v for k, v in raw.items() if k not in {"fields", "keep", "checked"}}
     for key in ("files", "columns", "explode"):
         if key in known:
             known[key] = tuple(known[key])

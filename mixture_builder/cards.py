@@ -58,11 +58,17 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CardSource:
-    """One way to get a task's rows: a source, and how its records become rows."""
+    """One way to get a task's rows: a source, and how its records become rows.
+
+    Attributes:
+      checked: how its `address` and its `columns` were checked, and a `note`; `None` when the
+        card does not say.
+    """
 
     source: Source
     fields: tuple[Field, ...]
     keep: str = ""
+    checked: Mapping[str, str] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +94,7 @@ class TaskCard:
     sample: tuple[Mapping[str, Any], ...]
     cot: bool = False
     flan_name: str = ""
+    inversion_twin: str = ""
     availability: Mapping[str, str] | None = None
     fixed_option_order: bool = False
     keep_duplicates: bool = False
@@ -120,7 +127,7 @@ class TaskCard:
 
     def template_names(self) -> frozenset[str]:
         """Every name that a template for this task may use."""
-        names = {f.name for f in self.fields} - {"answers", "answer_index"}
+        names = {f.name for f in self.fields} - {"answers"}
         if "options" in names:
             names |= {"options_text", "answer", "answer_text"}
         if any(f.name == "answers" for f in self.fields):
@@ -151,6 +158,7 @@ class TaskCard:
                 **_plain(s.source),
                 "fields": [_plain(f) for f in s.fields],
                 **({"keep": s.keep} if s.keep else {}),
+                **({"checked": dict(s.checked)} if s.checked else {}),
             }
             for s in self.sources
         ]

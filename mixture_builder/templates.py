@@ -97,6 +97,7 @@ class TemplateSet:
     Attributes:
       name: `<submixture>/<name>`, as cards refer to it.
       file: the file, as messages name it.
+      prompt: the one prompt that all its templates say in other words; mostly empty.
       fingerprint: hash of everything that decides what is rendered.
     """
 
@@ -104,6 +105,7 @@ class TemplateSet:
     file: str
     about: str
     templates: tuple[PromptTemplate, ...]
+    prompt: str = ""
 
     @property
     def fingerprint(self) -> str:
@@ -191,7 +193,16 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
     findings = _check(templates, path, shown_as)
     if findings:
         return None, findings
-    return TemplateSet(name=name, file=shown_as, about=data["about"], templates=templates), []
+    return (
+        TemplateSet(
+            name=name,
+            file=shown_as,
+            about=data["about"],
+            templates=templates,
+            prompt=data.get("prompt", ""),
+        ),
+        [],
+    )
 
 
 def template_names(folder: Path) -> list[str]:

@@ -21,16 +21,8 @@ NATURAL_INSTRUCTIONS = "allenai/natural-instructions"
 NATURAL_INSTRUCTIONS_REVISION = "55a365637381ce7f3748fa2eac7aef1a113bbb82"
 """What the card of the NIV2 family pins; the kept copies come from a repository that carries it."""
 
-STAND_INS = {
-    "tar://mathematics_dataset-v1.0/train-*/algebra__linear_1d.txt"
-    "::https://storage.googleapis.com/mathematics-dataset/mathematics_dataset-v1.0.tar.gz": (
-        "muffin/math_dataset/algebra__linear_1d.txt"
-    ),
-    "https://rajpurkar.github.io/SQuAD-explorer/dataset/train-v1.1.json": (
-        "muffin/squad_v1/squad.json"
-    ),
-}
-"""Addresses whose file is too big to keep, and a kept file of the same layout."""
+STAND_INS = Path(__file__).parent / "stand_ins"
+"""Tables of addresses whose file is too big to keep, and a kept file of the same layout."""
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _ARCHIVE_ENDINGS = {".zip": "zip", ".tar.gz": "tar", ".tgz": "tar"}
@@ -67,8 +59,11 @@ def write_mirror(shared: Path, to: Path) -> None:
     for address, local_folders in folders.items():
         if len(local_folders) == 1:
             sources[address] = str(local_folders.pop()) + "/"
-    for address, file in STAND_INS.items():
-        sources[address] = str(data / file)
+    for table_of_stand_ins in sorted(STAND_INS.glob("*.yaml")):
+        for address, file in yaml.safe_load(table_of_stand_ins.read_text("utf-8")).items():
+            if not (data / file).exists():
+                raise FileNotFoundError(f"{table_of_stand_ins} names {file}, which is missing")
+            sources[address] = str(data / file) + ("/" if address.endswith("/") else "")
     to.write_text(
         yaml.safe_dump({"sources": dict(sorted(sources.items()))}, allow_unicode=True, width=1000),
         encoding="utf-8",

@@ -87,7 +87,7 @@ def test_a_sound_card_is_read_as_it_is_written(tmp_path):
     [
         (
             "{q: q, options: o, answer_index: i}",
-            {"q", "options", "options_text", "answer", "answer_text"},
+            {"q", "options", "options_text", "answer", "answer_index", "answer_text"},
         ),
         ("{q: q, answers: a}", {"q", "answer"}),
         ("{turns: t, response: r}", {"turns", "response", "dialog_text"}),
@@ -197,7 +197,7 @@ def test_the_schema_knows_every_key_a_source_has(kind):
     properties = schema("task_card")["properties"]["source"]["properties"]
     if kind is Beside:
         properties = properties["beside"]["items"]["properties"]
-    known = set(properties) - {"fields", "keep"}
+    known = set(properties) - {"fields", "keep", "checked"}
 
     assert known == set(kind.__dataclass_fields__)
 

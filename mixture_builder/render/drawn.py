@@ -109,6 +109,7 @@ class DrawnColumns:
             else None,
         )
         columns["options"] = listed.options
+        columns["answer_index"] = listed.places
         columns["options_text"] = listed.texts
         columns["answer_text"] = columns["answer"] = listed.answers
         columns[TARGET_ANSWER] = listed.targets

@@ -17,12 +17,14 @@ class ListedOptions:
 
     Attributes:
       options: the answers, in the order they are listed.
+      places: where in that order the right answer stands, from 0.
       texts: the list as it stands in the prompt; empty where it is not shown.
       answers: text of the right answer.
       targets: what is to be predicted: the answer, or its label.
     """
 
     options: list[list[str]]
+    places: list[int]
     texts: list[str]
     answers: list[str]
     targets: list[str]
@@ -69,6 +71,7 @@ def list_options(
       order: the order in which answers are listed; `None` leaves them as they are.
     """
     ordered: list[list[str]] = []
+    rights: list[int] = []
     texts: list[str] = []
     answers: list[str] = []
     targets: list[str] = []
@@ -80,6 +83,7 @@ def list_options(
             row = [found[p] for p in places]
             right = places.index(right)
         ordered.append(row)
+        rights.append(right)
         number = numbers[at]
         if number < 0:
             texts.append("")
@@ -87,4 +91,6 @@ def list_options(
         else:
             texts.append(styles.options_text(number, row))
             targets.append(styles.target(number, row, right))
-    return ListedOptions(options=ordered, texts=texts, answers=answers, targets=targets)
+    return ListedOptions(
+        options=ordered, places=rights, texts=texts, answers=answers, targets=targets
+    )

@@ -256,6 +256,42 @@ def test_exemplars_with_options_are_solved_rightly(fixed):
     assert checked > 200
 
 
+LETTERED = make_templates(
+    make_template(
+        "letters",
+        "«{{ question }} A {{ options[0] }} B {{ options[1] }} C {{ options[2] }}»",
+        "‹{{ 'ABC'[answer_index] }}›",
+    )
+)
+
+
+def test_a_list_that_a_template_writes_itself_agrees_with_answer_index():
+    """The letter at `answer_index` stands before the right option, in queries and exemplars."""
+    raw = [
+        {
+            "question": f"Which is number {i}?",
+            "options": [f"one{i}", f"two{i}", f"three{i}"],
+            "answer_index": i % 3,
+        }
+        for i in range(25)
+    ]
+    made, rows = render(
+        raw, LETTERED, quota=120, settings=make_settings(variants=EVEN, shots=make_shots(1, 3))
+    )
+    known = by_id(rows)
+    letters = set()
+    for shown, used, row_id, target in zip(
+        made.inputs, made.exemplar_rows, made.rows, made.targets, strict=True
+    ):
+        asked = re.findall(r"«(.*?)»", shown, flags=re.DOTALL)
+        solved = [letter for _, letter in pairs_shown(shown)] + [target[1:-1]]
+        for text, letter, row in zip(asked, solved, [*used, row_id], strict=True):
+            right = known[row]["options"][known[row]["answer_index"]]
+            assert f" {letter} {right}" in text
+            letters.add(letter)
+    assert letters == {"A", "B", "C"}
+
+
 @given(
     count=st.integers(1, 9),
     quota=st.integers(0, 60),

@@ -26,6 +26,9 @@ from mixture_builder.templates import (
 FEW_TEMPLATES = 10
 """With fewer phrasings of a task, a model learns the phrasing."""
 
+FEW_PARAPHRASES = 5
+"""Fewest templates of a file whose templates all say one prompt in other words."""
+
 MOST_IN_COMMON = 2 / 3
 """Share of their words that two templates of a file may have in common."""
 
@@ -50,11 +53,12 @@ def check_templates(folder: Path, cards: Mapping[str, TaskCard]) -> Iterator[Fin
         yield from _check_names(loaded, users.get(name, []))
         yield from _fallbacks(loaded)
         yield from alike(loaded)
-        if len(loaded.templates) < FEW_TEMPLATES:
+        fewest = FEW_PARAPHRASES if loaded.prompt else FEW_TEMPLATES
+        if len(loaded.templates) < fewest:
             yield _finding(
                 loaded,
                 "templates",
-                f"found {len(loaded.templates)} templates; {FEW_TEMPLATES} or more are better: "
+                f"found {len(loaded.templates)} templates; {fewest} or more are better: "
                 "with fewer, a model learns the phrasing.",
                 Severity.WARNING,
             )
