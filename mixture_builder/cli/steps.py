@@ -158,9 +158,19 @@ def build(
     )
     log.event("build_started", examples=lock.plan.examples, shards=lock.plan.shards)
     with log.bar("build", total=lock.plan.examples, unit="examples") as bar:
+        half_done = 0
+
+        def rendered(examples: int) -> None:
+            # Rendering is one half of the way, writing the other.
+            nonlocal half_done
+            half_done += examples // 2
+            bar.advance(examples // 2)
 
         def tell(result: ShardResult, already: bool) -> None:  # noqa: FBT001
-            bar.advance(result.rows, already=already)
+            nonlocal half_done
+            credit = 0 if already else min(half_done, result.rows // 2)
+            half_done -= credit
+            bar.advance(result.rows - credit, already=already)
             log.event(
                 "shard",
                 shard=result.shard,
@@ -170,7 +180,9 @@ def build(
                 already_built=already,
             )
 
-        manifest = build_mixture(lock, store=store, out=out, runner=runner, on_shard=tell)
+        manifest = build_mixture(
+            lock, store=store, out=out, runner=runner, on_shard=tell, on_rendered=rendered
+        )
     summary = summarise(manifest, out=out, left_out=ingested.left_out)
     log.event("built", **{k: v for k, v in summary.items() if k != "left_out"})
     return summary

@@ -2,16 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
+from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.build import build_shard
+from mixture_builder.jobs.build import build_shard, work_folder
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
 from mixture_builder.jobs.mixture import task_spec
+from mixture_builder.jobs.rounds import (
+    Assembly,
+    Chunk,
+    Round,
+    assemble_shard,
+    plan_rounds,
+    render_chunk,
+    worth_rounds,
+)
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
 
@@ -65,20 +78,67 @@ class LocalRunner:
                 yield job.label, result
 
     def build(
-        self, lock: Lock, *, store: Path, out: str, shards: Sequence[int]
+        self,
+        lock: Lock,
+        *,
+        store: Path,
+        out: str,
+        shards: Sequence[int],
+        on_rendered: Callable[[int], None] | None = None,
     ) -> Iterator[ShardResult]:
-        """See `jobs.mixture.Runner`."""
+        """See `jobs.mixture.Runner`; shards are built in rounds where that costs less."""
         if not shards:
             return
-        jobs = [
-            Job(label=f"shard {shard}", function=_build, argument=(str(store), out, shard))
-            for shard in shards
-        ]
+        in_rounds = worth_rounds(lock, shards)
         with WorkerPool(
-            min(self.workers, len(jobs)), initializer=_set_lock, initargs=(lock.to_json(),)
+            self.workers if in_rounds else min(self.workers, len(shards)),
+            initializer=_set_lock,
+            initargs=(lock.to_json(), str(store)),
         ) as pool:
-            for _, result in pool.run(jobs):
-                yield result
+            if not in_rounds:
+                jobs = [Job(label=f"shard {s}", function=_build, argument=(out, s)) for s in shards]
+                for _, result in pool.run(jobs):
+                    yield result
+                return
+            with _folder_for_rounds(lock, out) as folder:
+                for part in plan_rounds(lock, store=store, shards=shards, folder=folder):
+                    yield from _run_round(pool, part, out=out, on_rendered=on_rendered)
+
+
+def _run_round(
+    pool: WorkerPool, part: Round, *, out: str, on_rendered: Callable[[int], None] | None
+) -> Iterator[ShardResult]:
+    chunks = [
+        Job(label=f"part {number} of a round", function=_render, argument=chunk)
+        for number, chunk in enumerate(part.chunks)
+    ]
+    for _, examples in pool.run(chunks):
+        if on_rendered:
+            on_rendered(examples)
+    shards = [
+        Job(label=f"shard {a.shard}", function=_assemble, argument=a) for a in part.assemblies(out)
+    ]
+    for _, result in pool.run(shards):
+        yield result
+    for chunk in part.chunks:
+        Path(chunk.file).unlink(missing_ok=True)
+
+
+@contextmanager
+def _folder_for_rounds(lock: Lock, out: str) -> Iterator[Path]:
+    """A folder on this machine: with the other unfinished work, if that is here too."""
+    if has_scheme(out):
+        with TemporaryDirectory(prefix="mixture-builder-") as temporary:
+            yield Path(temporary)
+        return
+    folder = Path(work_folder(out, lock.fingerprint)) / "rounds"
+    # What a killed build has left is of no use: nothing says that it is whole.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _size(spec: PartSpec) -> int:
@@ -90,16 +150,30 @@ def _ingest_whole(argument: tuple[PartSpec, tuple[str, ...]]) -> StoredTask | st
     return finish_task(task_spec([spec], [ingest_part(spec)], tried))
 
 
-_lock: Lock | None = None
-"""The lock of this worker process: parsed once, not once a shard."""
+_mixture: tuple[Lock, Path] | None = None
+"""The lock and the store of this worker process: parsed once, not once a shard."""
 
 
-def _set_lock(plain: Mapping[str, Any]) -> None:
-    global _lock  # noqa: PLW0603  (a worker process has no other place for what it is given at start)
-    _lock = lock_from_json(plain)
+def _set_lock(plain: Mapping[str, Any], store: str) -> None:
+    global _mixture  # noqa: PLW0603  (a worker process has no other place for what it is given)
+    _mixture = lock_from_json(plain), Path(store)
 
 
-def _build(argument: tuple[str, str, int]) -> ShardResult:
-    store, out, shard = argument
-    assert _lock is not None
-    return build_shard(_lock, store=Path(store), out=out, shard=shard)
+def _given() -> tuple[Lock, Path]:
+    assert _mixture is not None
+    return _mixture
+
+
+def _build(argument: tuple[str, int]) -> ShardResult:
+    lock, store = _given()
+    out, shard = argument
+    return build_shard(lock, store=store, out=out, shard=shard)
+
+
+def _render(chunk: Chunk) -> int:
+    lock, store = _given()
+    return render_chunk(lock, chunk, store=store)
+
+
+def _assemble(assembly: Assembly) -> ShardResult:
+    return assemble_shard(_given()[0], assembly)

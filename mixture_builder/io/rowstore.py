@@ -33,6 +33,9 @@ from mixture_builder.io.atomic import atomic_output
 STORE_VERSION = 1
 """Raised when rows, their order or their files change; stored tasks are then made anew."""
 
+ROWS_NAME = "rows.arrow"
+"""The file of a task's rows, in the task's folder."""
+
 ID, PLACE, KEY = "#id", "#place", "#key "
 
 _ARROW_TYPES: dict[FieldType, pa.DataType] = {
@@ -133,7 +136,7 @@ def write_task(
     """
     folder = task_folder(store, stored.task, stored.fingerprint)
     # Nothing waits for the disk: what a crash of the machine may lose is ingested again.
-    rows = str(folder / "rows.arrow")
+    rows = str(folder / ROWS_NAME)
     with atomic_output(rows, durable=False) as output, pa.ipc.new_file(output, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
@@ -153,7 +156,7 @@ class StoredRows:
     """
 
     def __init__(self, folder: Path, *, expected_rows: int) -> None:
-        self._path = folder / "rows.arrow"
+        self._path = folder / ROWS_NAME
         try:
             # Arrow reads its own memory maps on its input threads; a buffer over Python's is
             # read here, which saves a change of threads for each of many small tasks.

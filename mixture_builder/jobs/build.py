@@ -14,9 +14,9 @@ import gc
 import json
 import platform
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,12 +29,12 @@ from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
-from mixture_builder.jobs.shard_table import make_table
+from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.columnar import OptionPieces
-from mixture_builder.render.task import RenderedExamples, TaskRenderer
+from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
 from mixture_builder.style_pools import StylePools
 from mixture_builder.version import __version__
@@ -49,13 +49,40 @@ def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[
     Raises:
       StoreError: if the store does not hold the rows that the lock was made for.
     """
-    with _without_garbage_collection():
-        rendered = _rendered(lock, store=store, shard=shard)
-        return make_table(rendered, seed=lock.plan.seed), rendered
+    coded, rendered = _coded_shard(lock, store=store, shard=shard)
+    return code_book(lock).finish(coded), rendered
+
+
+def _coded_shard(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[RenderedExamples]]:
+    with without_garbage_collection():
+        rendered = []
+        for task in lock.plan.tasks:
+            stretches = draws_of_shard(
+                task.quota,
+                shard=shard,
+                shards=lock.plan.shards,
+                offset=shard_offset(lock.plan.seed, task.task),
+            )
+            if stretches:
+                draws = [k for stretch in stretches for k in stretch]
+                rendered.append(render_task(lock, task, store=store, draws=draws))
+        return coded_table(rendered, code_book(lock)), rendered
+
+
+def render_task(
+    lock: Lock, task: TaskPlan, *, store: Path, draws: Iterable[int]
+) -> RenderedExamples:
+    """Renders some draws of one task.
+
+    Raises:
+      StoreError: as for `shard_table`.
+    """
+    pieces = option_pieces(lock.style_pools)
+    return task_renderer(lock, task, store=store).render_blocks(draws, pieces)
 
 
 @contextmanager
-def _without_garbage_collection() -> Iterator[None]:
+def without_garbage_collection() -> Iterator[None]:
     """Rendering makes millions of texts and lists and no cycles.
 
     To look for cycles among them again and again takes a fifth of the time of few-shot shards.
@@ -73,23 +100,6 @@ def _without_garbage_collection() -> Iterator[None]:
 def option_pieces(pools: StylePools) -> OptionPieces:
     """The pieces of all option styles, as Arrow arrays; made once for the same pools."""
     return OptionPieces(pools)
-
-
-def _rendered(lock: Lock, *, store: Path, shard: int) -> list[RenderedExamples]:
-    rendered = []
-    pieces = option_pieces(lock.style_pools)
-    for task in lock.plan.tasks:
-        stretches = draws_of_shard(
-            task.quota,
-            shard=shard,
-            shards=lock.plan.shards,
-            offset=shard_offset(lock.plan.seed, task.task),
-        )
-        if stretches:
-            draws = [k for stretch in stretches for k in stretch]
-            renderer = task_renderer(lock, task, store=store)
-            rendered.append(renderer.render_blocks(draws, pieces))
-    return rendered
 
 
 def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
@@ -136,16 +146,57 @@ def build_shard(lock: Lock, *, store: Path, out: str, shard: int) -> ShardResult
       StoreError: if the store does not hold the rows that the lock was made for.
       BuildError: if the storage refuses.
     """
-    table, rendered = shard_table(lock, store=store, shard=shard)
+    coded, rendered = _coded_shard(lock, store=store, shard=shard)
+    events = ShardEvents.of(rendered)
+    return finish_shard(lock, coded, events, out=out, shard=shard)
+
+
+@dataclass(kw_only=True, slots=True)
+class ShardEvents:
+    """What went wrong with draws of a shard.
+
+    Attributes:
+      redrawn: how often a draw took another row, by task and reason.
+      dropped: draws that no row could be rendered for.
+    """
+
+    redrawn: dict[str, Counter[str]] = field(default_factory=dict)
+    dropped: list[DroppedDraw] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, rendered: Iterable[RenderedExamples]) -> ShardEvents:
+        """Those of everything that was rendered."""
+        events = cls()
+        for part in rendered:
+            for _, reason in part.redraws:
+                events.redrawn.setdefault(part.plan.task, Counter())[reason] += 1
+            events.dropped.extend(part.dropped)
+        return events
+
+
+def finish_shard(
+    lock: Lock, coded: pa.Table, events: ShardEvents, *, out: str, shard: int
+) -> ShardResult:
+    """Writes a shard whose examples are rendered, and leaves its result in the work folder.
+
+    Args:
+      lock: of the mixture.
+      coded: all examples of the shard, in any order.
+      events: what happened while they were rendered.
+      out: folder or URL of the mixture.
+      shard: from 0.
+
+    Raises:
+      BuildError: if the storage refuses.
+    """
+    book = code_book(lock)
+    table = book.finish(coded)
     file = f"data/{shard_name(shard, lock.plan.shards, lock.format)}"
     written = write_shard(lock.format, table, f"{out}/{file}")
     dropped: dict[str, Counter[str]] = {}
-    entries: list[dict[str, Any]] = []
-    for part in rendered:
-        for drop in part.dropped:
-            dropped.setdefault(part.task, Counter())[drop.reason] += 1
-            if len(entries) < DROPPED_ENTRIES:
-                entries.append(asdict(drop))
+    ordered = sorted(events.dropped, key=lambda drop: (drop.task, drop.draw))
+    for drop in ordered:
+        dropped.setdefault(drop.task, Counter())[drop.reason] += 1
     result = ShardResult(
         shard=shard,
         file=file,
@@ -153,10 +204,10 @@ def build_shard(lock: Lock, *, store: Path, out: str, shard: int) -> ShardResult
         bytes=written.bytes,
         sha256=written.sha256,
         content_digest=content_digest(table),
-        cells={r.task: dict(sorted(r.cells.items())) for r in rendered},
-        redrawn={r.task: dict(sorted(r.redrawn.items())) for r in rendered if r.redrawn},
+        cells=book.cells(coded),
+        redrawn={t: dict(sorted(c.items())) for t, c in sorted(events.redrawn.items())},
         dropped={task: dict(sorted(c.items())) for task, c in dropped.items()},
-        entries=entries,
+        entries=[asdict(drop) for drop in ordered[:DROPPED_ENTRIES]],
     )
     # A result that a crash of the machine loses costs one shard; waiting for the disk costs all.
     with atomic_output(result_url(out, lock.fingerprint, shard), durable=False) as output:

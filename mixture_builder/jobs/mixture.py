@@ -77,9 +77,19 @@ class Runner(Protocol):
         ...
 
     def build(
-        self, lock: Lock, *, store: Path, out: str, shards: Sequence[int]
+        self,
+        lock: Lock,
+        *,
+        store: Path,
+        out: str,
+        shards: Sequence[int],
+        on_rendered: Callable[[int], None] | None = None,
     ) -> Iterator[ShardResult]:
-        """Builds shards; yields their results in any order."""
+        """Builds shards; yields their results in any order.
+
+        Where examples are rendered before their shards are written, `on_rendered` is told how
+        many.
+        """
         ...
 
 
@@ -321,6 +331,7 @@ def build_mixture(
     out: str,
     runner: Runner,
     on_shard: Callable[[ShardResult, bool], None] | None = None,
+    on_rendered: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Builds what is missing of a mixture and writes its manifest.
 
@@ -334,6 +345,7 @@ def build_mixture(
       out: folder or URL of the mixture.
       runner: where jobs run.
       on_shard: told of each shard: its result, and whether it was there before.
+      on_rendered: see `Runner.build`.
 
     Returns:
       Plain data of the manifest.
@@ -366,7 +378,7 @@ def build_mixture(
         if on_shard:
             on_shard(result, True)  # noqa: FBT003  (a callback's second argument)
     missing = [s for s in range(lock.plan.shards) if s not in done]
-    for result in runner.build(lock, store=store, out=out, shards=missing):
+    for result in runner.build(lock, store=store, out=out, shards=missing, on_rendered=on_rendered):
         done[result.shard] = result
         if on_shard:
             on_shard(result, False)  # noqa: FBT003  (as above)

@@ -1,132 +1,217 @@
-"""One table of a shard's examples, in the order of a hash of their keys."""
+"""Tables of examples: coded while they are on their way, finished when a shard is written.
+
+A coded table says in small numbers what a finished one says in words: which task, which of
+its cells, which of its templates. So examples can be put aside and put in order at little
+cost, and the words stand where they are written.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mixture_builder.draw import Bits, Indices, derive_seed, random_bits
+from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
+from mixture_builder.lock import Lock
 from mixture_builder.render.batch import RenderedExamples
-from mixture_builder.render.columnar import RenderedBlock
 
 _ROW_LISTS = EXAMPLE_SCHEMA.field("exemplar_rows").type
 
+CODED_SCHEMA: pa.Schema = pa.schema(
+    [
+        pa.field(name, type_, nullable=False)
+        for name, type_ in (
+            ("inputs", pa.string()),
+            ("targets", pa.string()),
+            ("style", pa.string()),
+            ("exemplar_rows", _ROW_LISTS),
+            ("row", pa.int64()),
+            ("draw", pa.int64()),
+            ("task", pa.int32()),
+            ("cell", pa.int32()),
+            ("template", pa.int32()),
+            ("order", pa.uint64()),
+        )
+    ]
+)
+"""A task is its place in the plan, a cell its place in the task, a template its place in the
+file; `order` is the hash by which a shard is sorted."""
 
-def make_table(rendered: Sequence[RenderedExamples], *, seed: int) -> pa.Table:
-    """All examples of a shard; the order depends on seed, task and draw alone.
+
+class CodeBook:
+    """The words that codes of a mixture stand for.
 
     Args:
-      rendered: by task, in any order of examples.
-      seed: the recipe's.
+      lock: of the mixture.
     """
-    listed = [r for r in rendered if r.draws]
-    blocks = [(r, block) for r in rendered for block in r.blocks]
-    tasks = [r.task for r in listed] + [r.task for r, _ in blocks]
-    parts = [r.submixture for r in listed] + [r.submixture for r, _ in blocks]
-    draws_of = [np.asarray(r.draws, dtype=np.int64) for r in listed]
-    draws_of += [block.draws for _, block in blocks]
-    draws = _joined(draws_of)
-    owners = np.repeat(np.arange(len(tasks)), [len(d) for d in draws_of])
-    order = _order(seed, tasks, draws_of, owners)
-    own: dict[str, Any] = {
-        "task_id": _coded(tasks, owners[order]),
-        "submixture": _coded(parts, owners[order]),
-        "draw": pa.array(draws[order]),
-    }
-    if blocks:
-        found = _with_blocks(listed, [block for _, block in blocks], order)
-    else:
-        found = _of_lists(listed, order)
-    columns = {**found, **own}
-    return pa.Table.from_arrays([columns[n] for n in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA)
+
+    def __init__(self, lock: Lock) -> None:
+        tasks = lock.plan.tasks
+        self.numbers = {task.task: number for number, task in enumerate(tasks)}
+        self.tasks = [task.task for task in tasks]
+        self.seeds = [derive_seed(lock.plan.seed, "order", task.task) for task in tasks]
+        self._submixtures = pa.array([task.submixture for task in tasks], pa.string())
+        self._names = pa.array(self.tasks, pa.string())
+        # Cells and templates of all tasks stand one after the other.
+        cells = [task.cells for task in tasks]
+        templates = [lock.templates[task.templates] for task in tasks]
+        self._first_cell = _starts([len(c) for c in cells])
+        self._first_template = _starts([len(t) for t in templates])
+        self.cell_names = [cell.name for of_task in cells for cell in of_task]
+        self._variants = pa.array([c.variant for of_task in cells for c in of_task], pa.string())
+        self._templates = pa.array([t.id for of_task in templates for t in of_task], pa.string())
+        self._rank = np.argsort(np.argsort(np.asarray(self.tasks, dtype=object)))
+
+    def finish(self, coded: pa.Table) -> pa.Table:
+        """The finished table of a shard: in order, with the words in place of codes.
+
+        Args:
+          coded: all examples of the shard, in any order.
+        """
+        tasks, draws = _numbers(coded, "task"), _numbers(coded, "draw")
+        # Ties are as good as impossible; task and draw settle them all the same.
+        order = np.lexsort((draws, self._rank[tasks], _numbers(coded, "order")))
+        taken = pa.array(order)
+        tasks = tasks[order]
+        found = {
+            name: _whole(coded.column(name)).take(taken)
+            for name in ("inputs", "targets", "style", "exemplar_rows", "row")
+        }
+        words = {
+            "task_id": self._names.take(pa.array(tasks)),
+            "submixture": self._submixtures.take(pa.array(tasks)),
+            "variant": self._variants.take(pa.array(self.cell_codes(coded)[order])),
+            "template_id": self._templates.take(
+                pa.array(self._first_template[tasks] + _numbers(coded, "template")[order])
+            ),
+            "num_exemplars": found["exemplar_rows"].value_lengths(),
+            "draw": pa.array(draws[order]),
+        }
+        columns = {**found, **words}
+        return pa.Table.from_arrays(
+            [columns[name] for name in EXAMPLE_SCHEMA.names], schema=EXAMPLE_SCHEMA
+        )
+
+    def cell_codes(self, coded: pa.Table) -> Indices:
+        """For each example the place of its cell among the cells of all tasks."""
+        codes: Indices = self._first_cell[_numbers(coded, "task")] + _numbers(coded, "cell")
+        return codes
+
+    def cells(self, coded: pa.Table) -> dict[str, dict[str, int]]:
+        """How many examples each cell of each task has."""
+        result: dict[str, dict[str, int]] = {}
+        codes, counts = np.unique(self.cell_codes(coded), return_counts=True)
+        owners = np.searchsorted(self._first_cell, codes, side="right") - 1
+        for code, owner, count in zip(
+            codes.tolist(), owners.tolist(), counts.tolist(), strict=True
+        ):
+            result.setdefault(self.tasks[owner], {})[self.cell_names[code]] = count
+        return {task: dict(sorted(cells.items())) for task, cells in result.items()}
 
 
-def _order(
-    seed: int, tasks: Sequence[str], draws_of: Sequence[Indices], owners: Indices
-) -> Indices:
-    keys: list[Bits] = [
-        random_bits(derive_seed(seed, "order", task), draws)
-        for task, draws in zip(tasks, draws_of, strict=True)
+_books: dict[str, CodeBook] = {}
+"""The last lock's code book: a worker builds many shards of one mixture."""
+
+
+def code_book(lock: Lock) -> CodeBook:
+    """The code book of a lock; made once for shards of the same one."""
+    book = _books.get(lock.fingerprint)
+    if book is None:
+        _books.clear()
+        book = _books[lock.fingerprint] = CodeBook(lock)
+    return book
+
+
+def coded_table(rendered: Sequence[RenderedExamples], book: CodeBook) -> pa.Table:
+    """Examples as they were rendered, in codes and in no order."""
+    batches = [
+        batch
+        for part in rendered
+        for batch in (
+            _of_lists(part, book),
+            *(_of_block(part, block, book) for block in part.blocks),
+        )
+        if batch.num_rows
     ]
-    # Ties are as good as impossible; task and draw settle them all the same. Blocks stand
-    # after lists, so ties must not be settled by the place where a task happens to stand.
-    names = np.unique(np.asarray(tasks, dtype=object), return_inverse=True)[1]
-    joined = np.concatenate(keys) if keys else np.zeros(0, dtype=np.uint64)
-    return np.lexsort((_joined(draws_of), names[owners] if len(owners) else owners, joined))
+    return pa.Table.from_batches(batches, schema=CODED_SCHEMA)
 
 
-def _of_lists(listed: Sequence[RenderedExamples], order: Indices) -> dict[str, Any]:
-    """Columns of examples that stand in lists only.
-
-    Python's texts are put in order before Arrow copies them: no text moves twice.
-    """
-    places = order.tolist()
-    exemplar_rows = _ordered([r.exemplar_rows for r in listed], places)
-    return {
-        "inputs": pa.array(_ordered([r.inputs for r in listed], places), pa.string()),
-        "targets": pa.array(_ordered([r.targets for r in listed], places), pa.string()),
-        "variant": _named([r.variants for r in listed]).take(pa.array(order)),
-        "template_id": _named([r.templates for r in listed]).take(pa.array(order)),
-        "style": pa.array(_ordered([r.styles for r in listed], places), pa.string()),
-        "num_exemplars": pa.array([len(rows) for rows in exemplar_rows], pa.int32()),
-        "exemplar_rows": pa.array(exemplar_rows, _ROW_LISTS),
-        "row": pa.array(_joined([np.asarray(r.rows, dtype=np.int64) for r in listed])[order]),
-    }
-
-
-def _with_blocks(
-    listed: Sequence[RenderedExamples], blocks: Sequence[RenderedBlock], order: Indices
-) -> dict[str, Any]:
-    """Columns of examples of which some stand in lists and the others in blocks."""
-    further = sum(len(block.draws) for block in blocks)
-    exemplar_rows = [rows for r in listed for rows in r.exemplar_rows]
-    no_rows = pa.ListArray.from_arrays(
-        pa.array(np.zeros(further + 1, dtype=np.int32)), pa.array([], pa.int64()), type=_ROW_LISTS
+def _of_lists(part: RenderedExamples, book: CodeBook) -> pa.RecordBatch:
+    return _batch(
+        part,
+        book,
+        draws=np.asarray(part.draws, dtype=np.int64),
+        cells=np.asarray(part.cell_codes, dtype=np.int32),
+        templates=np.asarray(part.template_codes, dtype=np.int32),
+        inputs=pa.array(part.inputs, pa.string()),
+        targets=pa.array(part.targets, pa.string()),
+        style=pa.array(part.styles, pa.string()),
+        exemplar_rows=pa.array(part.exemplar_rows, _ROW_LISTS),
+        row=pa.array(part.rows, pa.int64()),
     )
-    taken = pa.array(order)
-    joined: dict[str, list[pa.Array]] = {
-        "inputs": [_texts(r.inputs for r in listed), *(b.inputs for b in blocks)],
-        "targets": [_texts(r.targets for r in listed), *(b.targets for b in blocks)],
-        "variant": [_named([r.variants for r in listed]), *(b.variants for b in blocks)],
-        "template_id": [_named([r.templates for r in listed]), *(b.template_ids for b in blocks)],
-        "style": [_texts(r.styles for r in listed), *(b.styles for b in blocks)],
-        "num_exemplars": [
-            pa.array([len(rows) for rows in exemplar_rows], pa.int32()),
-            pa.array(np.zeros(further, dtype=np.int32)),
-        ],
-        "exemplar_rows": [pa.array(exemplar_rows, _ROW_LISTS), no_rows],
-        "row": [
-            pa.array(_joined([np.asarray(r.rows, dtype=np.int64) for r in listed])),
-            *(pa.array(b.rows) for b in blocks),
-        ],
+
+
+def _of_block(part: RenderedExamples, block: Any, book: CodeBook) -> pa.RecordBatch:
+    return _batch(
+        part,
+        book,
+        draws=block.draws,
+        cells=block.cells,
+        templates=block.templates,
+        inputs=block.inputs,
+        targets=block.targets,
+        style=block.styles,
+        exemplar_rows=block.exemplar_rows
+        if block.exemplar_rows is not None
+        else _no_rows(len(block.draws)),
+        row=pa.array(block.rows),
+    )
+
+
+def _batch(
+    part: RenderedExamples,
+    book: CodeBook,
+    *,
+    draws: Indices,
+    cells: npt.NDArray[Any],
+    templates: npt.NDArray[Any],
+    **found: pa.Array,
+) -> pa.RecordBatch:
+    number = book.numbers[part.plan.task]
+    columns = {
+        **found,
+        "draw": pa.array(draws),
+        "task": pa.array(np.full(len(draws), number, dtype=np.int32)),
+        "cell": pa.array(cells.astype(np.int32)),
+        "template": pa.array(templates.astype(np.int32)),
+        "order": pa.array(random_bits(book.seeds[number], draws)),
     }
-    return {name: pa.concat_arrays(arrays).take(taken) for name, arrays in joined.items()}
+    return pa.RecordBatch.from_arrays(
+        [columns[name] for name in CODED_SCHEMA.names], schema=CODED_SCHEMA
+    )
 
 
-def _joined(arrays: Sequence[npt.NDArray[np.int64]]) -> npt.NDArray[np.int64]:
-    return np.concatenate(arrays) if arrays else np.zeros(0, dtype=np.int64)
+def _no_rows(count: int) -> pa.Array:
+    return pa.ListArray.from_arrays(
+        pa.array(np.zeros(count + 1, dtype=np.int32)), pa.array([], pa.int64()), type=_ROW_LISTS
+    )
 
 
-def _texts(parts: Iterator[list[str]]) -> pa.Array:
-    return pa.array([text for part in parts for text in part], pa.string())
+def _starts(sizes: Sequence[int]) -> Indices:
+    starts: Indices = np.concatenate([[0], np.cumsum(sizes)])[:-1].astype(np.int64)
+    return starts
 
 
-def _ordered(parts: Sequence[list[Any]], places: list[int]) -> list[Any]:
-    joined = [value for part in parts for value in part]
-    return [joined[place] for place in places]
+def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
+    numbers: npt.NDArray[Any] = table.column(name).to_numpy()
+    return numbers
 
 
-def _coded(values: list[str], codes: Indices) -> pa.Array:
-    return pa.array(values, pa.string()).take(pa.array(codes))
-
-
-def _named(parts: Sequence[list[str]]) -> pa.Array:
-    """Texts of which few differ: each is stored once before it is spread."""
-    numbers: dict[str, int] = {}
-    codes = [numbers.setdefault(v, len(numbers)) for part in parts for v in part]
-    return _coded(list(numbers), np.asarray(codes, dtype=np.int64))
+def _whole(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 1:
+        return column.chunk(0)
+    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)

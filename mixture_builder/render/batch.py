@@ -6,8 +6,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from mixture_builder.draw import Indices
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.rows import Rows
@@ -32,32 +30,50 @@ class RenderedExamples:
     """Examples of one task, in lists of one length, and what went wrong on the way.
 
     Attributes:
-      cells: how many examples each cell got, by its name.
-      redrawn: how often a draw took another row, by reason.
+      plan: the task's part of the mixture.
+      template_names: ids of its templates, in the file's order.
+      cell_codes: for each example the index of its cell in the plan.
+      template_codes: for each example the index of its template.
+      redraws: draws that took another row, each time with the reason.
       blocks: further examples, as `columnar.RenderedBlock`; they stand in no list.
     """
 
-    task: str
-    submixture: str
+    plan: TaskPlan
+    template_names: tuple[str, ...]
     draws: list[int] = field(default_factory=list)
     inputs: list[str] = field(default_factory=list)
     targets: list[str] = field(default_factory=list)
-    variants: list[str] = field(default_factory=list)
-    templates: list[str] = field(default_factory=list)
+    cell_codes: list[int] = field(default_factory=list)
+    template_codes: list[int] = field(default_factory=list)
     styles: list[str] = field(default_factory=list)
     exemplar_rows: list[list[int]] = field(default_factory=list)
     rows: list[int] = field(default_factory=list)
-    cells: Counter[str] = field(default_factory=Counter)
-    redrawn: Counter[str] = field(default_factory=Counter)
+    redraws: list[tuple[int, str]] = field(default_factory=list)
     dropped: list[DroppedDraw] = field(default_factory=list)
     blocks: list[Any] = field(default_factory=list)
 
-    def count_cells(self, plan: TaskPlan, cells: Indices) -> None:
-        """Adds finished examples to `cells`, given the index of the cell of each."""
-        counts = np.bincount(cells, minlength=len(plan.cells)).tolist()
-        for cell, count in zip(plan.cells, counts, strict=True):
-            if count:
-                self.cells[cell.name] += count
+    @property
+    def variants(self) -> list[str]:
+        """Of the listed examples."""
+        return [self.plan.cells[code].variant for code in self.cell_codes]
+
+    @property
+    def templates(self) -> list[str]:
+        """Template ids of the listed examples."""
+        return [self.template_names[code] for code in self.template_codes]
+
+    @property
+    def cells(self) -> Counter[str]:
+        """How many examples each cell got, by its name; blocks are counted too."""
+        codes = Counter(self.cell_codes)
+        for block in self.blocks:
+            codes.update(block.cells.tolist())
+        return Counter({self.plan.cells[code].name: n for code, n in codes.items()})
+
+    @property
+    def redrawn(self) -> Counter[str]:
+        """How often a draw took another row, by reason."""
+        return Counter(reason for _, reason in self.redraws)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,18 +133,14 @@ class Batch:
           context: of the task.
           last: whether failed draws are dropped rather than drawn again.
         """
-        plan = context.plan
         ids = context.rows.ids(self.rows).tolist()
-        variants = [cell.variant for cell in plan.cells]
-        names = [t.id for t in context.templates]
         draws, templates = self.draws.tolist(), self.templates.tolist()
-        cells = self.cells
         columns: list[tuple[list[Any], list[Any]]] = [
             (result.draws, draws),
             (result.inputs, self.inputs),
             (result.targets, self.targets),
-            (result.variants, [variants[c] for c in cells.tolist()]),
-            (result.templates, [names[t] for t in templates]),
+            (result.cell_codes, self.cells.tolist()),
+            (result.template_codes, templates),
             (result.styles, self.styles),
             (result.exemplar_rows, self.exemplar_rows),
             (result.rows, ids),
@@ -136,19 +148,17 @@ class Batch:
         if self.failures:
             kept = [i for i in range(len(draws)) if i not in self.failures]
             columns = [(finished, [values[i] for i in kept]) for finished, values in columns]
-            cells = cells[kept]
         for finished, values in columns:
             finished.extend(values)
-        result.count_cells(plan, cells)
         for i, (reason, detail) in sorted(self.failures.items()):
             if not last:
-                result.redrawn[reason] += 1
+                result.redraws.append((draws[i], reason))
                 continue
             result.dropped.append(
                 DroppedDraw(
-                    task=plan.task,
+                    task=context.plan.task,
                     draw=draws[i],
-                    template=names[templates[i]],
+                    template=result.template_names[templates[i]],
                     row=ids[i],
                     reason=reason,
                     detail=detail,

@@ -45,16 +45,20 @@ class ColumnarRows(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenderedBlock:
-    """Finished examples as columns of one length."""
+    """Finished examples as columns of one length.
+
+    Attributes:
+      exemplar_rows: identities of the rows shown, a list an example; `None` where none are.
+    """
 
     draws: Indices
     cells: Indices
     inputs: pa.Array
     targets: pa.Array
-    variants: pa.Array
-    template_ids: pa.Array
+    templates: Indices
     styles: pa.Array
     rows: npt.NDArray[np.int64]
+    exemplar_rows: pa.ListArray | None = None
 
 
 @lru_cache(maxsize=50_000)
@@ -458,8 +462,7 @@ def _block(
     return RenderedBlock(
         draws=draws,
         cells=cells,
-        variants=_spread([c.variant for c in context.plan.cells], cells),
-        template_ids=_spread([t.id for t in context.templates], templates),
+        templates=templates,
         inputs=join_stretches(shown, stretches, columns),
         targets=join_stretches(solved, stretches, in_targets),
         styles=styles,
@@ -474,10 +477,6 @@ def _picked_answers(context: TaskContext, draws: Indices, rows: Indices) -> pa.A
     bits = random_bits(derive_seed(context.seed, "answer", 0), draws) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
     return lists.flatten().take(pa.array(np.cumsum(sizes) - sizes + picks))
-
-
-def _spread(names: list[str], codes: Indices) -> pa.Array:
-    return pa.array(names, pa.string()).take(pa.array(codes))
 
 
 def _add_options(
@@ -545,8 +544,7 @@ def _without(block: RenderedBlock, out: npt.NDArray[np.bool_]) -> RenderedBlock:
     return RenderedBlock(
         draws=block.draws[kept],
         cells=block.cells[kept],
-        variants=block.variants.take(taken),
-        template_ids=block.template_ids.take(taken),
+        templates=block.templates[kept],
         inputs=block.inputs.take(taken),
         targets=block.targets.take(taken),
         styles=block.styles.take(taken),

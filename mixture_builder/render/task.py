@@ -68,14 +68,16 @@ class TaskRenderer:
 
         Every draw is either among the examples or among the dropped ones.
         """
-        plan = self._context.plan
-        result = RenderedExamples(task=plan.task, submixture=plan.submixture)
+        context = self._context
+        result = RenderedExamples(
+            plan=context.plan, template_names=tuple(t.id for t in context.templates)
+        )
         pending = np.fromiter(draws, dtype=np.int64)
         for attempt in range(MAX_REDRAWS + 1):
             if not len(pending):
                 break
             batch = self._attempt(pending, attempt)
-            batch.add_to(result, self._context, last=attempt == MAX_REDRAWS)
+            batch.add_to(result, context, last=attempt == MAX_REDRAWS)
             pending = batch.draws[sorted(batch.failures)]
         return result
 
@@ -110,7 +112,6 @@ class TaskRenderer:
         result = self.render(numbers[~zero_shot])
         if block is not None:
             result.blocks.append(block)
-            result.count_cells(context.plan, block.cells)
         return result
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:

@@ -18,11 +18,11 @@ import fsspec
 
 from mixture_builder.errors import StoreError
 from mixture_builder.io.atomic import atomic_output
-from mixture_builder.io.rowstore import task_folder
+from mixture_builder.io.rowstore import ROWS_NAME, task_folder
 from mixture_builder.lock import Lock
 from mixture_builder.shipped import default_store
 
-ROWS, META = "rows.arrow", "meta.json"
+META = "meta.json"
 
 AT_ONCE = 16
 """Copies under way at a time: a mixture has many small tasks, and each waits for storage."""
@@ -43,7 +43,7 @@ def publish_rows(lock: Lock, *, store: Path, url: str) -> None:
             return
         source = task_folder(store, task, locked.stored)
         # The description comes last: where it stands, the rows are complete.
-        for name in (ROWS, META):
+        for name in (ROWS_NAME, META):
             _copy(str(source / name), f"{target}/{name}")
 
     _all(publish, lock.tasks)
@@ -63,9 +63,9 @@ def fetch_rows(lock: Lock, *, url: str) -> Path:
 
     def fetch(task: str) -> None:
         stored = lock.tasks[task].stored
-        target = task_folder(root, task, stored) / ROWS
+        target = task_folder(root, task, stored) / ROWS_NAME
         if not target.exists():
-            _copy(f"{url.rstrip('/')}/{task}/{stored}/{ROWS}", str(target))
+            _copy(f"{url.rstrip('/')}/{task}/{stored}/{ROWS_NAME}", str(target))
 
     _all(fetch, lock.tasks)
     return root

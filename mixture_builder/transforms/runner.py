@@ -123,7 +123,13 @@ class BeamRunner:
                 folder.parent.rmdir()
 
     def build(
-        self, lock: Lock, *, store: Path, out: str, shards: Sequence[int]
+        self,
+        lock: Lock,
+        *,
+        store: Path,
+        out: str,
+        shards: Sequence[int],
+        on_rendered: Callable[[int], None] | None = None,  # noqa: ARG002  (shards one by one)
     ) -> Iterator[ShardResult]:
         """See `jobs.mixture.Runner`.
 

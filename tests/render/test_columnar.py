@@ -41,8 +41,13 @@ def by_draw(rendered: Any) -> dict[int, tuple[Any, ...]]:
         )
     )
     for block in rendered.blocks:
-        columns = [block.inputs, block.targets, block.variants, block.template_ids, block.styles]
-        values = zip(*(c.to_pylist() for c in columns), block.rows.tolist(), strict=True)
+        variants = [rendered.plan.cells[code].variant for code in block.cells.tolist()]
+        templates = [rendered.template_names[code] for code in block.templates.tolist()]
+        texts = [block.inputs.to_pylist(), block.targets.to_pylist()]
+        values = zip(
+            *(*texts, variants, templates, block.styles.to_pylist(), block.rows.tolist()),
+            strict=True,
+        )
         found.update(zip(block.draws.tolist(), values, strict=True))
     return found
 

@@ -111,8 +111,8 @@ def made_again(lock: Lock, task: TaskPlan, record: Record, *, store: Path) -> Re
     return {
         "inputs": rendered.inputs[0],
         "targets": rendered.targets[0],
-        "task_id": rendered.task,
-        "submixture": rendered.submixture,
+        "task_id": rendered.plan.task,
+        "submixture": rendered.plan.submixture,
         "variant": rendered.variants[0],
         "template_id": rendered.templates[0],
         "style": rendered.styles[0],

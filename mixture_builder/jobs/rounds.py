@@ -1,0 +1,297 @@
+"""Shards built in rounds: tasks are rendered first, each as a whole, and shards put together then.
+
+    plan_rounds      which shards are built together, and which draws are rendered together
+    render_chunk     some tasks' draws for all shards of a round -> one Arrow file
+    assemble_shard   one shard's part of all those files -> the shard
+
+To begin with a task costs some milliseconds, however few of its draws a shard holds: rows are
+opened, templates looked up, draws dealt. In a mixture of a thousand small tasks that would be
+most of a build, once for each task and shard; in rounds it is paid once for each task. The
+files are Arrow's own, uncompressed, a batch a shard; they are removed with their round. Shards
+come out byte for byte as `build.build_shard` makes them one by one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from mixture_builder.draw import Indices
+from mixture_builder.io.rowstore import ROWS_NAME, task_folder
+from mixture_builder.jobs.build import (
+    ShardEvents,
+    finish_shard,
+    render_task,
+    without_garbage_collection,
+)
+from mixture_builder.jobs.shard_table import CODED_SCHEMA, code_book, coded_table
+from mixture_builder.lock import Lock
+from mixture_builder.manifest import ShardResult
+from mixture_builder.plan import TaskPlan
+from mixture_builder.render.batch import DroppedDraw, RenderedExamples
+from mixture_builder.shards import draws_of_shard, shard_offset
+
+FEW_DRAWS = 4_000
+"""With fewer draws a task and shard on average, rounds cost less than shards one by one."""
+
+CHUNK_BYTES = 24 << 20
+"""About what the texts of a chunk take: a worker holds them three times over."""
+
+CHUNK_EXAMPLES = 50_000
+
+ROUND_BYTES = 2 << 30
+"""About what the files of a round take on disk."""
+
+TEMPLATE_BYTES = 300
+"""About what a template, an option list and the columns beside the texts add to an example."""
+
+EVENTS = b"events"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Piece:
+    """The draws of one task that go to some of the shards of a round.
+
+    Attributes:
+      task: its place in the plan.
+      first, last: places among the shards of the round; `last` is one past the last.
+    """
+
+    task: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Chunk:
+    """Draws that one job renders.
+
+    Attributes:
+      shards: all shards of its round.
+      pieces: of which tasks.
+      file: that the examples are written to.
+    """
+
+    shards: tuple[int, ...]
+    pieces: tuple[Piece, ...]
+    file: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Assembly:
+    """A shard that one job puts together.
+
+    Attributes:
+      shard: from 0.
+      place: of the shard among those of its round.
+      files: of all chunks of the round.
+      out: folder or URL of the mixture.
+    """
+
+    shard: int
+    place: int
+    files: tuple[str, ...]
+    out: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Round:
+    """Shards that are built together, and the chunks that hold their examples."""
+
+    shards: tuple[int, ...]
+    chunks: tuple[Chunk, ...]
+
+    def assemblies(self, out: str) -> list[Assembly]:
+        """The jobs that follow once all chunks are rendered."""
+        files = tuple(chunk.file for chunk in self.chunks)
+        return [
+            Assembly(shard=shard, place=place, files=files, out=out)
+            for place, shard in enumerate(self.shards)
+        ]
+
+
+def worth_rounds(lock: Lock, shards: Sequence[int]) -> bool:
+    """Whether rounds cost less than building these shards one by one."""
+    if len(shards) < 2:
+        return False
+    return lock.plan.examples < FEW_DRAWS * len(lock.plan.tasks) * lock.plan.shards
+
+
+def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path) -> Iterator[Round]:
+    """Cuts a build into rounds and chunks of bounded size.
+
+    Args:
+      lock: of the mixture.
+      store: root of the row store.
+      shards: those that are wanted.
+      folder: for the files of chunks.
+    """
+    sizes = _example_bytes(lock, store)
+    quotas = [task.quota for task in lock.plan.tasks]
+    total = sum(size * quota for size, quota in zip(sizes, quotas, strict=True))
+    together = max(1, int(ROUND_BYTES * lock.plan.shards / max(1.0, total)))
+    rounds = -(-len(shards) // together)
+    even = -(-len(shards) // rounds)
+    for number in range(rounds):
+        chosen = tuple(shards[number * even : (number + 1) * even])
+        if chosen:
+            chunks = tuple(
+                Chunk(
+                    shards=chosen,
+                    pieces=tuple(pieces),
+                    file=str(folder / f"round-{number:03d}-chunk-{at:05d}.arrow"),
+                )
+                for at, pieces in enumerate(_chunks(quotas, sizes, chosen, lock.plan.shards))
+            )
+            yield Round(shards=chosen, chunks=chunks)
+
+
+def _example_bytes(lock: Lock, store: Path) -> list[float]:
+    """About how large an example of each task is."""
+    result = []
+    for task in lock.plan.tasks:
+        file = task_folder(store, task.task, lock.tasks[task.task].stored) / ROWS_NAME
+        row = file.stat().st_size / max(1, task.rows) if file.exists() else 0.0
+        few = sum(cell.quota for cell in task.cells if cell.few_shot) / max(1, task.quota)
+        result.append(row * (1 + few * _mean_shots(task)) + TEMPLATE_BYTES)
+    return result
+
+
+def _mean_shots(task: TaskPlan) -> float:
+    counts = task.settings.shots.counts
+    total = sum(rate for _, rate in counts)
+    return float(sum(n * rate for n, rate in counts) / total) if total else 0.0
+
+
+def _chunks(
+    quotas: Sequence[int], sizes: Sequence[float], shards: Sequence[int], of: int
+) -> Iterator[list[Piece]]:
+    """Tasks in their order, cut where a chunk is full; large ones are cut by shards."""
+    pieces: list[Piece] = []
+    room = 1.0
+    for task, (quota, size) in enumerate(zip(quotas, sizes, strict=True)):
+        a_shard = quota / of
+        # Part of a full chunk that a shard's draws of this task take.
+        part = max(a_shard / CHUNK_EXAMPLES, a_shard * size / CHUNK_BYTES, 1e-9)
+        first = 0
+        while first < len(shards):
+            last = min(len(shards), first + max(1, int(room / part)))
+            if part * (last - first) > room and pieces:
+                yield pieces
+                pieces, room = [], 1.0
+                continue
+            pieces.append(Piece(task=task, first=first, last=last))
+            room -= part * (last - first)
+            first = last
+    if pieces:
+        yield pieces
+
+
+def render_chunk(lock: Lock, chunk: Chunk, *, store: Path) -> int:
+    """Renders the draws of a chunk into its file; gives how many examples there are.
+
+    Raises:
+      StoreError: if the store does not hold the rows that the lock was made for.
+      BuildError: if the storage refuses.
+    """
+    book = code_book(lock)
+    places: list[Indices] = []
+    rendered: list[RenderedExamples] = []
+    events = [ShardEvents() for _ in chunk.shards]
+    tables = []
+    with without_garbage_collection():
+        for piece in chunk.pieces:
+            task = lock.plan.tasks[piece.task]
+            starts, owners, draws = _draws(lock, task, chunk.shards, piece)
+            if not len(draws):
+                continue
+            part = render_task(lock, task, store=store, draws=draws.tolist())
+            _note_events(part, starts, owners, events)
+            table = coded_table([part], book)
+            found = table.column("draw").to_numpy()
+            places.append(owners[np.searchsorted(starts, found, side="right") - 1])
+            rendered.append(part)
+            tables.append(table)
+    joined = pa.concat_tables([*tables, CODED_SCHEMA.empty_table()])
+    owner = np.concatenate([np.zeros(0, dtype=np.int64), *places])
+    _write_chunk(chunk, joined, owner, events)
+    return int(joined.num_rows)
+
+
+def _draws(
+    lock: Lock, task: TaskPlan, shards: Sequence[int], piece: Piece
+) -> tuple[Indices, Indices, Indices]:
+    """First draws of the stretches, whose shard each is, and all draws, ascending."""
+    offset = shard_offset(lock.plan.seed, task.task)
+    stretches = sorted(
+        (stretch.start, stretch.stop, place)
+        for place in range(piece.first, piece.last)
+        for stretch in draws_of_shard(
+            task.quota, shard=shards[place], shards=lock.plan.shards, offset=offset
+        )
+    )
+    starts = np.asarray([start for start, _, _ in stretches], dtype=np.int64)
+    owners = np.asarray([place for _, _, place in stretches], dtype=np.int64)
+    draws = [np.arange(start, stop) for start, stop, _ in stretches]
+    return starts, owners, np.concatenate([np.zeros(0, dtype=np.int64), *draws])
+
+
+def _note_events(
+    part: RenderedExamples, starts: Indices, owners: Indices, events: Sequence[ShardEvents]
+) -> None:
+    def of(draw: int) -> ShardEvents:
+        return events[int(owners[np.searchsorted(starts, draw, side="right") - 1])]
+
+    for draw, reason in part.redraws:
+        of(draw).redrawn.setdefault(part.plan.task, Counter())[reason] += 1
+    for drop in part.dropped:
+        of(drop.draw).dropped.append(drop)
+
+
+def _write_chunk(
+    chunk: Chunk, table: pa.Table, owner: Indices, events: Sequence[ShardEvents]
+) -> None:
+    order = np.argsort(owner, kind="stable")
+    counts = np.bincount(owner, minlength=len(chunk.shards))
+    columns = [
+        pa.concat_arrays([*column.chunks, pa.array([], column.type)]).take(pa.array(order))
+        for column in table.columns
+    ]
+    whole = pa.RecordBatch.from_arrays(columns, schema=CODED_SCHEMA)
+    noted = [
+        {"redrawn": e.redrawn, "dropped": [asdict(drop) for drop in e.dropped]} for e in events
+    ]
+    plain = json.dumps(noted, ensure_ascii=True).encode()
+    schema = CODED_SCHEMA.with_metadata({EVENTS: plain})
+    # Read again soon and on this machine only: nothing waits for the disk.
+    with pa.OSFile(chunk.file, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+        start = 0
+        for count in counts.tolist():
+            writer.write_batch(whole.slice(start, count))
+            start += count
+
+
+def assemble_shard(lock: Lock, assembly: Assembly) -> ShardResult:
+    """Builds a shard of the chunks of its round.
+
+    Raises:
+      BuildError: if the storage refuses.
+    """
+    batches = []
+    events = ShardEvents()
+    for file in assembly.files:
+        # Not by memory map: pages of files that are read once would count as ours.
+        with pa.OSFile(file, "rb") as stream, pa.ipc.open_file(stream) as reader:
+            batches.append(reader.get_batch(assembly.place).replace_schema_metadata())
+            noted = json.loads(reader.schema.metadata[EVENTS])[assembly.place]
+        for task, reasons in noted["redrawn"].items():
+            events.redrawn.setdefault(task, Counter()).update(reasons)
+        events.dropped.extend(DroppedDraw(**drop) for drop in noted["dropped"])
+    coded = pa.Table.from_batches(batches, CODED_SCHEMA)
+    return finish_shard(lock, coded, events, out=assembly.out, shard=assembly.shard)

@@ -1,0 +1,104 @@
+"""Shards built in rounds: the same files as shards built one by one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixture_builder.jobs import rounds
+from mixture_builder.jobs.build import build_shard
+from mixture_builder.jobs.rounds import (
+    Piece,
+    assemble_shard,
+    plan_rounds,
+    render_chunk,
+    worth_rounds,
+)
+from mixture_builder.lock import Lock
+from tests.jobs.test_build import lock_of
+
+
+def built_in_rounds(lock: Lock, *, store: Path, shards: list[int], folder: Path) -> dict[int, Any]:
+    """Results by shard; the files are in `folder`."""
+    chunks = folder / "chunks"
+    chunks.mkdir(parents=True)
+    results = {}
+    for part in plan_rounds(lock, store=store, shards=shards, folder=chunks):
+        # In another order than planned: no shard may depend on it.
+        for chunk in reversed(part.chunks):
+            render_chunk(lock, chunk, store=store)
+        for assembly in part.assemblies(str(folder)):
+            results[assembly.shard] = assemble_shard(lock, assembly)
+    return results
+
+
+@pytest.mark.parametrize("examples_a_chunk", [37, 700, 50_000])
+@pytest.mark.parametrize("limit", [0, 300])
+def test_shards_built_in_rounds_are_the_shards_built_one_by_one(
+    quickstart: Any,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    examples_a_chunk: int,
+    limit: int,
+) -> None:
+    """Files and results are equal, wherever chunks and rounds are cut, drops included."""
+    monkeypatch.setattr(rounds, "CHUNK_EXAMPLES", examples_a_chunk)
+    monkeypatch.setattr(rounds, "ROUND_BYTES", examples_a_chunk * 3_000)
+    further = {"limits": {"input_chars": limit}} if limit else {}
+    lock = lock_of(quickstart, shards=5, examples=2_000, **further)
+    wanted = [0, 1, 3, 4]
+
+    results = built_in_rounds(
+        lock, store=quickstart.store, shards=wanted, folder=tmp_path / "rounds"
+    )
+
+    assert sorted(results) == wanted
+    for shard in wanted:
+        alone = build_shard(lock, store=quickstart.store, out=str(tmp_path / "one"), shard=shard)
+        assert results[shard] == alone
+        assert (tmp_path / "rounds" / alone.file).read_bytes() == (
+            tmp_path / "one" / alone.file
+        ).read_bytes()
+    if limit:
+        assert any(r.dropped for r in results.values())
+        assert any(r.redrawn for r in results.values())
+
+
+@given(
+    quotas=st.lists(st.integers(0, 5_000), min_size=1, max_size=30),
+    size=st.floats(1, 1e6),
+    shards=st.integers(1, 12),
+)
+def test_every_task_and_shard_stands_in_one_chunk(
+    quotas: list[int], size: float, shards: int
+) -> None:
+    """Chunks cover all draws once, and none but a single shard's is larger than asked."""
+    chunks = list(rounds._chunks(quotas, [size] * len(quotas), range(shards), shards))
+    covered = [
+        (piece.task, place)
+        for pieces in chunks
+        for piece in pieces
+        for place in range(piece.first, piece.last)
+    ]
+
+    assert sorted(covered) == [(t, s) for t in range(len(quotas)) for s in range(shards)]
+    for pieces in chunks:
+        examples = sum(quotas[p.task] / shards * (p.last - p.first) for p in pieces)
+        too_large = (
+            examples > rounds.CHUNK_EXAMPLES + 1 or examples * size > rounds.CHUNK_BYTES * 1.001
+        )
+        single = len(pieces) == 1 and pieces[0].last - pieces[0].first == 1
+        assert single or not too_large
+    assert all(isinstance(piece, Piece) for pieces in chunks for piece in pieces)
+
+
+def test_one_shard_is_built_by_itself(quickstart: Any) -> None:
+    """Rounds are for many shards of small tasks."""
+    lock = lock_of(quickstart, shards=5, examples=2_000)
+
+    assert not worth_rounds(lock, [3])
+    assert worth_rounds(lock, [0, 1])
