@@ -134,10 +134,9 @@ class StylePools:
             return labels[index]
         return self.styles.option_items[item].label_of(index)
 
-    def exemplar_style(self, bits: int, *, questions: bool) -> tuple[ExemplarLabels, Separator]:
-        """Labels and separator that random bits choose, of those that fit."""
-        pairs = self._exemplar_styles[questions]
-        return pairs[bits % len(pairs)]
+    def exemplar_pool(self, *, questions: bool) -> Sequence[tuple[ExemplarLabels, Separator]]:
+        """Labels and separators that fit each other, and tasks of that kind."""
+        return self._exemplar_styles[questions]
 
     def dialog_style(self, bits: int) -> DialogStyle:
         """The dialog style that random bits choose."""

@@ -31,6 +31,7 @@ def build(
     out: str,
     store: Path,
     mirror: Path | None,
+    offline: bool,
     cards: Path | None,
     templates: Path | None,
     workers: int | None,
@@ -60,7 +61,13 @@ def build(
     )
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     ingested = steps.ingest(
-        mixture, store=store, mirror=mirror, runner=where, log=log, strict=strict
+        mixture,
+        store=store,
+        mirror=mirror,
+        offline=offline,
+        runner=where,
+        log=log,
+        strict=strict,
     )
     summary = steps.build(
         ingested, store=store, out=out, runner=where, log=log, shards=shards, format=format

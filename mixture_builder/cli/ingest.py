@@ -26,6 +26,7 @@ def ingest(
     recipe: str,
     store: Path,
     mirror: Path | None,
+    offline: bool,
     cards: Path | None,
     templates: Path | None,
     workers: int | None,
@@ -48,7 +49,15 @@ def ingest(
     log = steps.start_log(as_json=log_json)
     where = make_runner(name=runner, workers=workers, beam_options=beam_options)
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
-    done = steps.ingest(mixture, store=store, mirror=mirror, runner=where, log=log, strict=strict)
+    done = steps.ingest(
+        mixture,
+        store=store,
+        mirror=mirror,
+        offline=offline,
+        runner=where,
+        log=log,
+        strict=strict,
+    )
     summary = _summary(done, store)
     log.event("ingested", **{k: v for k, v in summary.items() if k not in {"tasks", "left_out"}})
     if as_json:

@@ -41,6 +41,11 @@ mirror_option: Decorator = click.option(
     metavar="FILE",
     help="Where your copies of upstream files stand.",
 )
+offline_option: Decorator = click.option(
+    "--offline",
+    is_flag=True,
+    help="Read nothing over the network; tasks without a local copy are left out.",
+)
 cards_option: Decorator = click.option(
     "--cards",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -110,6 +115,7 @@ def together(*decorators: Decorator) -> Callable[[Decorated], Decorated]:
 running: Callable[[Any], Any] = together(
     store_option,
     mirror_option,
+    offline_option,
     cards_option,
     templates_option,
     workers_option,

@@ -57,7 +57,7 @@ def quickstart(
     log = steps.start_log(as_json=False)
     runner = make_runner(name=None, workers=workers, beam_options=())
     mixture = steps.load("quickstart", seed=seed)
-    ingested = steps.ingest(mixture, store=store, mirror=None, runner=runner, log=log, strict=True)
+    ingested = steps.ingest(mixture, store=store, runner=runner, log=log, strict=True)
     summary = steps.build(
         ingested, store=store, out=out, runner=runner, log=log, shards=shards, format=format
     )

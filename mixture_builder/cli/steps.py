@@ -68,7 +68,14 @@ def load(
 
 
 def ingest(
-    mixture: Mixture, *, store: Path, mirror: Path | None, runner: Runner, log: JobLog, strict: bool
+    mixture: Mixture,
+    *,
+    store: Path,
+    runner: Runner,
+    log: JobLog,
+    strict: bool,
+    mirror: Path | None = None,
+    offline: bool = False,
 ) -> Ingested:
     """Brings the rows of all tasks into the store and says what is left out.
 
@@ -79,7 +86,7 @@ def ingest(
     from mixture_builder.jobs.mixture import ingest_mixture
 
     log.event("ingest_started", recipe=mixture.recipe.name, tasks=len(mixture.cards))
-    copies = Mirror.load(mirror) if mirror else Mirror.empty()
+    copies = Mirror.load(mirror, offline=offline) if mirror else Mirror.empty(offline=offline)
     there_before = set()
     total = sum(task not in mixture.broken for task in mixture.cards)
     with log.bar("ingest", total=total, unit="tasks") as bar:

@@ -40,17 +40,19 @@ class Mirror:
     Attributes:
       sources: URL, or prefix of URLs that ends in "/", to an absolute local path or
         another URL.
+      offline: whether what is not mirrored may not be read over the network either.
     """
 
     sources: Mapping[str, str]
+    offline: bool = False
 
     @classmethod
-    def empty(cls) -> Mirror:
+    def empty(cls, *, offline: bool = False) -> Mirror:
         """The mirror that stands in for nothing."""
-        return cls(sources={})
+        return cls(sources={}, offline=offline)
 
     @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Mirror:
+    def load(cls, path: str | os.PathLike[str], *, offline: bool = False) -> Mirror:
         """The mirror a YAML file describes; relative paths are relative to that file.
 
         Raises:
@@ -84,7 +86,7 @@ class Mirror:
                     for place, message, remedy in problems
                 )
             )
-        return cls(sources=sources)
+        return cls(sources=sources, offline=offline)
 
     def resolve(self, url: str) -> str | None:
         """Where `url` is read from, or `None` when the mirror does not speak of it.

@@ -33,7 +33,7 @@ from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
 from mixture_builder.plan import TaskPlan
-from mixture_builder.render.columnar import OptionPieces
+from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
 from mixture_builder.style_pools import StylePools

@@ -32,7 +32,13 @@ from mixture_builder.errors import MixtureBuilderError, SourceError
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output, sha256_of
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.readers import BadRecord, SourceFile, read_file, source_files
+from mixture_builder.io.readers import (
+    BadRecord,
+    SourceFile,
+    is_mirrored,
+    read_file,
+    source_files,
+)
 from mixture_builder.io.rowstore import (
     ID,
     KEY,
@@ -141,6 +147,12 @@ def is_stored(card: TaskCard, *, store: Path, mirror: Mirror) -> StoredTask | No
         return stored
     known = [{k: f[k] for k in f if k != "sha256"} for f in stored.files]
     return stored if known == stamp(files) else None
+
+
+def order_of_sources(card: TaskCard, *, mirror: Mirror) -> list[int]:
+    """The card's alternatives in the order they are tried: those the user has copies of first."""
+    numbers = range(len(card.sources))
+    return sorted(numbers, key=lambda n: not is_mirrored(card.sources[n].source, mirror=mirror))
 
 
 def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int) -> list[PartSpec]:

@@ -28,6 +28,7 @@ from mixture_builder.jobs.ingest import (
     PartSpec,
     TaskSpec,
     is_stored,
+    order_of_sources,
     plan_parts,
     without_locations,
 )
@@ -215,12 +216,13 @@ def ingest_mixture(
             on_task(task, result, there_before)
 
     pending: dict[str, int] = {}
+    later: dict[str, list[int]] = {}
     for task, card in mixture.cards.items():
         if task in mixture.broken:
             continue
         there = is_stored(card, store=store, mirror=mirror)
         if there is None:
-            pending[task] = 0
+            pending[task], *later[task] = order_of_sources(card, mirror=mirror)
         else:
             tell(task, there, there_before=True)
     tried: dict[str, tuple[str, ...]] = {}
@@ -234,8 +236,8 @@ def ingest_mixture(
         again: dict[str, int] = {}
         for task, why in failed.items():
             tried[task] = (*tried.get(task, ()), why)
-            if pending[task] + 1 < len(mixture.cards[task].sources):
-                again[task] = pending[task] + 1
+            if later[task]:
+                again[task] = later[task].pop(0)
             else:
                 tell(task, " | ".join(tried[task]))
         pending = again

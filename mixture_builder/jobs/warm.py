@@ -14,7 +14,7 @@ from mixture_builder.jobs.build import option_pieces
 from mixture_builder.jobs.mixture import load_mixture
 from mixture_builder.lock import style_pools_of
 from mixture_builder.recipes import Settings
-from mixture_builder.render.columnar import pieces_of
+from mixture_builder.render.columnar_texts import program_of
 from mixture_builder.templates import PromptTemplate
 
 
@@ -42,11 +42,15 @@ def _asks_few_shot(settings: Settings) -> bool:
 def _prepare(template: PromptTemplate, *, few_shot: bool) -> None:
     names = template.names
     assert names is not None
-    for text in (template.input, template.target):
-        plain = [pieces_of(text, options_shown=shown) for shown in (False, True)]
-        if few_shot or None in plain:
-            template.input_for(few_shot=False).prepare()
-            template.target_for(few_shot=False).prepare()
+    texts = [template.input, template.target]
     if few_shot:
-        template.input_for(few_shot=True).prepare()
-        template.target_for(few_shot=True).prepare()
+        further = (template.instruction, template.few_shot_input, template.few_shot_target)
+        texts += [text for text in further if text]
+    plain = [program_of(text, options_shown=shown) for shown in (False, True) for text in texts]
+    # What needs more than a program is rendered row by row.
+    if None in plain:
+        template.input_for(few_shot=False).prepare()
+        template.target_for(few_shot=False).prepare()
+        if few_shot:
+            template.input_for(few_shot=True).prepare()
+            template.target_for(few_shot=True).prepare()

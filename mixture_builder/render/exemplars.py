@@ -31,7 +31,7 @@ def choose(
     wanted: Indices,
     pool_keys: Bits,
     query_keys: Bits,
-) -> list[list[int]]:
+) -> tuple[Indices, Indices]:
     """Pool rows for each prompt, without replacement, in the order they are shown.
 
     Args:
@@ -43,11 +43,12 @@ def choose(
         two exemplars share a key.
 
     Returns:
-      Up to `wanted` pool rows; fewer only where the pool has no more that are allowed.
+      A line of pool rows for each prompt, and how many of them count: `wanted`, or fewer only
+      where the pool has no more that are allowed.
     """
     pool = len(pool_keys)
     if not pool or not len(draws):
-        return [[] for _ in range(len(draws))]
+        return np.zeros((len(draws), 0), dtype=np.int64), np.zeros(len(draws), dtype=np.int64)
     most = int(wanted.max())
     if pool <= WHOLE_POOL:
         candidates = permutations(seed, draws, pool)
@@ -56,44 +57,42 @@ def choose(
     counters = draws[:, None].astype(np.uint64) * np.uint64(64) + np.arange(width, dtype=np.uint64)
     bits = random_bits(seed, counters) >> np.uint64(32)
     candidates = ((bits * np.uint64(pool)) >> np.uint64(32)).astype(np.int64)
-    chosen = _allowed(candidates, wanted, pool_keys, query_keys)
-    short = [i for i, rows in enumerate(chosen) if len(rows) < wanted[i]]
-    for at in short:
+    chosen, counts = _allowed(candidates, wanted, pool_keys, query_keys)
+    for at in np.flatnonzero(counts < wanted).tolist():
         # Rare: so many candidates were barred that the whole pool has to be gone through.
         whole = permutations(seed, draws[at : at + 1], pool)
-        chosen[at] = _allowed(
-            whole, wanted[at : at + 1], pool_keys, query_keys[at : at + 1], exact=True
-        )[0]
-    return chosen
+        found = _walk(
+            whole[0].tolist(), pool_keys[whole[0]].tolist(), int(wanted[at]), int(query_keys[at])
+        )
+        chosen[at, : len(found)] = found
+        counts[at] = len(found)
+    return chosen, counts
 
 
 def _allowed(
-    candidates: Indices,
-    wanted: Indices,
-    pool_keys: Bits,
-    query_keys: Bits,
-    *,
-    exact: bool = False,
-) -> list[list[int]]:
+    candidates: Indices, wanted: Indices, pool_keys: Bits, query_keys: Bits
+) -> tuple[Indices, Indices]:
     keys = pool_keys[candidates]
     width = candidates.shape[1]
-    if exact or width > 4 * WHOLE_POOL:
-        return [
-            _walk(row, row_keys, int(count), query)
-            for row, row_keys, count, query in zip(
-                candidates.tolist(),
-                keys.tolist(),
-                wanted.tolist(),
-                query_keys.tolist(),
-                strict=True,
-            )
-        ]
+    chosen = np.zeros((len(candidates), int(wanted.max())), dtype=np.int64)
+    if width > 4 * WHOLE_POOL:
+        counts = np.zeros(len(candidates), dtype=np.int64)
+        columns = (candidates, keys, wanted, query_keys)
+        lines = zip(*(column.tolist() for column in columns), strict=True)
+        for at, (row, row_keys, count, query) in enumerate(lines):
+            found = _walk(row, row_keys, count, query)
+            chosen[at, : len(found)] = found
+            counts[at] = len(found)
+        return chosen, counts
     allowed = keys != query_keys[:, None]
     for column in range(1, width):
         allowed[:, column] &= (keys[:, :column] != keys[:, column : column + 1]).all(axis=1)
     rank = np.cumsum(allowed, axis=1)
     taken = allowed & (rank <= wanted[:, None])
-    return [row[keep].tolist() for row, keep in zip(candidates, taken, strict=True)]
+    lines_at, columns_at = np.nonzero(taken)
+    chosen[lines_at, rank[lines_at, columns_at] - 1] = candidates[lines_at, columns_at]
+    counted: Indices = taken.sum(axis=1)
+    return chosen, counted
 
 
 def _walk(row: list[int], keys: list[int], count: int, query: int) -> list[int]:

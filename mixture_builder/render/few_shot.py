@@ -65,9 +65,9 @@ class FewShot:
                 batch.failures[i] = ("no_exemplar", "no row of the pool may be shown beside it")
                 continue
             direct = context.templates[templates[i]].direction == "direct"
-            style = self._style(
-                style_bits, questions=context.plan.questions and direct, pair=shown[0][1]
-            )
+            questions = context.plan.questions and direct
+            number = self.style_number(style_bits, questions=questions, pair=shown[0][1])
+            style = context.styles.exemplar_pool(questions=questions)[number]
             text, kept = self._within_budget(batch, i, shown, style, instruction)
             if not text:
                 continue
@@ -76,13 +76,17 @@ class FewShot:
             name = f"exemplars={style[0].id}/{style[1].id}"
             batch.styles[i] = f"{batch.styles[i]};{name}" if batch.styles[i] else name
 
-    def _style(self, bits: int, *, questions: bool, pair: Pair) -> tuple[ExemplarLabels, Separator]:
-        """The style that random bits choose; another one if its labels stand in the texts."""
+    def style_number(self, bits: int, *, questions: bool, pair: Pair) -> int:
+        """The place in its pool of the style that random bits choose.
+
+        Another one is taken if its labels stand in the texts.
+        """
+        pool = self._context.styles.exemplar_pool(questions=questions)
         for further in range(MAX_STYLE_DRAWS):
-            style = self._context.styles.exemplar_style(bits + further, questions=questions)
-            if not exemplars.doubles_label(style[0], pair):
+            number = (bits + further) % len(pool)
+            if not exemplars.doubles_label(pool[number][0], pair):
                 break
-        return style
+        return number
 
     def _within_budget(
         self,
@@ -114,7 +118,7 @@ class FewShot:
 
     def _shown(self, batch: Batch, places: Indices) -> list[list[tuple[int, Pair]]]:
         """For each few-shot prompt pool rows with their pairs, as many as it asks for."""
-        wanted = self._shots(batch.draws[places])
+        wanted = self.shots(batch.draws[places])
         shown = self._solved(batch, places, wanted)
         short = [at for at, pairs in enumerate(shown) if len(pairs) < wanted[at]]
         if short:
@@ -124,7 +128,7 @@ class FewShot:
                 shown[at] = pairs[: int(wanted[at])]
         return shown
 
-    def _shots(self, draws: Indices) -> Indices:
+    def shots(self, draws: Indices) -> Indices:
         """How many exemplars each few-shot prompt asks for."""
         counts = self._context.plan.settings.shots.counts
         weights = np.cumsum(whole_weights([rate for _, rate in counts]))
@@ -137,7 +141,14 @@ class FewShot:
         self, batch: Batch, places: Indices, wanted: Indices
     ) -> list[list[tuple[int, Pair]]]:
         """For each few-shot prompt pool rows with their rendered pairs, none of them a leak."""
-        chosen = self._choose(batch, places, wanted)
+        rows, counts = self.choose(
+            batch.draws[places],
+            batch.templates[places],
+            batch.rows[places],
+            attempt=batch.attempt,
+            wanted=wanted,
+        )
+        chosen = [line[:n] for line, n in zip(rows.tolist(), counts.tolist(), strict=True)]
         used = self._exemplar_templates(batch, places, chosen)
         self._render(batch, places, chosen, used)
         result = []
@@ -163,30 +174,49 @@ class FewShot:
         """
         return (
             TARGET_ANSWER in batch.columns
-            and not self._varies_in_pool("options")
+            and not self.varies_in_pool("options")
             and bool(target == batch.columns[TARGET_ANSWER][place])
         )
 
-    def _choose(self, batch: Batch, places: Indices, wanted: Indices) -> list[list[int]]:
-        """Pool rows for each few-shot prompt; what counts as the same depends on the template."""
-        draws = batch.draws[places]
-        seed = derive_seed(self._context.seed, "exemplars", batch.attempt)
-        chosen: list[list[int]] = [[]] * len(places)
-        templates = batch.templates[places]
+    def choose(
+        self,
+        draws: Indices,
+        templates: Indices,
+        rows: Indices,
+        *,
+        attempt: int,
+        wanted: Indices,
+    ) -> tuple[Indices, Indices]:
+        """Pool rows for each few-shot prompt; what counts as the same depends on the template.
+
+        Args:
+          draws: of the prompts.
+          templates: of their queries.
+          rows: of their queries.
+          attempt: how often the draws have failed.
+          wanted: how many exemplars each prompt asks for.
+
+        Returns:
+          A line of rows for each prompt, and how many of them count.
+        """
+        seed = derive_seed(self._context.seed, "exemplars", attempt)
+        chosen = np.zeros((len(draws), int(wanted.max())), dtype=np.int64)
+        counts = np.zeros(len(draws), dtype=np.int64)
         for template in np.unique(templates).tolist():
             group = np.flatnonzero(templates == template)
             names = self._asking_fields(template)
             able = self._able(template)
-            found = exemplars.choose(
+            found, held = exemplars.choose(
                 seed,
                 draws[group],
                 wanted=wanted[group],
                 pool_keys=self._keys_of_pool(names)[able],
-                query_keys=self._keys(names, batch.rows[places[group]]),
+                query_keys=self._keys(names, rows[group]),
             )
-            for at, rows in zip(group.tolist(), found, strict=True):
-                chosen[at] = able[np.asarray(rows, dtype=np.int64)].tolist()
-        return chosen
+            if len(able):
+                chosen[group, : found.shape[1]] = able[found]
+            counts[group] = held
+        return chosen, counts
 
     def _able(self, template: int) -> Indices:
         """Pool rows that have all fields a template requires."""
@@ -209,10 +239,11 @@ class FewShot:
         answers = {"options", "answer", "answer_text", "answers", "answer_index"}
         names = {derived.get(name, name) for name in text.names}
         asking = sorted((names - answers) & set(self._context.rows.fields))
-        telling = tuple(name for name in asking if self._varies_in_pool(name))
+        telling = tuple(name for name in asking if self.varies_in_pool(name))
         return telling if telling or names & answers else tuple(asking)
 
-    def _varies_in_pool(self, name: str) -> bool:
+    def varies_in_pool(self, name: str) -> bool:
+        """Whether not all rows of the pool have the same in a field."""
         if name not in self._varies:
             keys = self._context.rows.keys(name, self._pool)
             self._varies[name] = bool((keys != keys[:1]).any())

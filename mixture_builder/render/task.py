@@ -17,14 +17,14 @@ from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import Batch, DroppedDraw, RenderedExamples, TaskContext
 from mixture_builder.render.drawn import DrawnColumns
 from mixture_builder.render.few_shot import FewShot
-from mixture_builder.render.pairs import check_queries, render_queries
+from mixture_builder.render.pairs import check_queries, render_queries, uses_few_shot_texts
 from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
 
 if TYPE_CHECKING:
-    from mixture_builder.render.columnar import OptionPieces
+    from mixture_builder.render.columnar_options import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
 
@@ -89,30 +89,46 @@ class TaskRenderer:
           pieces: of the styles the renderer was made with.
         """
         # Previews render without Arrow, and start the faster for it.
-        from mixture_builder.render.columnar import render_columns
+        from mixture_builder.render.columnar import render_queries as render_by_columns
+        from mixture_builder.render.columnar_few_shot import with_exemplars
 
         numbers = np.fromiter(draws, dtype=np.int64)
         context = self._context
-        cells, templates = self._cells_and_templates(numbers)
-        rows = self._rows(numbers, 0)
-        zero_shot = ~np.asarray([c.few_shot for c in context.plan.cells])[cells]
-        simple = zero_shot.any() and "turns" not in context.rows.fields
-        if not simple or not hasattr(context.rows, "arrays"):
+        if "turns" in context.rows.fields or not hasattr(context.rows, "arrays"):
             return self.render(numbers)
-        chosen = np.flatnonzero(zero_shot)
-        block, left = render_columns(
+        cells, templates = self._cells_and_templates(numbers)
+        few_shot = np.asarray([c.few_shot for c in context.plan.cells])
+        able = np.flatnonzero(~few_shot[cells] | self._exemplars_by_columns())
+        queries = render_by_columns(
             context,
             pieces,
-            draws=numbers[chosen],
-            cells=cells[chosen],
-            templates=templates[chosen],
-            rows=rows[chosen],
+            draws=numbers[able],
+            cells=cells[able],
+            templates=templates[able],
+            rows=self._rows(numbers[able], 0),
         )
-        zero_shot[chosen[left]] = False
-        result = self.render(numbers[~zero_shot])
-        if block is not None:
-            result.blocks.append(block)
+        if queries is None:
+            return self.render(numbers)
+        shown = few_shot[queries.cells]
+        blocks = []
+        if not shown.any():
+            blocks.append(queries.finished(context))
+        else:
+            if not shown.all():
+                blocks.append(queries.select(np.flatnonzero(~shown)).finished(context))
+            chosen = queries.select(np.flatnonzero(shown))
+            block = with_exemplars(context, self._few_shot, pieces, chosen)
+            if block is not None:
+                blocks.append(block)
+        done = np.concatenate([np.zeros(0, dtype=np.int64), *(b.draws for b in blocks)])
+        result = self.render(np.setdiff1d(numbers, done, assume_unique=True))
+        result.blocks.extend(blocks)
         return result
+
+    def _exemplars_by_columns(self) -> bool:
+        """Whether few-shot prompts can be made by columns at all."""
+        plan = self._context.plan
+        return bool(plan.pool) and uses_few_shot_texts(plan)
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:
         context = self._context

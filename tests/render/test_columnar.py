@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jobs.build import task_renderer
-from mixture_builder.render.columnar import (
+from mixture_builder.render.columnar_options import OptionPieces
+from mixture_builder.render.columnar_texts import (
     WHITE_SPACE,
-    OptionPieces,
     join_stretches,
-    pieces_of,
+    names_of,
+    program_of,
 )
 from tests.jobs.test_build import lock_of
 
@@ -35,6 +36,7 @@ def by_draw(rendered: Any) -> dict[int, tuple[Any, ...]]:
                 rendered.templates,
                 rendered.styles,
                 rendered.rows,
+                rendered.exemplar_rows,
                 strict=True,
             ),
             strict=True,
@@ -44,21 +46,27 @@ def by_draw(rendered: Any) -> dict[int, tuple[Any, ...]]:
         variants = [rendered.plan.cells[code].variant for code in block.cells.tolist()]
         templates = [rendered.template_names[code] for code in block.templates.tolist()]
         texts = [block.inputs.to_pylist(), block.targets.to_pylist()]
+        exemplars: list[list[int]] = [[]] * len(block.draws)
+        if block.exemplar_rows is not None:
+            exemplars = block.exemplar_rows.to_pylist()
         values = zip(
             *(*texts, variants, templates, block.styles.to_pylist(), block.rows.tolist()),
+            exemplars,
             strict=True,
         )
         found.update(zip(block.draws.tolist(), values, strict=True))
     return found
 
 
-@pytest.mark.parametrize("limit", [0, 300])
-def test_blocks_and_rows_give_the_same_examples(quickstart: Any, limit: int) -> None:
-    """For every shipped kind of task, with options and without, and over a tight budget."""
-    further = {"limits": {"input_chars": limit}} if limit else {}
+@pytest.mark.parametrize("limit", [0, 300, 1500])
+@pytest.mark.parametrize("pool", [5, 1024])
+def test_blocks_and_rows_give_the_same_examples(quickstart: Any, limit: int, pool: int) -> None:
+    """For every shipped kind of task, few-shot and not, over tight budgets and small pools."""
+    further: dict[str, Any] = {"limits": {"input_chars": limit}} if limit else {}
+    further["shots"] = {"counts": {1: 1, 3: 1, 5: 2}, "pool": pool}
     lock = lock_of(quickstart, shards=1, examples=3000, **further)
     pieces = OptionPieces(lock.style_pools)
-    by_columns = 0
+    by_columns = {False: 0, True: 0}
     for task in lock.plan.tasks:
         draws = range(task.quota)
         rows = task_renderer(lock, task, store=quickstart.store).render(draws)
@@ -67,8 +75,10 @@ def test_blocks_and_rows_give_the_same_examples(quickstart: Any, limit: int) -> 
         assert by_draw(blocks) == by_draw(rows), task.task
         assert blocks.cells == rows.cells
         assert (blocks.redrawn, blocks.dropped) == (rows.redrawn, rows.dropped)
-        by_columns += sum(len(block.draws) for block in blocks.blocks)
-    assert by_columns > (200 if limit else 800)
+        for block in blocks.blocks:
+            by_columns[block.exemplar_rows is not None] += len(block.draws)
+    assert by_columns[False] > (200 if limit == 300 else 800)
+    assert by_columns[True] > (20 if limit == 300 or pool == 5 else 800)
 
 
 def test_what_strip_strips_is_stripped() -> None:
@@ -79,24 +89,45 @@ def test_what_strip_strips_is_stripped() -> None:
 TEXTS = st.text(alphabet=st.sampled_from("ab{} \n\t\u00a0\u2028\x1céß漢🙂"), max_size=8)
 
 
+LITERALS = TEXTS.filter(lambda t: "{" not in t and "}" not in t)
+TESTS = ["a", "not b", "a == 'ab'", "b != 'ß'", "options_text"]
+NODES = st.recursive(
+    LITERALS | st.sampled_from(["{{ a }}", "{{ b }}", "{{ a if b else 'none' }}", "{{ 'é' }}"]),
+    lambda inner: st.builds(
+        lambda test, then, other, last: (
+            f"{{% if {test} %}}{then}{{% elif {other} %}}{last}{{% else %}}{then}-{{% endif %}}"
+        ),
+        st.sampled_from(TESTS),
+        inner,
+        st.sampled_from(TESTS),
+        inner,
+    ),
+    max_leaves=6,
+)
+
+
 @given(
-    literals=st.lists(TEXTS.filter(lambda t: "{" not in t), min_size=3, max_size=3),
+    sources=st.lists(st.lists(NODES, max_size=4).map("".join), min_size=2, max_size=2),
     rows=st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=12),
     cut=st.integers(0, 12),
+    shown=st.booleans(),
 )
-def test_joined_columns_are_what_the_template_renders(
-    literals: list[str], rows: list[tuple[str, str]], cut: int
+def test_programs_say_what_their_templates_render(
+    sources: list[str], rows: list[tuple[str, str]], cut: int, shown: bool
 ) -> None:
-    """Whatever stands in the fields, and wherever one template gives way to another."""
-    first, middle, last = literals
-    sources = [first + "{{ a }}" + middle + "{{ b }}" + last, middle + "{{ b }}" + first]
-    columns = {"a": [a for a, _ in rows], "b": [b for _, b in rows]}
+    """Whatever stands in the fields, whatever is asked of them, wherever one template ends."""
+    columns = {
+        "a": [a for a, _ in rows],
+        "b": [b for _, b in rows],
+        "options_text": ["list" if shown else ""] * len(rows),
+    }
     bounds = sorted({0, min(cut, len(rows)), len(rows)})
     stretches = list(itertools.pairwise(bounds))
     used = [sources[i % 2] for i in range(len(stretches))]
-    texts = [pieces_of(source, options_shown=False) for source in used]
+    programs = [program_of(source, options_shown=shown) for source in used]
+    assert None not in programs
     joined = join_stretches(
-        [t for t in texts if t is not None],
+        [p for p in programs if p is not None],
         stretches,
         {name: pa.array(values, pa.string()) for name, values in columns.items()},
     )
@@ -106,34 +137,34 @@ def test_joined_columns_are_what_the_template_renders(
         expected += compile_text(source).render_many(part, stop - start)
 
     assert joined.to_pylist() == expected
+    joined.validate(full=True)
 
 
 @pytest.mark.parametrize(
-    ("source", "shown", "pieces"),
+    ("source", "names"),
     [
-        ("Say {{ a }}.", False, ("Say ", "a", ".")),
-        ("{{ a }}{{ b }}", False, ("", "a", "", "b", "")),
-        ("x{% if options_text %} {{ options_text }}{% else %}?{% endif %}", False, ("x?",)),
-        (
-            "x{% if options_text %} {{ options_text }}{% else %}?{% endif %}",
-            True,
-            ("x ", "options_text", ""),
-        ),
-        ("{% if a %}{{ a }}{% endif %}", False, None),
-        ("{{ a | lower }}", False, None),
-        ("{% for x in a %}{{ x }}{% endfor %}", False, None),
+        ("Say {{ a }}.", {"a"}),
+        ("{{ a }}{% if b %}.{% endif %}", {"a", "b"}),
+        ("x{% if options_text %} {{ options_text }}{% else %}?{% endif %}", set()),
+        ("{{ a | lower }}", None),
+        ("{% for x in a %}{{ x }}{% endfor %}", None),
+        ("{% if a == b %}x{% endif %}", None),
+        ("{% if a and b %}x{% endif %}", None),
+        ("{{ a if b }}", None),
     ],
 )
-def test_only_texts_and_fields_are_pieces(
-    source: str, shown: bool, pieces: tuple[str, ...] | None
+def test_a_program_reads_columns_and_asks_simple_things_of_them(
+    source: str, names: set[str] | None
 ) -> None:
     """A condition on the list of options is settled; what needs more is left to the rows."""
-    assert pieces_of(source, options_shown=shown) == pieces
+    program = program_of(source, options_shown=False)
+
+    assert (program if program is None else names_of(program)) == names
 
 
 def test_every_option_style_lists_alike(quickstart: Any) -> None:
     """The pieces taken by number spell what the style itself would write."""
-    from mixture_builder.render.columnar import list_options
+    from mixture_builder.render.columnar_options import list_options
 
     pools = lock_of(quickstart, shards=1).style_pools
     pieces = OptionPieces(pools)

@@ -124,6 +124,8 @@ def _hub_files(source: Source, *, mirror: Mirror) -> list[SourceFile]:
         ]
     key = hub_key(source)
     target = mirror.resolve(key)
+    if mirror.offline and (target is None or is_elsewhere(target)):
+        raise _out_of_reach(key)
     if target is None:
         return [SourceFile(name=key, location=None, format="parquet")]
     if not has_scheme(target) and os.path.isdir(target):
@@ -172,6 +174,8 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
         trusted = mirror.resolve(root) if has_scheme(root) else None
     location = trusted if trusted is not None else _location(root, name=name, base=base)
     *more_steps, location = location.split("::")
+    if mirror.offline and is_elsewhere(location):
+        raise _out_of_reach(name)
     inside = tuple(reversed([*steps, *more_steps]))
     file = SourceFile(name=name, location=location, inside=inside, format=read_as)
     if "*" not in location:
@@ -217,6 +221,34 @@ def _stay_inside(path: str, *, name: str, base: str) -> str:
     return real
 
 
+def is_mirrored(source: Source, *, mirror: Mirror) -> bool:
+    """Whether the mirror, or the card's own folder, speaks of all that a source reads.
+
+    Files may still be missing where a whole folder is mirrored.
+    """
+    if source.kind == "hub" and not source.files:
+        return mirror.resolve(hub_key(source)) is not None
+    names = [*source.files, *(name for beside in source.beside for name in beside.files)]
+    return all(
+        not has_scheme(root := name.split("::")[-1])
+        or mirror.resolve(name) is not None
+        or mirror.resolve(root) is not None
+        for name in names
+    )
+
+
+def is_elsewhere(location: str) -> bool:
+    """Whether reading it needs the network."""
+    return has_scheme(location) and location.partition("://")[0].lower() not in {"file", "memory"}
+
+
+def _out_of_reach(name: str) -> SourceError:
+    return SourceError(
+        f"{name}: found no local copy, and --offline keeps from reading it over the network. Map "
+        "the address to a copy in a mirror file, or leave --offline out."
+    )
+
+
 def _refused(name: str, found: str, expected: str) -> SourceError:
     return SourceError(
         f"{name}: found {found}; a card may name {expected}. To read a local copy, map the "
@@ -241,9 +273,17 @@ def _matches(root: str, location: str) -> Iterator[tuple[str, str]]:
         )
     from fsspec.core import url_to_fs
 
-    file_system, path = url_to_fs(location)
-    folder = url_to_fs(fixed)[1].rstrip("/") + "/"
-    for found in file_system.glob(path):
+    try:
+        file_system, path = url_to_fs(location)
+        folder = url_to_fs(fixed)[1].rstrip("/") + "/"
+        listed = file_system.glob(path)
+    except Exception as problem:
+        # Every file system raises errors of its own here.
+        raise SourceError(
+            f"{location}: its files cannot be listed ({type(problem).__name__}: "
+            f"{str(problem)[:300]}). Check the network and your rights, or mirror local copies."
+        ) from problem
+    for found in listed:
         rest = found[len(folder) :]
         yield fixed_name + rest, fixed + rest
 

@@ -45,7 +45,8 @@ _READERS: dict[Format, Callable[..., Items]] = {
 
 _OTHERS_ERRORS = (
     "adlfs", "aiohttp", "asyncio", "azure", "botocore", "datasets", "fsspec", "gcsfs", "google",
-    "httpx", "huggingface_hub", "pyarrow", "requests", "s3fs", "zstandard",
+    "httpcore", "httpcore2", "httpx", "httpx2", "huggingface_hub", "pyarrow", "requests", "s3fs",
+    "zstandard",
 )  # fmt: skip
 """Packages below us whose errors mean that bytes did not come, whatever their classes."""
 

@@ -1,0 +1,368 @@
+"""Few-shot prompts made by Arrow kernels; letter for letter those of `few_shot.FewShot`.
+
+Each exemplar that some prompt shows is rendered once. A prompt is then a stretch of pieces:
+instruction, for each exemplar label, input, label, target and separator, and last the query.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mixture_builder.draw import Indices, derive_seed, random_bits
+from mixture_builder.render.batch import TaskContext
+from mixture_builder.render.columnar import (
+    Queries,
+    RenderedBlock,
+    arrays_of,
+    picked_answers,
+    programs_of,
+    right_answers,
+    shuffles_options,
+    stretches_of,
+)
+from mixture_builder.render.columnar_options import OptionPieces, list_options
+from mixture_builder.render.columnar_texts import join_stretches, lay_down, names_of
+from mixture_builder.render.exemplars import LEAK_LENGTH
+from mixture_builder.render.few_shot import FewShot
+from mixture_builder.style_pools import PREPARED
+from mixture_builder.styles import ExemplarLabels, Separator
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Exemplars that were rendered, and which of them each prompt shows.
+
+    Attributes:
+      inputs, targets: their texts.
+      owners: for each exemplar of each prompt the prompt's place.
+      shown: for each exemplar of each prompt its place among the texts.
+      rows: for each exemplar of each prompt the pool row.
+    """
+
+    inputs: pa.Array
+    targets: pa.Array
+    owners: Indices
+    shown: Indices
+    rows: Indices
+
+
+def with_exemplars(
+    context: TaskContext, few_shot: FewShot, pieces: OptionPieces, queries: Queries
+) -> RenderedBlock | None:
+    """Puts exemplars before queries of few-shot cells.
+
+    Args:
+      context: of the task.
+      few_shot: chooses exemplars and styles.
+      pieces: of all option styles.
+      queries: that are sound.
+
+    Returns:
+      The finished examples. Missing are prompts that need a second look: where exemplars are
+      barred, unsound or fewer than asked for, or where not one fits.
+    """
+    wanted = few_shot.shots(queries.draws)
+    chosen, counts = few_shot.choose(
+        queries.draws, queries.templates, queries.rows, attempt=0, wanted=wanted
+    )
+    full = np.flatnonzero(counts == wanted)
+    if not len(full):
+        return None
+    queries, chosen, counts = queries.select(full), chosen[full], counts[full]
+    pairs = _pairs(context, pieces, queries, chosen, counts)
+    good = _sound(context, few_shot, queries, pairs)
+    if not good.any():
+        return None
+    styles = _Styles(context, few_shot, queries, pairs)
+    kept, fits = _within_budget(context, queries, pairs, counts, styles)
+    good &= fits > 0
+    places = np.flatnonzero(good)
+    if not len(places):
+        return None
+    kept &= good[pairs.owners]
+    return _assembled(context, queries, pairs, styles, places=places, kept=kept)
+
+
+def _pairs(
+    context: TaskContext,
+    pieces: OptionPieces,
+    queries: Queries,
+    chosen: Indices,
+    counts: Indices,
+) -> Pairs:
+    """Renders each exemplar that is needed once: one for a template, row and option style."""
+    held = np.arange(chosen.shape[1]) < counts[:, None]
+    owners, rows = np.repeat(np.arange(len(counts)), counts), chosen[held]
+    numbers = queries.option_numbers[owners]
+    pool, styles = context.plan.pool, pieces.pools.option_styles
+    groups = queries.templates[owners] * 2 + (numbers >= 0)
+    keys = (groups * pool + rows) * styles + np.maximum(numbers, 0)
+    met, shown = np.unique(keys, return_inverse=True)
+    rest, number = np.divmod(met, styles)
+    group, row = np.divmod(rest, pool)
+    number = np.where(group % 2 == 1, number, -1)
+    inputs, targets = _render(context, pieces, queries, group, row, number)
+    return Pairs(inputs=inputs, targets=targets, owners=owners, shown=shown, rows=rows)
+
+
+def _render(
+    context: TaskContext,
+    pieces: OptionPieces,
+    queries: Queries,
+    groups: Indices,
+    rows: Indices,
+    numbers: Indices,
+) -> tuple[pa.Array, pa.Array]:
+    """Texts of exemplars; a group is a template with or without its options."""
+    stretches = stretches_of(groups)
+    # Any cell of the group will do: the text depends on whether options show, no more.
+    shows = np.asarray([c.shows_options for c in context.plan.cells])[queries.cells]
+    cell_of = dict(
+        zip((queries.templates * 2 + shows).tolist(), queries.cells.tolist(), strict=True)
+    )
+    met = [int(groups[start]) for start, _ in stretches]
+    found = [programs_of(context, cell_of[group], group // 2) for group in met]
+    prompts = [prompt for prompt, _, _ in found if prompt is not None]
+    targets = [target for _, target, _ in found if target is not None]
+    used = {name for p in (*prompts, *targets) for name in names_of(p)}
+    fields = [name for name in sorted(used) if name in context.rows.text_fields]  # type: ignore[attr-defined]
+    columns = arrays_of(context, fields, rows)
+    if "answers" in context.rows.fields:
+        columns["answer"] = picked_answers(context, rows, rows, attempt=-1)
+    in_targets = columns
+    if "options" in context.rows.fields:
+        solved = _add_options(context, pieces, columns, rows, numbers)
+        in_targets = {**columns, "answer": solved}
+    return (
+        join_stretches(prompts, stretches, columns),
+        join_stretches(targets, stretches, in_targets),
+    )
+
+
+def _add_options(
+    context: TaskContext,
+    pieces: OptionPieces,
+    columns: dict[str, pa.Array],
+    rows: Indices,
+    numbers: Indices,
+) -> pa.Array:
+    """Adds the columns that come of options; gives what `answer` stands for in targets."""
+    read = arrays_of(context, ["options", "answer_index"], rows)
+    options, right = read["options"], read["answer_index"].to_numpy()
+    answers = right_answers(options, right)
+    columns["answer"] = columns["answer_text"] = answers
+    columns["options_text"] = pa.repeat("", len(rows))
+    shown = np.flatnonzero(numbers >= 0)
+    if not len(shown):
+        return answers
+    listed = list_options(
+        pieces,
+        options.take(pa.array(shown)),
+        right[shown],
+        numbers=numbers[shown],
+        order_seed=derive_seed(context.seed, "exemplar option order"),
+        draws=rows[shown],
+        shuffled=shuffles_options(context),
+    )
+    # Those that show nothing keep the empty text, and the answer itself.
+    place = np.arange(len(rows))
+    place[shown] = len(rows) + np.arange(len(shown))
+    taken = pa.array(place)
+    columns["options_text"] = pa.concat_arrays([columns["options_text"], listed.texts]).take(taken)
+    return pa.concat_arrays([answers, listed.targets]).take(taken)
+
+
+def _sound(
+    context: TaskContext, few_shot: FewShot, queries: Queries, pairs: Pairs
+) -> npt.NDArray[np.bool_]:
+    """Prompts none of whose exemplars is empty or shows a long target of the query."""
+    result = np.ones(len(queries.draws), dtype=bool)
+    empty = np.zeros(len(pairs.inputs), dtype=bool)
+    for texts in (pairs.inputs, pairs.targets):
+        empty |= pc.binary_length(texts).to_numpy(zero_copy_only=False) == 0
+    if "options" in context.rows.fields:
+        options = arrays_of(context, ["options"], pairs.rows)["options"]
+        too_many = options.value_lengths().to_numpy() > PREPARED
+        result[pairs.owners[too_many]] = False
+    result[pairs.owners[empty[pairs.shown]]] = False
+    long = pc.utf8_length(queries.targets).to_numpy(zero_copy_only=False) >= LEAK_LENGTH
+    if queries.labels is not None and not few_shot.varies_in_pool("options"):
+        # Answers that are the same for all rows recur by nature; see `FewShot._is_label`.
+        long &= ~pc.equal(queries.targets, queries.labels).to_numpy(zero_copy_only=False)
+    if long.any():
+        _bar_leaks(result, long, queries, pairs)
+    return result
+
+
+def _bar_leaks(
+    result: npt.NDArray[np.bool_],
+    long: npt.NDArray[np.bool_],
+    queries: Queries,
+    pairs: Pairs,
+) -> None:
+    concerned = np.flatnonzero(long[pairs.owners] & result[pairs.owners])
+    places, which = np.unique(pairs.shown[concerned], return_inverse=True)
+    taken = pa.array(places)
+    # Bytes: a text stands in another just if its bytes do, and they are cheaper to get at.
+    inputs = pairs.inputs.take(taken).cast(pa.binary()).to_pylist()
+    targets = pairs.targets.take(taken).cast(pa.binary()).to_pylist()
+    owners = pairs.owners[concerned]
+    mine, position = np.unique(owners, return_inverse=True)
+    wanted = queries.targets.take(pa.array(mine)).cast(pa.binary()).to_pylist()
+    leaks = [
+        wanted[at] in inputs[pair] or wanted[at] in targets[pair]
+        for at, pair in zip(position.tolist(), which.tolist(), strict=True)
+    ]
+    result[owners[np.asarray(leaks, dtype=bool)]] = False
+
+
+class _Styles:
+    """Exemplar styles of prompts: their numbers, and their parts as texts and lengths."""
+
+    def __init__(
+        self, context: TaskContext, few_shot: FewShot, queries: Queries, pairs: Pairs
+    ) -> None:
+        bits = random_bits(derive_seed(context.seed, "exemplar style"), queries.draws)
+        direct = np.asarray([t.direction == "direct" for t in context.templates])
+        asks = direct[queries.templates] & context.plan.questions
+        pools = [context.styles.exemplar_pool(questions=q) for q in (False, True)]
+        # The pools stand one after the other: a number is a place in both.
+        self.styles: list[tuple[ExemplarLabels, Separator]] = [*pools[0], *pools[1]]
+        sizes = np.asarray([len(pool) for pool in pools], dtype=np.uint64)[asks.astype(np.int64)]
+        first = np.where(asks, len(pools[0]), 0)
+        self.numbers: Indices = first + (bits % sizes).astype(np.int64)
+        self._avoid_doubled_labels(few_shot, bits, asks, first, pairs)
+        self.before = [s.input for s, _ in self.styles]
+        self.between = [s.input_end + s.delimiter + s.target for s, _ in self.styles]
+        self.after = [s.target_end + separator.text for s, separator in self.styles]
+        self.separators = [separator.text for _, separator in self.styles]
+        self.tails = [text.rstrip() for text in self.between]
+        self.names = [f"exemplars={s.id}/{separator.id}" for s, separator in self.styles]
+
+    def _avoid_doubled_labels(
+        self,
+        few_shot: FewShot,
+        bits: npt.NDArray[np.uint64],
+        asks: npt.NDArray[np.bool_],
+        first: Indices,
+        pairs: Pairs,
+    ) -> None:
+        """Draws another style where a label stands at the beginning of the first exemplar."""
+        firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
+        places, which = np.unique(firsts, return_inverse=True)
+        inputs = pairs.inputs.take(pa.array(places)).to_pylist()
+        targets = pairs.targets.take(pa.array(places)).to_pylist()
+        labels = ([s.input for s, _ in self.styles], [s.target for s, _ in self.styles])
+        words = [tuple({t.strip().casefold() for t in texts} - {""}) for texts in labels]
+        longest = max((len(word) for group in words for word in group), default=0) * 3
+        suspect = np.asarray(
+            [
+                shown[:longest].casefold().startswith(words[0])
+                or solved[:longest].casefold().startswith(words[1])
+                for shown, solved in zip(inputs, targets, strict=True)
+            ],
+            dtype=bool,
+        )
+        for at in np.flatnonzero(suspect[which]).tolist():
+            pair = inputs[which[at]], targets[which[at]]
+            number = few_shot.style_number(int(bits[at]), questions=bool(asks[at]), pair=pair)
+            self.numbers[at] = first[at] + number
+
+
+def _within_budget(
+    context: TaskContext, queries: Queries, pairs: Pairs, counts: Indices, styles: _Styles
+) -> tuple[npt.NDArray[np.bool_], Indices]:
+    """For each exemplar whether it fits with those before it, and how many fit of each prompt."""
+    limit = context.plan.settings.input_chars
+    if not limit:
+        return np.ones(len(pairs.owners), dtype=bool), counts
+
+    def lengths(texts: Sequence[str]) -> Indices:
+        return np.asarray([len(text) for text in texts], dtype=np.int64)[styles.numbers]
+
+    def characters(texts: pa.Array) -> Indices:
+        found: Indices = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        return found
+
+    around = lengths(styles.before) + lengths(styles.between) + lengths(styles.after)
+    instruction = characters(queries.instructions)
+    fixed = np.where(instruction > 0, instruction + lengths(styles.separators), 0)
+    fixed += lengths(styles.before) + characters(queries.inputs) + lengths(styles.tails)
+    texts = characters(pairs.inputs) + characters(pairs.targets)
+    each = texts[pairs.shown] + around[pairs.owners]
+    summed = np.cumsum(each)
+    starts = np.cumsum(counts) - counts
+    before = np.where(starts > 0, summed[starts - 1], 0)
+    fits = summed - before[pairs.owners] + fixed[pairs.owners] <= limit
+    return fits, np.bincount(pairs.owners, weights=fits, minlength=len(counts)).astype(np.int64)
+
+
+def _assembled(
+    context: TaskContext,
+    queries: Queries,
+    pairs: Pairs,
+    styles: _Styles,
+    *,
+    places: Indices,
+    kept: npt.NDArray[np.bool_],
+) -> RenderedBlock:
+    """The prompts at some places, with the exemplars that are kept."""
+    finished = queries.select(places)
+    numbers = styles.numbers[places]
+    place_of = np.full(len(queries.draws), -1)
+    place_of[places] = np.arange(len(places))
+    owners, shown = place_of[pairs.owners[kept]], pairs.shown[kept]
+    counts = np.bincount(owners, minlength=len(places))
+    literals = [
+        *("", *styles.before, *styles.between),
+        *(*styles.after, *styles.separators, *styles.tails),
+    ]
+    of = len(styles.styles)
+    before, between, after, separators, tails = (1 + of * part for part in range(5))
+    parts = [pa.array(literals, pa.string()), pairs.inputs, pairs.targets, finished.inputs]
+    parts.append(finished.instructions)
+    bases = np.cumsum([0, *(len(part) for part in parts)])
+    instructed = pc.binary_length(finished.instructions).to_numpy(zero_copy_only=False) > 0
+    lengths = 2 + 5 * counts + 3
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    found = np.empty(int(ends[-1]), dtype=np.int64)
+    own = np.arange(len(places))
+    found[starts] = bases[4] + own
+    found[starts + 1] = np.where(instructed, separators + numbers, 0)
+    rank = np.arange(len(owners)) - (np.cumsum(counts) - counts)[owners]
+    at = starts[owners] + 2 + 5 * rank
+    found[at] = before + numbers[owners]
+    found[at + 1] = bases[1] + shown
+    found[at + 2] = between + numbers[owners]
+    found[at + 3] = bases[2] + shown
+    found[at + 4] = after + numbers[owners]
+    found[ends - 3] = before + numbers
+    found[ends - 2] = bases[3] + own
+    found[ends - 1] = tails + numbers
+    ids = context.rows.ids(np.arange(context.plan.pool))[pairs.rows[kept]]
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return RenderedBlock(
+        draws=finished.draws,
+        cells=finished.cells,
+        templates=finished.templates,
+        rows=context.rows.ids(finished.rows),
+        inputs=lay_down(pa.concat_arrays(parts), found, lengths),
+        targets=finished.targets,
+        styles=_style_names(finished.styles, pa.array(styles.names, pa.string()), numbers),
+        exemplar_rows=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)),
+    )
+
+
+def _style_names(listed: pa.Array, names: pa.Array, numbers: Indices) -> pa.Array:
+    """What was drawn: for the options, if they are shown, and for the exemplars."""
+    marks = pa.array(["", ";"], pa.string())
+    has = pc.binary_length(listed).to_numpy(zero_copy_only=False) > 0
+    marked = marks.take(pa.array(has.astype(np.int64)))
+    return pc.binary_join_element_wise(listed, marked, names.take(pa.array(numbers)), "")
