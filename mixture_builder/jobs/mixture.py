@@ -122,7 +122,7 @@ def load_mixture(
     card_folder = cards or recipe.cards or cards_folder()
     template_folder = templates or recipe.templates or templates_folder()
     globs = [glob for part in recipe.root.walk() for glob in part.tasks]
-    found, card_findings = load_cards(card_folder, wanted=_in_folders_of(globs))
+    found, card_findings = load_cards(card_folder, wanted=_may_hold(globs, card_folder))
     broken = _by_file(card_findings)
     owners, selection = select_tasks(recipe, found)
     # A folder of one's own needs no styles: those that come with the package serve as well.
@@ -151,12 +151,31 @@ def load_mixture(
     )
 
 
-def _in_folders_of(globs: Sequence[str]) -> Callable[[str], bool] | None:
-    """Whether a card file can hold a card that one of the globs names."""
-    folders = {glob.split("/")[0] for glob in globs}
-    if any(set(folder) & set("*?[") for folder in folders):
+def _may_hold(globs: Sequence[str], folder: Path) -> Callable[[str], bool] | None:
+    """Whether a card file can hold a card that one of the globs names.
+
+    Cards write their ids out, so a file without any of the ids that a recipe names one by one
+    need not be parsed. The ids of a family are made of its table.
+    """
+    parts: dict[str, set[bytes]] = {}
+    for glob in globs:
+        parts.setdefault(glob.split("/")[0], set()).add(glob.encode())
+    if any(set(part) & set("*?[") for part in parts):
         return None
-    return lambda path: path.split("/")[0] in folders
+
+    def wanted(path: str) -> bool:
+        ids = parts.get(path.split("/")[0])
+        if ids is None:
+            return False
+        if any(set(b"*?[") & set(one) for one in ids):
+            return True
+        try:
+            text = (folder / path).read_bytes()
+        except OSError:
+            return True
+        return b"family" in text or any(one in text for one in ids)
+
+    return wanted
 
 
 def _by_file(findings: Iterable[Finding]) -> dict[str, str]:

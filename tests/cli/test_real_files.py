@@ -34,7 +34,10 @@ def built(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     there = [
         task
         for task, card in cards.items()
-        if any(all(_is_copied(f, copies) for f in s.source.files) for s in card.sources)
+        if any(
+            s.source.files and all(_is_copied(f, copies) for f in s.source.files)
+            for s in card.sources
+        )
     ]
     of = {
         part: [t for t in there if t.startswith(f"{part}/")] for part in ("cot", "muffin", "niv2")
@@ -55,7 +58,7 @@ def built(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     (folder / "real.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
     done = call(
         *("build", folder / "real.yaml", "--mirror", mirror, "--store", folder / "store"),
-        *("--out", folder / "out", "--workers", 2),
+        *("--out", folder / "out", "--workers", 2, "--offline"),
     )
     assert done.returncode == 0, done.stderr
     manifest = json.loads((folder / "out" / "manifest.json").read_text(encoding="utf-8"))
