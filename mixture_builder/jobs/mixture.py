@@ -164,7 +164,7 @@ def _may_hold(globs: Sequence[str], folder: Path) -> Callable[[str], bool] | Non
         return None
 
     def wanted(path: str) -> bool:
-        ids = parts.get(path.split("/")[0])
+        ids = parts.get(path.split("/", maxsplit=1)[0])
         if ids is None:
             return False
         if any(set(b"*?[") & set(one) for one in ids):

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar_options import OptionPieces, list_options, unambiguous
-from mixture_builder.render.columnar_texts import Program, join_stretches, names_of, program_of
+from mixture_builder.render.columnar_texts import Program, join_stretches, program_of
 from mixture_builder.render.pairs import uses_few_shot_texts
 from mixture_builder.style_pools import PREPARED
 
@@ -189,7 +189,7 @@ def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.N
         cell, template = divmod(key, len(context.templates))
         programs = programs_of(context, cell, template)
         able[place] = known.issuperset(context.templates[template].requires) and all(
-            program is not None and known.issuperset(names_of(program)) for program in programs
+            program is not None and known.issuperset(program.names) for program in programs
         )
     eligible: npt.NDArray[np.bool_] = able[inverse]
     return eligible
@@ -242,7 +242,7 @@ def _queries(
     targets = [target for _, target, _ in found if target is not None]
     instructions = [instruction for _, _, instruction in found if instruction is not None]
     assert len(prompts) == len(targets) == len(instructions) == len(stretches)
-    used = {name for p in (*prompts, *targets, *instructions) for name in names_of(p)}
+    used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
     read: Any = context.rows
     columns = arrays_of(context, sorted(used & set(read.text_fields)), rows)
     styles, numbers, labels = pa.repeat("", len(draws)), np.full(len(draws), -1), None
@@ -263,7 +263,7 @@ def _queries(
         option_numbers=numbers,
         labels=labels,
         instructions=join_stretches(instructions, stretches, columns)
-        if any(instructions)
+        if any(program.pieces for program in instructions)
         else pa.repeat("", len(draws)),
     )
 

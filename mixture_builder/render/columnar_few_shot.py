@@ -27,7 +27,7 @@ from mixture_builder.render.columnar import (
     stretches_of,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
-from mixture_builder.render.columnar_texts import join_stretches, lay_down, names_of
+from mixture_builder.render.columnar_texts import join_stretches, lay_down
 from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.style_pools import PREPARED
@@ -130,7 +130,7 @@ def _render(
     found = [programs_of(context, cell_of[group], group // 2) for group in met]
     prompts = [prompt for prompt, _, _ in found if prompt is not None]
     targets = [target for _, target, _ in found if target is not None]
-    used = {name for p in (*prompts, *targets) for name in names_of(p)}
+    used = {name for p in (*prompts, *targets) for name in p.names}
     fields = [name for name in sorted(used) if name in context.rows.text_fields]  # type: ignore[attr-defined]
     columns = arrays_of(context, fields, rows)
     if "answers" in context.rows.fields:

@@ -53,14 +53,16 @@ class TextPiece:
     conditions: tuple[Condition, ...] = ()
 
 
-Program = tuple[TextPiece, ...]
-"""A template as pieces one after the other."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Program:
+    """A template as pieces one after the other.
 
+    Attributes:
+      names: the columns that it reads.
+    """
 
-def names_of(program: Program) -> frozenset[str]:
-    """The columns that a program reads."""
-    shown = {piece.name for piece in program if piece.name}
-    return frozenset(shown | {c.name for piece in program for c in piece.conditions})
+    pieces: tuple[TextPiece, ...]
+    names: frozenset[str]
 
 
 @lru_cache(maxsize=50_000)
@@ -81,7 +83,10 @@ def program_of(source: str, *, options_shown: bool) -> Program | None:
             joined[-1] = replace(last, literal=last.literal + piece.literal)
         else:
             joined.append(piece)
-    return tuple(piece for piece in joined if piece.name or piece.literal)
+    kept = tuple(piece for piece in joined if piece.name or piece.literal)
+    shown = {piece.name for piece in kept if piece.name}
+    asked = {c.name for piece in kept for c in piece.conditions}
+    return Program(pieces=kept, names=frozenset(shown | asked))
 
 
 def _flatten(
@@ -186,9 +191,9 @@ def join_stretches(
     """
     literals = {"": 0}
     for program in programs:
-        for piece in program:
+        for piece in program.pieces:
             literals.setdefault(piece.literal, len(literals))
-    names = sorted({piece.name for program in programs for piece in program if piece.name})
+    names = sorted({piece.name for program in programs for piece in program.pieces if piece.name})
     count = stretches[-1][1]
     bases = {name: len(literals) + number * count for number, name in enumerate(names)}
     everything = pa.concat_arrays(
@@ -197,10 +202,11 @@ def join_stretches(
     tests: dict[tuple[str, str | None], npt.NDArray[np.bool_]] = {}
     places = []
     for program, (start, stop) in zip(programs, stretches, strict=True):
-        first = [bases[p.name] + start if p.name else literals[p.literal] for p in program]
-        step = np.asarray([1 if p.name else 0 for p in program], dtype=np.int64)
+        pieces = program.pieces
+        first = [bases[p.name] + start if p.name else literals[p.literal] for p in pieces]
+        step = np.asarray([1 if p.name else 0 for p in pieces], dtype=np.int64)
         found = np.asarray(first, dtype=np.int64) + np.arange(stop - start)[:, None] * step
-        for at, piece in enumerate(program):
+        for at, piece in enumerate(pieces):
             for condition in piece.conditions:
                 test = condition.name, condition.value
                 if test not in tests:

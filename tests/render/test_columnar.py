@@ -18,7 +18,6 @@ from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_texts import (
     WHITE_SPACE,
     join_stretches,
-    names_of,
     program_of,
 )
 from tests.jobs.test_build import lock_of
@@ -159,7 +158,7 @@ def test_a_program_reads_columns_and_asks_simple_things_of_them(
     """A condition on the list of options is settled; what needs more is left to the rows."""
     program = program_of(source, options_shown=False)
 
-    assert (program if program is None else names_of(program)) == names
+    assert (program if program is None else program.names) == names
 
 
 def test_every_option_style_lists_alike(quickstart: Any) -> None:
