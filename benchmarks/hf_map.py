@@ -1,4 +1,4 @@
-"""Baseline: Hugging Face `datasets`: one `map` over the records, then `to_parquet`.
+"""Baseline: Hugging Face `datasets`: tasks concatenated and shuffled, one `map`, `to_parquet`.
 
 python -m benchmarks.hf_map WORKLOAD OUT [--batched]
 """
@@ -15,6 +15,7 @@ import datasets
 from benchmarks.rendering import DRAWN, renderer
 
 PROCESSES = 2
+SEED = 0
 
 
 def render_one(row: dict[str, Any], folder: str) -> dict[str, Any]:
@@ -43,10 +44,11 @@ def main() -> None:
     arguments = parser.parse_args()
     datasets.disable_progress_bars()
     with tempfile.TemporaryDirectory(dir=arguments.out) as cache:
-        records = datasets.Dataset.from_parquet(
-            str(arguments.workload / "records.parquet"), cache_dir=cache
+        files = sorted((arguments.workload / "records").glob("*.parquet"))
+        records = datasets.concatenate_datasets(
+            [datasets.Dataset.from_parquet(str(file), cache_dir=cache) for file in files]
         )
-        rendered = records.map(
+        rendered = records.shuffle(seed=SEED).map(
             render_batch if arguments.batched else render_one,
             batched=arguments.batched,
             fn_kwargs={"folder": str(arguments.workload)},

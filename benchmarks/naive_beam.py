@@ -52,7 +52,7 @@ def main() -> None:
     arguments = parser.parse_args()
     processes = PROCESSES if arguments.mode == "multi_processing" else 1
     options = PipelineOptions([], direct_running_mode=arguments.mode, direct_num_workers=processes)
-    records, folder = arguments.workload / "records.parquet", str(arguments.workload)
+    records, folder = arguments.workload / "records" / "*.parquet", str(arguments.workload)
     writing = beam.io.WriteToParquet(  # type: ignore[no-untyped-call]
         str(arguments.out / "rendered"),
         SCHEMA,
@@ -65,6 +65,8 @@ def main() -> None:
             pipeline
             | beam.io.ReadFromParquet(str(records))  # type: ignore[no-untyped-call]
             | beam.Map(render, folder=folder)  # type: ignore[no-untyped-call]
+            # Beam's way to mix what was read task by task.
+            | beam.Reshuffle()  # type: ignore[no-untyped-call]
             | writing
         )
 

@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.measure import Measured, ProgramFailedError, measure
-from benchmarks.workload import ROOT, Workload, keep_rendered, prepare
+from benchmarks.workload import ROOT, Workload, keep_rendered, prepare, write_records
 
 WORKERS = 2
 FEW_EXAMPLES = 10
@@ -43,7 +43,8 @@ def _ours(workers: int) -> Command:
             str(workload.mirror),
         ]
         return python(
-            "mixture_builder", "build", str(workload.recipe), *where, "--workers", str(workers)
+            *("mixture_builder", "build", str(workload.recipe), "--offline", *where),
+            *("--workers", str(workers)),
         )
 
     return command
@@ -55,6 +56,9 @@ def _baseline(module: str, *options: str) -> Command:
 
     return command
 
+
+BASELINES = ("datasets.map", "datasets.map batched", "Beam in memory", "Beam 2 processes")
+"""Programs that read a workload's records."""
 
 PROGRAMS: Mapping[str, Command] = {
     "ours": _ours(WORKERS),
@@ -94,6 +98,7 @@ class Bench:
         self.folder = folder
         self.runs: dict[tuple[str, str, int], list[Measured]] = {}
         self.facts: dict[str, dict[str, Any]] = {}
+        self.sizes: dict[str, dict[int, float]] = {}
         self._workloads: dict[tuple[str, int], Workload] = {}
 
     def workload(self, name: str, examples: int) -> Workload:
@@ -113,6 +118,8 @@ class Bench:
 
     def run(self, program: str, workload: Workload) -> Measured:
         """Runs a program once and checks that it made what it should."""
+        if program in BASELINES:
+            write_records(workload)
         if program == "floor" and not (workload.folder / "rendered").exists():
             self._once("ours", workload, keep=True)
         taken = self._once(program, workload)

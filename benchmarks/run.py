@@ -1,8 +1,8 @@
 """Measures how fast builds are, side by side with other programs that make the same examples.
 
-    python -m benchmarks.run                 everything but the million examples; takes minutes
+    python -m benchmarks.run                 everything but memory; takes ten minutes or so
     python -m benchmarks.run --quick         20,000 examples, one round: to see that it works
-    python -m benchmarks.run --memory        also builds 100,000 and a million examples
+    python -m benchmarks.run --memory        also measures the memory of large builds
     python -m benchmarks.run --only floor workers
 
 Every program runs as a process of its own, inputs in the page cache, in turn with the others;
@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -22,13 +23,18 @@ from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.measure import ProgramFailedError, measure
-from benchmarks.programs import Bench, environment, python, say
+from benchmarks.plot import size_plot
+from benchmarks.programs import FEW_EXAMPLES, Bench, environment, python, say
 from benchmarks.report import Result, machine, report, seconds, times
 from benchmarks.workload import ROOT, NotReadyError
 
 EXAMPLES, QUICK_EXAMPLES, PILOT_EXAMPLES = 200_000, 20_000, 20_000
+MANY_EXAMPLES = 1_000_000
+"""Where our own runs are short, so that start-up does not stand for the whole."""
+
+SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3
-GROUPS = ("hf", "beam", "floor", "workers", "plan", "help", "memory")
+GROUPS = ("hf", "beam", "floor", "workers", "tasks", "kinds", "sizes", "plan", "help", "memory")
 
 
 def compare_with_datasets(bench: Bench, examples: int, rounds: int) -> list[Result]:
@@ -53,21 +59,83 @@ def compare_with_beam(bench: Bench, examples: int, rounds: int) -> list[Result]:
     return [times(f"zero_shot: one-element-per-record {chosen} / build", ratio, at_least=25)]
 
 
-def compare_with_floor(bench: Bench, examples: int, rounds: int) -> list[Result]:
+def compare_with_floor(bench: Bench, many: int, rounds: int) -> list[Result]:
     """Against pyarrow writing the finished table."""
     results = []
     for name, target in (("zero_shot", 1.6), ("five_shot", 2.5)):
-        ratio = bench.compare("ours", "floor", name, examples=examples, rounds=rounds + 2)
+        ratio = bench.compare("ours", "floor", name, examples=many, rounds=rounds)
         results.append(times(f"{name}: build / writing alone", ratio, at_most=target))
     return results
 
 
-def compare_workers(bench: Bench, examples: int, rounds: int) -> list[Result]:
+def compare_workers(bench: Bench, many: int, rounds: int) -> list[Result]:
     """Two workers against one."""
     results = []
     for name in ("zero_shot", "five_shot"):
-        ratio = bench.compare("ours, 1 worker", "ours", name, examples=examples, rounds=rounds)
+        ratio = bench.compare("ours, 1 worker", "ours", name, examples=many, rounds=rounds)
         results.append(times(f"{name}: 1 worker / 2 workers", ratio, at_least=1.7))
+    return results
+
+
+def compare_tasks(bench: Bench, many: int, rounds: int) -> list[Result]:
+    """A mixture of more than a thousand small tasks against one of ten large ones."""
+    small, large = (bench.workload(name, many) for name in ("many_small", "ten_large"))
+    walls: dict[str, list[float]] = {small.name: [], large.name: []}
+    cpu: dict[str, list[float]] = {small.name: [], large.name: []}
+    for _ in range(rounds):
+        for workload in (small, large):
+            taken = bench.run("ours", workload)
+            walls[workload.name].append(taken.wall_seconds)
+            cpu[workload.name].append(taken.cpu_seconds)
+    wall, work = (
+        statistics.median(of[small.name]) / statistics.median(of[large.name]) for of in (walls, cpu)
+    )
+    return [
+        Result(
+            measure=f"zero-shot: {small.tasks:,} small tasks / {large.tasks} large ones",
+            target="<= 1.5x",
+            value=f"{wall:.2f}x",
+            cpu=f"{work:.2f}x",
+            reached=wall <= 1.5,
+        )
+    ]
+
+
+def show_kinds(bench: Bench, examples: int) -> list[Result]:
+    """Chain of thought, and prompts that all list options: figures without targets."""
+    for name in ("chain_of_thought", "options"):
+        for program in ("ours", "floor"):
+            bench.run(program, bench.workload(name, examples))
+    return []
+
+
+def compare_sizes(bench: Bench, rounds: int) -> list[Result]:
+    """Processor time an example, from ten thousand to a million; start-up taken off."""
+    results = []
+    for name in ("zero_shot", "five_shot"):
+        start = [
+            bench.run("ours", bench.workload(name, FEW_EXAMPLES)).cpu_seconds for _ in range(rounds)
+        ]
+        each = {}
+        for size in SIZES:
+            taken = [bench.run("ours", bench.workload(name, size)) for _ in range(rounds)]
+            bench.sizes.setdefault(name, {})[size] = statistics.median(
+                run.wall_seconds for run in taken
+            )
+            whole = statistics.median(run.cpu_seconds for run in taken)
+            each[size] = (whole - statistics.median(start)) / size * 1e6
+        # At ten thousand what is left beside start-up is mostly noise.
+        ratio = each[SIZES[-1]] / each[SIZES[-2]]
+        shown = ", ".join(f"{each[size]:.1f}" for size in SIZES)
+        results.append(
+            Result(
+                measure=f"{name}: CPU us an example at 10k, 100k, 1M",
+                target="flat: 1M <= 1.2x 100k",
+                value=shown,
+                cpu=f"{ratio:.2f}x",
+                reached=ratio <= 1.2,
+            )
+        )
     return results
 
 
@@ -132,15 +200,17 @@ def main() -> int:
     parser.add_argument("--examples", type=int, default=EXAMPLES)
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--quick", action="store_true", help="20,000 examples, one round")
-    parser.add_argument("--memory", action="store_true", help="also a million examples")
+    parser.add_argument("--memory", action="store_true", help="also the memory of large builds")
     parser.add_argument(
         "--only", nargs="+", choices=GROUPS, metavar="GROUP", help=", ".join(GROUPS)
     )
     parser.add_argument("--folder", type=Path, default=ROOT / "build" / "bench")
     arguments = parser.parse_args()
     examples = QUICK_EXAMPLES if arguments.quick else arguments.examples
+    many = QUICK_EXAMPLES if arguments.quick else max(examples, MANY_EXAMPLES)
     rounds = 1 if arguments.quick else arguments.rounds
-    groups = arguments.only or [g for g in GROUPS if g != "memory" or arguments.memory]
+    long = {"memory": arguments.memory, "sizes": not arguments.quick}
+    groups = arguments.only or [g for g in GROUPS if long.get(g, True)]
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier run was stopped in.
@@ -151,8 +221,11 @@ def main() -> int:
     work: dict[str, Callable[[], list[Result]]] = {
         "hf": lambda: compare_with_datasets(bench, examples, rounds),
         "beam": lambda: compare_with_beam(bench, examples, rounds),
-        "floor": lambda: compare_with_floor(bench, examples, rounds),
-        "workers": lambda: compare_workers(bench, examples, rounds),
+        "floor": lambda: compare_with_floor(bench, many, rounds),
+        "workers": lambda: compare_workers(bench, many, rounds),
+        "tasks": lambda: compare_tasks(bench, many, rounds),
+        "kinds": lambda: show_kinds(bench, examples),
+        "sizes": lambda: compare_sizes(bench, rounds),
         "plan": lambda: time_plan(bench, rounds),
         "help": lambda: time_help(bench, rounds),
         "memory": lambda: compare_memory(bench),
@@ -167,6 +240,10 @@ def main() -> int:
             failed = True
     print("\n".join(f"{name}: {value}" for name, value in where.items()) + "\n")
     print(report(results, bench))
+    if bench.sizes:
+        plot = folder / "time-against-size.svg"
+        plot.write_text(size_plot(bench.sizes), encoding="utf-8")
+        print(f"{plot}")
     figures = {
         "machine": where,
         "command": [Path(sys.argv[0]).name, *sys.argv[1:]],

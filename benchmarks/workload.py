@@ -3,14 +3,15 @@
 A workload is a folder:
 
     recipe.yaml, mirror.yaml    what `mixture-builder build` is given
-    records.parquet             for the baselines: a record for each example, in mixed order, with
+    records/*.parquet           for the baselines: one file a task, a record for each example, with
                                 the row's fields, its task, its template and whether options show
     pool.parquet                for the baselines: rows that exemplars are drawn from
     templates.json              for the baselines: the texts of the templates
     rendered/*.arrow            our own output, for the floor; see `keep_rendered`
 
 So the baselines are spared all arithmetic: which row meets which template is decided, with the
-quotas of our own plan.
+quotas of our own plan. What is left to them is what a mixture is about: to say the records as
+prompts, and to mix them.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
@@ -43,7 +45,6 @@ RECIPES = Path(__file__).resolve().parent / "recipes"
 
 POOL_ROWS = 1024
 FEWEST_SHARDS = 2
-SEED = 0
 
 
 class NotReadyError(Exception):
@@ -79,6 +80,11 @@ class Workload:
         """Where the sources stand."""
         return self.folder / "mirror.yaml"
 
+    @property
+    def records(self) -> Path:
+        """The folder of records, if they have been written."""
+        return self.folder / "records"
+
     def inputs(self) -> list[Path]:
         """All files that a program may read, for warming the page cache."""
         return [p for top in (self.folder, self.store) for p in top.rglob("*") if p.is_file()]
@@ -94,7 +100,7 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
     """Makes the workload of one of the recipes in `benchmarks/recipes`.
 
     Args:
-      name: `zero_shot` or `five_shot`.
+      name: of a recipe there, such as `zero_shot`.
       folder: for the workload; emptied first.
       store: of rows; what is there is used.
       examples: how many.
@@ -119,13 +125,14 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
         mixture, store=store, mirror=mirror, runner=LocalRunner(workers=workers)
     )
     broken = {**mixture.broken, **broken}
-    if broken:
+    # Of a whole collection, what is at hand; of tasks named one by one, all.
+    whole = any("*" in glob for part in raw["submixtures"].values() for glob in part["tasks"])
+    if broken and not whole:
         raise NotReadyError(
             "\n".join(f"{task}: {why}" for task, why in sorted(broken.items()))
             + f"\n{recipe}: these tasks cannot be ingested; all must be."
         )
-    lock = lock_mixture(mixture, stored=stored, broken={})
-    _write_records(lock, store=store, folder=folder)
+    lock = lock_mixture(mixture, stored=stored, broken=broken)
     return Workload(
         name=name,
         folder=folder,
@@ -134,6 +141,21 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
         tasks=len(lock.plan.tasks),
         data="real rows" if shared else "quickstart",
     )
+
+
+def write_records(workload: Workload) -> None:
+    """Writes what the baselines read, unless it is there."""
+    if workload.records.exists():
+        return
+    mixture = load_mixture(workload.recipe, shown_as=str(workload.recipe))
+    stored, _ = ingest_mixture(
+        mixture,
+        store=workload.store,
+        mirror=Mirror.load(workload.mirror, offline=True),
+        runner=LocalRunner(workers=0),
+    )
+    lock = lock_mixture(mixture, stored=stored, broken={})
+    _write_records(lock, store=workload.store, folder=workload.folder)
 
 
 def _mirror(mixture: Mixture, shared: Path | None, file: Path) -> Mirror:
@@ -153,7 +175,7 @@ def _mirror(mixture: Mixture, shared: Path | None, file: Path) -> Mirror:
         if any(n == address or (address.endswith("/") and n.startswith(address)) for n in named)
     }
     file.write_text(yaml.safe_dump({"sources": kept}), encoding="utf-8")
-    return Mirror.load(file)
+    return Mirror.load(file, offline=True)
 
 
 def _shards(examples: int) -> int:
@@ -177,10 +199,14 @@ def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
             )
         pool = rows.slice(0, POOL_ROWS)
         pools.append(pool.append_column("task", _repeated(task.task, pa.string(), len(pool))))
+    # One schema for all files: tasks have other fields than each other.
     records = pa.concat_tables(drawn, promote_options="permissive")
-    order = np.random.default_rng(SEED).permutation(len(records))
-    # Groups small enough for Beam to split the file among its workers.
-    pq.write_table(records.take(pa.array(order)), folder / "records.parquet", row_group_size=10_000)
+    (folder / "records").mkdir()
+    for number, task in enumerate(lock.plan.tasks):
+        mine = records.filter(pc.equal(records.column("task"), task.task))
+        # Groups small enough for Beam to split a file among its workers.
+        target = folder / "records" / f"{number:05d}.parquet"
+        pq.write_table(mine, target, row_group_size=10_000)
     pool = pa.concat_tables(pools, promote_options="permissive")
     pq.write_table(pool, folder / "pool.parquet")
     facts = {
