@@ -21,6 +21,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -132,7 +133,12 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
             "\n".join(f"{task}: {why}" for task, why in sorted(broken.items()))
             + f"\n{recipe}: these tasks cannot be ingested; all must be."
         )
-    lock = lock_mixture(mixture, stored=stored, broken=broken)
+    if broken:
+        for part in raw["submixtures"].values():
+            part["tasks"] = sorted(t for t in stored if _named_by(t, part["tasks"]))
+        recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+        mixture = load_mixture(recipe, shown_as=str(recipe))
+    lock = lock_mixture(mixture, stored=stored, broken={})
     return Workload(
         name=name,
         folder=folder,
@@ -141,6 +147,10 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
         tasks=len(lock.plan.tasks),
         data="real rows" if shared else "quickstart",
     )
+
+
+def _named_by(task: str, globs: list[str]) -> bool:
+    return any(fnmatchcase(task, glob) for glob in globs)
 
 
 def write_records(workload: Workload) -> None:

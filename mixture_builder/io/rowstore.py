@@ -29,6 +29,7 @@ from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
 from mixture_builder.errors import StoreError
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.render.columnar_texts import as_list
 
 STORE_VERSION = 1
 """Raised when rows, their order or their files change; stored tasks are then made anew."""
@@ -251,13 +252,3 @@ class StoredRows:
             if len(found):
                 return block * BLOCK_ROWS + int(found[0])
         return -1
-
-
-def as_list(column: pa.Array) -> list[Any]:
-    """Python values of a column."""
-    if pa.types.is_list(column.type):
-        flat: list[Any] = column.flatten().to_pylist()
-        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
-        return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
-    values: list[Any] = column.to_pylist()
-    return values

@@ -87,6 +87,7 @@ class TaskContext:
       rows: its rows.
       seed: the task's own, derived from the recipe's.
       fields: those that any of its templates reads.
+      programs: templates as they are rendered by columns, by cell and template.
     """
 
     plan: TaskPlan
@@ -95,6 +96,7 @@ class TaskContext:
     rows: Rows
     seed: int
     fields: tuple[str, ...]
+    programs: dict[tuple[int, int], Any] = field(default_factory=dict)
 
 
 @dataclass(kw_only=True, slots=True)

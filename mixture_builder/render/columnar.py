@@ -2,8 +2,9 @@
 
 Most templates only put texts and fields one after the other, some of them under a condition.
 Their prompts are one `take` of pieces for all draws of a task, and so are lists of options and
-few-shot prompts. What needs more (filters, loops, dialogs, long lists of options) is left to
-the row by row path of `task.py`, whose texts these are, letter for letter: the tests compare.
+few-shot prompts. Templates that do more (filters, loops) are rendered row by row, and what comes
+out is a piece like any other. Draws with which something is wrong, and rows with long lists of
+options, are left to `task.py`, whose texts all of these are, letter for letter: the tests compare.
 """
 
 from __future__ import annotations
@@ -19,8 +20,19 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.render.batch import TaskContext
-from mixture_builder.render.columnar_options import OptionPieces, list_options, unambiguous
-from mixture_builder.render.columnar_texts import Program, join_stretches, program_of
+from mixture_builder.render.columnar_options import (
+    OptionPieces,
+    in_listed_order,
+    list_options,
+    unambiguous,
+)
+from mixture_builder.render.columnar_texts import (
+    Program,
+    as_list,
+    join_stretches,
+    program_of,
+    row_by_row,
+)
 from mixture_builder.render.pairs import uses_few_shot_texts
 from mixture_builder.style_pools import PREPARED
 
@@ -156,21 +168,40 @@ def arrays_of(context: TaskContext, names: Sequence[str], rows: Indices) -> dict
     return arrays
 
 
-def programs_of(
-    context: TaskContext, cell: int, template: int
-) -> tuple[Program | None, Program | None, Program | None]:
-    """Prompt, target and instruction of a template in a cell; `None` for one that needs more."""
-    shown = context.plan.cells[cell].shows_options
-    both = context.templates[template]
-    prompt, target, instruction = both.input, both.target, ""
-    if context.plan.cells[cell].few_shot and uses_few_shot_texts(context.plan):
-        prompt, target = both.few_shot_input or prompt, both.few_shot_target or target
-        instruction = both.instruction
-    return (
-        program_of(prompt, options_shown=shown),
-        program_of(target, options_shown=shown),
-        program_of(instruction, options_shown=shown),
-    )
+def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program, Program, Program]:
+    """Prompt, target and instruction of a template in a cell."""
+    known = context.programs.get((cell, template))
+    if known is None:
+        shown = context.plan.cells[cell].shows_options
+        both = context.templates[template]
+        texts = [both.input, both.target, ""]
+        if context.plan.cells[cell].few_shot and uses_few_shot_texts(context.plan):
+            texts = [both.few_shot_input or texts[0], both.few_shot_target or texts[1]]
+            texts.append(both.instruction)
+        known = tuple(_program(context, text, shown=shown) for text in texts)
+        context.programs[cell, template] = known
+    programs: tuple[Program, Program, Program] = known
+    return programs
+
+
+def _program(context: TaskContext, text: str, *, shown: bool) -> Program:
+    simple = program_of(text, options_shown=shown)
+    if simple is not None and simple.names <= _texts_known(context):
+        return simple
+    return row_by_row(text)
+
+
+def _texts_known(context: TaskContext) -> frozenset[str]:
+    """Names that are columns of texts."""
+    read: Any = context.rows
+    names = set(read.text_fields)
+    if "options" in context.rows.fields:
+        names |= {"options_text", "answer", "answer_text"}
+    if "answers" in context.rows.fields:
+        names.add("answer")
+    if "turns" in context.rows.fields:
+        names.add("dialog_text")
+    return frozenset(names)
 
 
 def stretches_of(keys: Indices) -> list[tuple[int, int]]:
@@ -180,17 +211,15 @@ def stretches_of(keys: Indices) -> list[tuple[int, int]]:
 
 
 def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.NDArray[np.bool_]:
-    """Draws whose template a program can say."""
+    """Draws whose template reads columns that are known."""
     keys = cells * len(context.templates) + templates
     met, inverse = np.unique(keys, return_inverse=True)
     able = np.zeros(len(met), dtype=bool)
-    known = _known_names(context)
+    known = _texts_known(context) | set(context.rows.fields)
     for place, key in enumerate(met.tolist()):
         cell, template = divmod(key, len(context.templates))
         programs = programs_of(context, cell, template)
-        able[place] = known.issuperset(context.templates[template].requires) and all(
-            program is not None and known.issuperset(program.names) for program in programs
-        )
+        able[place] = all(program.names <= known for program in programs)
     eligible: npt.NDArray[np.bool_] = able[inverse]
     return eligible
 
@@ -205,27 +234,16 @@ def _lacks_required(
         return result
     names = sorted({name for i in demanding for name in context.templates[i].requires})
     empty = {
-        name: pc.binary_length(array).to_numpy(zero_copy_only=False) == 0
+        name: ~np.asarray([bool(value) for value in as_list(array)])
+        if not pa.types.is_string(array.type)
+        else pc.binary_length(array).to_numpy(zero_copy_only=False) == 0
         for name, array in arrays_of(context, names, rows).items()
-        if pa.types.is_string(array.type)
     }
     for number in demanding:
         mine = templates == number
         for name in context.templates[number].requires:
-            if name in empty:
-                result |= mine & empty[name]
+            result |= mine & empty[name]
     return result
-
-
-def _known_names(context: TaskContext) -> frozenset[str]:
-    """Names that are columns of texts."""
-    read: Any = context.rows
-    names = set(read.text_fields)
-    if "options" in context.rows.fields:
-        names |= {"options_text", "answer", "answer_text"}
-    if "answers" in context.rows.fields:
-        names.add("answer")
-    return frozenset(names)
 
 
 def _queries(
@@ -238,20 +256,23 @@ def _queries(
 ) -> Queries:
     stretches = stretches_of(cells * len(context.templates) + templates)
     found = [programs_of(context, int(cells[s]), int(templates[s])) for s, _ in stretches]
-    prompts = [prompt for prompt, _, _ in found if prompt is not None]
-    targets = [target for _, target, _ in found if target is not None]
-    instructions = [instruction for _, _, instruction in found if instruction is not None]
-    assert len(prompts) == len(targets) == len(instructions) == len(stretches)
+    prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
-    read: Any = context.rows
-    columns = arrays_of(context, sorted(used & set(read.text_fields)), rows)
+    columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
     styles, numbers, labels = pa.repeat("", len(draws)), np.full(len(draws), -1), None
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, draws, rows, attempt=0)
     in_targets = columns
     if "options" in context.rows.fields:
         styles, numbers, labels = _add_options(context, pieces, columns, draws, cells, rows)
+        if used & {"options", "answer_index"}:
+            add_listed_order(context, columns, draws, rows, purpose="option order")
         in_targets = {**columns, "answer": labels}
+    if "dialog_text" in used:
+        shows = np.asarray(["dialog_text" in t.names for t in context.templates])[templates]
+        drawn = add_dialogs(context, columns, draws, rows, purpose="dialog style")
+        styles = with_style(styles, drawn, shows)
+        in_targets = {**in_targets, "dialog_text": columns["dialog_text"]}
     return Queries(
         draws=draws,
         cells=cells,
@@ -263,7 +284,7 @@ def _queries(
         option_numbers=numbers,
         labels=labels,
         instructions=join_stretches(instructions, stretches, columns)
-        if any(program.pieces for program in instructions)
+        if any(program.pieces or program.row_by_row for program in instructions)
         else pa.repeat("", len(draws)),
     )
 
@@ -282,6 +303,60 @@ def picked_answers(
 def shuffles_options(context: TaskContext) -> bool:
     """Whether options are listed in a drawn order."""
     return context.plan.settings.shuffle_options and not context.plan.fixed_option_order
+
+
+def add_listed_order(
+    context: TaskContext,
+    columns: dict[str, pa.Array],
+    counters: Indices,
+    rows: Indices,
+    *,
+    purpose: str,
+) -> None:
+    """Adds `options` and `answer_index` as templates see them: in the order of the list.
+
+    Args:
+      context: of the task.
+      columns: that are added to.
+      counters: what each order belongs to.
+      rows: whose options they are.
+      purpose: of the draw.
+    """
+    read = arrays_of(context, ["options", "answer_index"], rows)
+    columns["options"], places = in_listed_order(
+        read["options"],
+        read["answer_index"].to_numpy(),
+        order_seed=derive_seed(context.seed, purpose),
+        draws=counters,
+        shuffled=shuffles_options(context),
+    )
+    columns["answer_index"] = pa.array(places)
+
+
+def add_dialogs(
+    context: TaskContext,
+    columns: dict[str, pa.Array],
+    counters: Indices,
+    rows: Indices,
+    *,
+    purpose: str,
+) -> pa.Array:
+    """Adds `dialog_text` and gives what was drawn; arguments as for `add_listed_order`."""
+    turns = as_list(arrays_of(context, ["turns"], rows)["turns"])
+    bits = random_bits(derive_seed(context.seed, purpose), counters).tolist()
+    chosen = [context.styles.dialog_style(b) for b in bits]
+    texts = [style.text(said) for style, said in zip(chosen, turns, strict=True)]
+    columns["dialog_text"] = pa.array(texts, pa.string())
+    return pa.array([f"dialog={style.id}" for style in chosen], pa.string())
+
+
+def with_style(styles: pa.Array, further: pa.Array, where: npt.NDArray[np.bool_]) -> pa.Array:
+    """Styles with a further one after them, in some places."""
+    has = pc.binary_length(styles).to_numpy(zero_copy_only=False) > 0
+    marks = pa.array(["", ";"], pa.string()).take(pa.array((has & where).astype(np.int64)))
+    none = pa.repeat("", len(styles))
+    shown = pc.if_else(pa.array(where), further, none)
+    return pc.binary_join_element_wise(styles, marks, shown, "")
 
 
 def _add_options(

@@ -19,12 +19,15 @@ from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar import (
     Queries,
     RenderedBlock,
+    add_dialogs,
+    add_listed_order,
     arrays_of,
     picked_answers,
     programs_of,
     right_answers,
     shuffles_options,
     stretches_of,
+    with_style,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
 from mixture_builder.render.columnar_texts import join_stretches, lay_down
@@ -128,15 +131,17 @@ def _render(
     )
     met = [int(groups[start]) for start, _ in stretches]
     found = [programs_of(context, cell_of[group], group // 2) for group in met]
-    prompts = [prompt for prompt, _, _ in found if prompt is not None]
-    targets = [target for _, target, _ in found if target is not None]
+    prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
-    fields = [name for name in sorted(used) if name in context.rows.text_fields]  # type: ignore[attr-defined]
-    columns = arrays_of(context, fields, rows)
+    columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, rows, rows, attempt=-1)
     in_targets = columns
+    if "dialog_text" in used:
+        add_dialogs(context, columns, rows, rows, purpose="exemplar dialog style")
     if "options" in context.rows.fields:
+        if used & {"options", "answer_index"}:
+            add_listed_order(context, columns, rows, rows, purpose="exemplar option order")
         solved = _add_options(context, pieces, columns, rows, numbers)
         in_targets = {**columns, "answer": solved}
     return (
@@ -355,14 +360,10 @@ def _assembled(
         rows=context.rows.ids(finished.rows),
         inputs=lay_down(pa.concat_arrays(parts), found, lengths),
         targets=finished.targets,
-        styles=_style_names(finished.styles, pa.array(styles.names, pa.string()), numbers),
+        styles=with_style(
+            finished.styles,
+            pa.array(styles.names, pa.string()).take(pa.array(numbers)),
+            np.ones(len(places), dtype=bool),
+        ),
         exemplar_rows=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)),
     )
-
-
-def _style_names(listed: pa.Array, names: pa.Array, numbers: Indices) -> pa.Array:
-    """What was drawn: for the options, if they are shown, and for the exemplars."""
-    marks = pa.array(["", ";"], pa.string())
-    has = pc.binary_length(listed).to_numpy(zero_copy_only=False) > 0
-    marked = marks.take(pa.array(has.astype(np.int64)))
-    return pc.binary_join_element_wise(listed, marked, names.take(pa.array(numbers)), "")

@@ -76,6 +76,36 @@ def _prefix(pools: StylePools, item: str, at: int, separator: str) -> str:
     return prefix if "\n" in separator else prefix.lstrip()
 
 
+def in_listed_order(
+    options: pa.ListArray,
+    right: npt.NDArray[np.int64],
+    *,
+    order_seed: int,
+    draws: Indices,
+    shuffled: bool,
+) -> tuple[pa.ListArray, npt.NDArray[np.int64]]:
+    """Options in the order in which they are listed, and where the right one stands.
+
+    Args:
+      options: a list a draw.
+      right: index of the right option.
+      order_seed: seed of the orders in which options are listed.
+      draws: what each order belongs to.
+      shuffled: whether options are shuffled.
+    """
+    if not shuffled:
+        return options, right
+    lengths = options.value_lengths().to_numpy().astype(np.int64)
+    ends = np.cumsum(lengths)
+    starts = ends - lengths
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    shuffle = _shuffle(order_seed, draws, lengths, starts)
+    at = np.arange(len(shuffle)) - starts[owner]
+    offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
+    listed = pa.ListArray.from_arrays(offsets, options.flatten().take(pa.array(shuffle)))
+    return listed, at[shuffle == (starts + right)[owner]]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedColumns:
     """Options of draws as columns."""
@@ -124,16 +154,13 @@ def list_options(
     lengths = options.value_lengths().to_numpy().astype(np.int64)
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    flat = options.flatten()
+    answers = options.flatten().take(pa.array(starts + right))
+    listed, place = in_listed_order(
+        options, right, order_seed=order_seed, draws=draws, shuffled=shuffled
+    )
+    flat = listed.flatten()
     owner = np.repeat(np.arange(len(lengths)), lengths)
     at = np.arange(len(flat)) - starts[owner]
-    answers = flat.take(pa.array(starts + right))
-    place = right
-    if shuffled:
-        shuffle = _shuffle(order_seed, draws, lengths, starts)
-        flat = flat.take(pa.array(shuffle))
-        # Where the right option went: the place whose source is it.
-        place = at[shuffle == (starts + right)[owner]]
     leads, items, endings, separators = pieces.sizes
     rest, lead = np.divmod(numbers, leads)
     rest, item = np.divmod(rest, items)

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import nodes
 
+from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import parse
 
 WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
@@ -55,14 +56,17 @@ class TextPiece:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Program:
-    """A template as pieces one after the other.
+    """A template as pieces one after the other, or as the code that renders it row by row.
 
     Attributes:
+      pieces: none for one that is rendered row by row, and for an empty text.
       names: the columns that it reads.
+      row_by_row: Jinja text that is more than pieces.
     """
 
     pieces: tuple[TextPiece, ...]
     names: frozenset[str]
+    row_by_row: str = ""
 
 
 @lru_cache(maxsize=50_000)
@@ -87,6 +91,13 @@ def program_of(source: str, *, options_shown: bool) -> Program | None:
     shown = {piece.name for piece in kept if piece.name}
     asked = {c.name for piece in kept for c in piece.conditions}
     return Program(pieces=kept, names=frozenset(shown | asked))
+
+
+@lru_cache(maxsize=50_000)
+def row_by_row(source: str) -> Program:
+    """A template as a program that renders each row by itself; for those that need more."""
+    names = frozenset(compile_text(source).names)
+    return Program(pieces=(), names=names, row_by_row=source)
 
 
 def _flatten(
@@ -188,6 +199,9 @@ def join_stretches(
       programs: one for each stretch.
       stretches: first draw and one past the last, without gaps, from 0.
       columns: a value a draw, for every name; no nulls.
+
+    Returns:
+      The texts; an empty one where a row could not be rendered.
     """
     literals = {"": 0}
     for program in programs:
@@ -196,12 +210,16 @@ def join_stretches(
     names = sorted({piece.name for program in programs for piece in program.pieces if piece.name})
     count = stretches[-1][1]
     bases = {name: len(literals) + number * count for number, name in enumerate(names)}
-    everything = pa.concat_arrays(
-        [pa.array(list(literals), pa.string()), *(columns[name] for name in names)]
-    )
+    strings = [pa.array(list(literals), pa.string()), *(columns[name] for name in names)]
+    laid = len(literals) + len(names) * count
     tests: dict[tuple[str, str | None], npt.NDArray[np.bool_]] = {}
     places = []
     for program, (start, stop) in zip(programs, stretches, strict=True):
+        if program.row_by_row:
+            strings.append(_rendered(program, columns, start, stop))
+            places.append(laid + np.arange(stop - start)[:, None])
+            laid += stop - start
+            continue
         pieces = program.pieces
         first = [bases[p.name] + start if p.name else literals[p.literal] for p in pieces]
         step = np.asarray([1 if p.name else 0 for p in pieces], dtype=np.int64)
@@ -215,7 +233,24 @@ def join_stretches(
                 found[tests[test][start:stop] != condition.holds, at] = 0
         places.append(found)
     counts = np.repeat([p.shape[1] for p in places], [p.shape[0] for p in places])
+    everything = pa.concat_arrays(strings)
     return stripped(lay_down(everything, np.concatenate([p.ravel() for p in places]), counts))
+
+
+def _rendered(program: Program, columns: Mapping[str, pa.Array], start: int, stop: int) -> pa.Array:
+    values = {name: as_list(columns[name].slice(start, stop - start)) for name in program.names}
+    texts = compile_text(program.row_by_row).render_many(values, stop - start)
+    return pa.array([t if isinstance(t, str) else "" for t in texts], pa.string())
+
+
+def as_list(column: pa.Array) -> list[Any]:
+    """Python values of a column."""
+    if pa.types.is_list(column.type):
+        flat: list[Any] = column.flatten().to_pylist()
+        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+        return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    values: list[Any] = column.to_pylist()
+    return values
 
 
 def _holds(column: pa.Array, value: str | None) -> npt.NDArray[np.bool_]:

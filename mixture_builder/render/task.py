@@ -94,7 +94,7 @@ class TaskRenderer:
 
         numbers = np.fromiter(draws, dtype=np.int64)
         context = self._context
-        if "turns" in context.rows.fields or not hasattr(context.rows, "arrays"):
+        if not hasattr(context.rows, "arrays"):
             return self.render(numbers)
         cells, templates = self._cells_and_templates(numbers)
         few_shot = np.asarray([c.few_shot for c in context.plan.cells])
