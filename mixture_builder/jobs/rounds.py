@@ -40,7 +40,7 @@ from mixture_builder.shards import draws_of_shard, shard_offset
 FEW_DRAWS = 4_000
 """With fewer draws a task and shard on average, rounds cost less than shards one by one."""
 
-CHUNK_BYTES = 24 << 20
+CHUNK_BYTES = 16 << 20
 """About what the texts of a chunk take: a worker holds them three times over."""
 
 CHUNK_EXAMPLES = 50_000
