@@ -68,6 +68,22 @@ class RenderedBlock:
     styles: pa.Array
     exemplar_rows: pa.ListArray | None = None
 
+    def without(self, places: Indices) -> RenderedBlock:
+        """All but the examples at some places."""
+        kept = np.setdiff1d(np.arange(len(self.draws)), places)
+        taken = pa.array(kept)
+        rows = self.exemplar_rows
+        return RenderedBlock(
+            draws=self.draws[kept],
+            cells=self.cells[kept],
+            templates=self.templates[kept],
+            rows=self.rows[kept],
+            inputs=self.inputs.take(taken),
+            targets=self.targets.take(taken),
+            styles=self.styles.take(taken),
+            exemplar_rows=None if rows is None else rows.take(taken),
+        )
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Queries:
@@ -92,7 +108,9 @@ class Queries:
     instructions: pa.Array
 
     def select(self, places: Indices) -> Queries:
-        """Some of them, in the order of `places`."""
+        """Some of them; `places` ascend."""
+        if len(places) == len(self.draws):
+            return self
         taken = pa.array(places)
         return Queries(
             draws=self.draws[places],

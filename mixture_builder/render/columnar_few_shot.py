@@ -79,17 +79,20 @@ def with_exemplars(
         return None
     queries, chosen, counts = queries.select(full), chosen[full], counts[full]
     pairs = _pairs(context, pieces, queries, chosen, counts)
-    good = _sound(context, few_shot, queries, pairs)
+    good = _sound(context, queries, pairs)
     if not good.any():
         return None
     styles = _Styles(context, few_shot, queries, pairs)
     kept, fits = _within_budget(context, queries, pairs, counts, styles)
     good &= fits > 0
+    # Targets are looked for in finished prompts; exemplars that were cut do not stand there.
+    long = _long_targets(few_shot, queries)
+    _bar_leaks(good, long & (fits < counts), queries, pairs)
     places = np.flatnonzero(good)
     if not len(places):
         return None
     kept &= good[pairs.owners]
-    return _assembled(context, queries, pairs, styles, places=places, kept=kept)
+    return _assembled(context, queries, pairs, styles, long, places=places, kept=kept)
 
 
 def _pairs(
@@ -183,26 +186,29 @@ def _add_options(
     return pa.concat_arrays([answers, listed.targets]).take(taken)
 
 
-def _sound(
-    context: TaskContext, few_shot: FewShot, queries: Queries, pairs: Pairs
-) -> npt.NDArray[np.bool_]:
-    """Prompts none of whose exemplars is empty or shows a long target of the query."""
+def _sound(context: TaskContext, queries: Queries, pairs: Pairs) -> npt.NDArray[np.bool_]:
+    """Prompts none of whose exemplars is empty or has more options than are prepared."""
     result = np.ones(len(queries.draws), dtype=bool)
     empty = np.zeros(len(pairs.inputs), dtype=bool)
     for texts in (pairs.inputs, pairs.targets):
         empty |= pc.binary_length(texts).to_numpy(zero_copy_only=False) == 0
     if "options" in context.rows.fields:
-        options = arrays_of(context, ["options"], pairs.rows)["options"]
+        options = arrays_of(context, ["options"], np.arange(context.plan.pool))["options"]
         too_many = options.value_lengths().to_numpy() > PREPARED
-        result[pairs.owners[too_many]] = False
+        result[pairs.owners[too_many[pairs.rows]]] = False
     result[pairs.owners[empty[pairs.shown]]] = False
-    long = pc.utf8_length(queries.targets).to_numpy(zero_copy_only=False) >= LEAK_LENGTH
+    return result
+
+
+def _long_targets(few_shot: FewShot, queries: Queries) -> npt.NDArray[np.bool_]:
+    """Prompts whose target must not stand in an exemplar."""
+    long: npt.NDArray[np.bool_] = (
+        pc.utf8_length(queries.targets).to_numpy(zero_copy_only=False) >= LEAK_LENGTH
+    )
     if queries.labels is not None and not few_shot.varies_in_pool("options"):
         # Answers that are the same for all rows recur by nature; see `FewShot._is_label`.
         long &= ~pc.equal(queries.targets, queries.labels).to_numpy(zero_copy_only=False)
-    if long.any():
-        _bar_leaks(result, long, queries, pairs)
-    return result
+    return long
 
 
 def _bar_leaks(
@@ -211,7 +217,10 @@ def _bar_leaks(
     queries: Queries,
     pairs: Pairs,
 ) -> None:
+    """Takes out prompts of which any exemplar shows the target."""
     concerned = np.flatnonzero(long[pairs.owners] & result[pairs.owners])
+    if not len(concerned):
+        return
     places, which = np.unique(pairs.shown[concerned], return_inverse=True)
     taken = pa.array(places)
     # Bytes: a text stands in another just if its bytes do, and they are cheaper to get at.
@@ -261,15 +270,17 @@ class _Styles:
         """Draws another style where a label stands at the beginning of the first exemplar."""
         firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
         places, which = np.unique(firsts, return_inverse=True)
-        inputs = pairs.inputs.take(pa.array(places)).to_pylist()
-        targets = pairs.targets.take(pa.array(places)).to_pylist()
         labels = ([s.input for s, _ in self.styles], [s.target for s, _ in self.styles])
         words = [tuple({t.strip().casefold() for t in texts} - {""}) for texts in labels]
+        # Folding can make three characters of one.
         longest = max((len(word) for group in words for word in group), default=0) * 3
+        inputs, targets = (
+            pc.utf8_slice_codeunits(texts.take(pa.array(places)), 0, longest).to_pylist()
+            for texts in (pairs.inputs, pairs.targets)
+        )
         suspect = np.asarray(
             [
-                shown[:longest].casefold().startswith(words[0])
-                or solved[:longest].casefold().startswith(words[1])
+                shown.casefold().startswith(words[0]) or solved.casefold().startswith(words[1])
                 for shown, solved in zip(inputs, targets, strict=True)
             ],
             dtype=bool,
@@ -313,11 +324,12 @@ def _assembled(
     queries: Queries,
     pairs: Pairs,
     styles: _Styles,
+    long: npt.NDArray[np.bool_],
     *,
     places: Indices,
     kept: npt.NDArray[np.bool_],
 ) -> RenderedBlock:
-    """The prompts at some places, with the exemplars that are kept."""
+    """The prompts at some places, with the exemplars that are kept; none shows a long target."""
     finished = queries.select(places)
     numbers = styles.numbers[places]
     place_of = np.full(len(queries.draws), -1)
@@ -353,12 +365,13 @@ def _assembled(
     found[ends - 1] = tails + numbers
     ids = context.rows.ids(np.arange(context.plan.pool))[pairs.rows[kept]]
     offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
-    return RenderedBlock(
+    inputs, positions = lay_down(pa.concat_arrays(parts), found, lengths)
+    block = RenderedBlock(
         draws=finished.draws,
         cells=finished.cells,
         templates=finished.templates,
         rows=context.rows.ids(finished.rows),
-        inputs=lay_down(pa.concat_arrays(parts), found, lengths),
+        inputs=inputs,
         targets=finished.targets,
         styles=with_style(
             finished.styles,
@@ -367,3 +380,33 @@ def _assembled(
         ),
         exemplar_rows=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)),
     )
+    leaks = _leaking(block, np.flatnonzero(long[places]), positions[starts], positions[ends - 3])
+    return block if not len(leaks) else block.without(leaks)
+
+
+def _leaking(
+    block: RenderedBlock,
+    concerned: Indices,
+    starts: npt.NDArray[np.int32],
+    stops: npt.NDArray[np.int32],
+) -> Indices:
+    """Places of prompts whose target stands before the query.
+
+    Args:
+      block: of finished prompts.
+      concerned: places of prompts with long targets.
+      starts: byte at which each prompt begins.
+      stops: byte at which its query begins.
+    """
+    if not len(concerned):
+        return concerned
+    # Bytes: a text stands in another just if its bytes do, and no text is made for looking.
+    held = block.inputs.buffers()[2].to_pybytes()
+    targets = block.targets.take(pa.array(concerned)).cast(pa.binary()).to_pylist()
+    begins, ends = starts[concerned].tolist(), stops[concerned].tolist()
+    found = [
+        held.find(target, begin, end) >= 0
+        for target, begin, end in zip(targets, begins, ends, strict=True)
+    ]
+    leaking: Indices = concerned[np.asarray(found, dtype=bool)]
+    return leaking

@@ -234,7 +234,8 @@ def join_stretches(
         places.append(found)
     counts = np.repeat([p.shape[1] for p in places], [p.shape[0] for p in places])
     everything = pa.concat_arrays(strings)
-    return stripped(lay_down(everything, np.concatenate([p.ravel() for p in places]), counts))
+    texts, _ = lay_down(everything, np.concatenate([p.ravel() for p in places]), counts)
+    return stripped(texts)
 
 
 def _rendered(program: Program, columns: Mapping[str, pa.Array], start: int, stop: int) -> pa.Array:
@@ -263,13 +264,16 @@ def _holds(column: pa.Array, value: str | None) -> npt.NDArray[np.bool_]:
 
 def lay_down(
     everything: pa.Array, places: npt.NDArray[np.int64], counts: npt.NDArray[np.int64]
-) -> pa.Array:
+) -> tuple[pa.Array, npt.NDArray[np.int32]]:
     """Texts of which each is so many strings one after the other.
 
     Args:
       everything: the strings; no nulls.
       places: of the strings, those of one text after those of the one before.
       counts: how many each text has.
+
+    Returns:
+      The texts, and the byte of their data at which each string stands.
     """
     pieces = everything.take(pa.array(places))
     _, offsets, data = pieces.buffers()
@@ -277,7 +281,7 @@ def lay_down(
     thinned = ends[np.concatenate([[0], np.cumsum(counts)])]
     # Strings that are all empty come without data.
     laid = data if data is not None else pa.py_buffer(b"")
-    return pa.StringArray.from_buffers(len(counts), pa.py_buffer(thinned), laid)
+    return pa.StringArray.from_buffers(len(counts), pa.py_buffer(thinned), laid), ends
 
 
 def stripped(texts: pa.Array) -> pa.Array:
