@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mixture_builder.draw import Indices, below, cycled, derive_seed, drawn_rows, random_bits
+from mixture_builder.draw import Indices, below, derive_seed, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import Batch, DroppedDraw, RenderedExamples, TaskContext
 from mixture_builder.render.drawn import DrawnColumns
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.pairs import check_queries, render_queries, uses_few_shot_texts
 from mixture_builder.render.rows import Rows
+from mixture_builder.render.walks import TemplateWalks
 from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
@@ -61,6 +62,7 @@ class TaskRenderer:
             fields=_fields_needed(plan, templates, rows),
         )
         self._drawn = DrawnColumns(self._context)
+        self._walks = TemplateWalks(plan.cells, seed=self._context.seed)
         self._few_shot = FewShot(self._context, self._drawn)
 
     def render(self, draws: Iterable[int]) -> RenderedExamples:
@@ -160,9 +162,8 @@ class TaskRenderer:
         templates = np.zeros_like(cells)
         for index, cell in enumerate(plan.cells):
             chosen = cells == index
-            walk = derive_seed(self._context.seed, "templates", cell.name)
-            places = cycled(walk, len(cell.templates), ordinals[chosen])
-            templates[chosen] = np.asarray(cell.templates, dtype=np.int64)[places]
+            if cell.quota:
+                templates[chosen] = self._walks.templates(index, ordinals[chosen])
         return cells, templates
 
     def _rows(self, draws: Indices, attempt: int) -> Indices:
