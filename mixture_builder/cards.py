@@ -15,6 +15,8 @@ from mixture_builder.sources import Beside, Source
 
 FieldType = Literal["string", "list", "int"]
 
+UnicodeForm = Literal["NFC", "NFKC"]
+
 FIXED_TYPES: dict[str, FieldType] = {
     "options": "list",
     "answers": "list",
@@ -79,6 +81,7 @@ class TaskCard:
       file: the file it was read from, as messages name it.
       folder: absolute folder of that file; relative sources start there.
       sources: alternatives; the first that can be read is used.
+      normalise: Unicode form of all texts of a row; `None` leaves them as they are.
     """
 
     id: str
@@ -98,6 +101,7 @@ class TaskCard:
     availability: Mapping[str, str] | None = None
     fixed_option_order: bool = False
     keep_duplicates: bool = False
+    normalise: UnicodeForm | None = None
     citation: str | None = None
     held_out: tuple[str, ...] = ()
     notes: str = ""
@@ -148,6 +152,8 @@ class TaskCard:
                 for alternative in self.sources
             ]
             + [self.keep_duplicates]
+            # Only where it is set: rows that were stored before there was this key stay good.
+            + ([self.normalise] if self.normalise else [])
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -121,6 +121,8 @@ def _card_text(card: TaskCard) -> str:
     about += [("held out", note) for note in card.held_out]
     if card.fixed_option_order:
         about.append(("options", "always in the order upstream has them"))
+    if card.normalise:
+        about.append(("Unicode", f"texts of rows are brought into {card.normalise}"))
     if card.notes:
         about.append(("notes", card.notes.strip()))
     blocks = [f"{card.id}: {card.title}", card.description.strip(), facts(about)]

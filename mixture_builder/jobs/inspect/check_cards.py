@@ -95,12 +95,12 @@ def _signature(card: TaskCard) -> str:
         for source in card.sources
     ]
     sample = [str(dict(record)) for record in card.sample]
-    return fingerprint([shapes, sample, card.templates])
+    return fingerprint([shapes, sample, card.templates, card.normalise])
 
 
 def sample_rows(card: TaskCard) -> tuple[list[Row], list[Finding]]:
     """The rows of a card's sample records, and why some give none."""
-    makers = [RowMaker(source) for source in card.sources]
+    makers = [RowMaker(source, normalise=card.normalise) for source in card.sources]
     rows: list[Row] = []
     findings: list[Finding] = []
     for number, record in enumerate(card.sample):
