@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from mixture_builder.fingerprint import fingerprint
@@ -114,6 +115,11 @@ class TaskCard:
         return self.id.split("/")[0]
 
     @property
+    def state(self) -> str:
+        """Whether the source can be had, as far as the card knows."""
+        return (self.availability or {}).get("state", "unknown")
+
+    @property
     def fields(self) -> tuple[Field, ...]:
         """The canonical fields; all alternatives give the same."""
         return self.sources[0].fields
@@ -162,13 +168,20 @@ class TaskCard:
         plain["sources"] = [
             {
                 **_plain(s.source),
-                "fields": [_plain(f) for f in s.fields],
+                "fields": [dict(_plain_field(f)) for f in s.fields],
                 **({"keep": s.keep} if s.keep else {}),
                 **({"checked": dict(s.checked)} if s.checked else {}),
             }
             for s in self.sources
         ]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+@lru_cache(maxsize=10_000)
+def _plain_field(field: Field) -> Mapping[str, Any]:
+    # The members of a family have theirs in common.
+    plain: Mapping[str, Any] = _plain(field)
+    return plain
 
 
 def _plain(value: Any) -> Any:
