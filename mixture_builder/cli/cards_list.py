@@ -25,7 +25,7 @@ FILTERS: Mapping[str, tuple[str, str, Callable[[TaskCard], Iterable[str]]]] = {
 }
 """Filters: how the value is called, the help, and what of a card is compared."""
 
-filter_options: Any = together(
+filter_options: Callable[[Any], Any] = together(
     *(
         click.option(f"--{name}", name, multiple=True, metavar=metavar, help=about)
         for name, (metavar, about, _) in FILTERS.items()
@@ -53,6 +53,7 @@ filter_options: Any = together(
 @click.pass_context
 def list_cards(
     ctx: click.Context,
+    /,
     *,
     globs: tuple[str, ...],
     options: bool | None,
