@@ -32,6 +32,9 @@ ALWAYS_THERE = frozenset(["options", "answers", "answer_index"])
 DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text")
 """Names that templates see and cards may not declare: they are made when an example is drawn."""
 
+PLACEHOLDER = "FILL IN"
+"""What stands in a first card where only its author knows what belongs there."""
+
 QUESTION_KINDS = frozenset(
     ["classification", "multiple_choice", "extractive_qa", "open_qa", "reasoning"]
 )

@@ -1,4 +1,4 @@
-"""`cards`: list, show and check task cards."""
+"""`cards`: list, begin, show and check task cards."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mixture_builder.cli.cards_list import list_cards
+from mixture_builder.cli.cards_new import new_card
 from mixture_builder.cli.options import cards_option, json_option, templates_option
 from mixture_builder.cli.output import facts, indented, many, show_json
 
@@ -17,12 +18,13 @@ if TYPE_CHECKING:
     from mixture_builder.findings import Finding
 
 
-@click.group(short_help="List, show and check task cards.")
+@click.group(short_help="List, begin, show and check task cards.")
 def cards() -> None:
-    """List, show and check task cards: which upstream records make a task."""
+    """List, begin, show and check task cards: which upstream records make a task."""
 
 
 cards.add_command(list_cards)
+cards.add_command(new_card)
 
 
 @cards.command("show", short_help="Show one card in full.")

@@ -9,7 +9,7 @@ from typing import Any
 
 from mixture_builder.canonical import RowMaker, RowProblem
 from mixture_builder.card_files import load_card_file, load_cards
-from mixture_builder.cards import TaskCard
+from mixture_builder.cards import PLACEHOLDER, TaskCard
 from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.jinja_compiler import compile_text
@@ -59,6 +59,7 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
     known: dict[str, TemplateSet | None] = {}
     seen: set[str] = set()
     for card in cards.values():
+        yield from placeholders(card)
         if card.templates not in there:
             yield error(
                 card.file,
@@ -86,6 +87,21 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
         yield from findings
         if styles is not None and not findings:
             yield from check_rendering(card, template_set, rows, styles=styles)
+
+
+def placeholders(card: TaskCard) -> Iterator[Finding]:
+    """What `cards new` left to be filled in and still stands."""
+    texts = {"title": card.title, "description": card.description, "category": card.category}
+    texts.update((f"fields.{f.name}", f.expression) for f in card.fields)
+    texts.update(("source.revision", source.source.revision) for source in card.sources)
+    for place, text in texts.items():
+        if PLACEHOLDER in text:
+            yield error(
+                card.file,
+                f"{card.id}: {place}",
+                f"found the placeholder '{PLACEHOLDER}'; expected what only you know.",
+                "Fill it in.",
+            )
 
 
 def _signature(card: TaskCard) -> str:
