@@ -15,7 +15,9 @@ from __future__ import annotations
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -303,6 +305,68 @@ def public_names() -> str:
     return table(["Name", "Is"], rows)
 
 
+# --- How sources were checked ------------------------------------------------------------
+
+
+EVIDENCE = ("rows", "repository", "documentation", "none")
+"""How an address or its columns were checked, the best first."""
+
+STATES = ("public", "manual", "legal", "gone", "unknown")
+
+
+@lru_cache
+def _shipped_cards() -> Mapping[str, Any]:
+    from mixture_builder.card_files import load_cards
+    from mixture_builder.shipped import cards_folder
+
+    cards, _ = load_cards(cards_folder(), expressions=False)
+    return cards
+
+
+def checked(part: str) -> str:
+    """Tasks of each submixture, by how a part of their first source was checked."""
+
+    def evidence(card: Any) -> str:
+        found = card.sources[0].checked
+        return found[part] if found else "not said"
+
+    return _per_submixture((*EVIDENCE, "not said"), evidence)
+
+
+def checked_best() -> str:
+    """Tasks of each submixture, by the source of their card that was checked best."""
+
+    def evidence(card: Any) -> str:
+        ranks = [
+            max(EVIDENCE.index(s.checked["address"]), EVIDENCE.index(s.checked["columns"]))
+            for s in card.sources
+            if s.checked
+        ]
+        return EVIDENCE[min(ranks)] if ranks else "not said"
+
+    return _per_submixture((*EVIDENCE, "not said"), evidence)
+
+
+def availability() -> str:
+    """Tasks of each submixture, by whether their source can be had."""
+    return _per_submixture(STATES, lambda card: card.state)
+
+
+def _per_submixture(values: tuple[str, ...], value_of: Callable[[Any], str]) -> str:
+    counts: dict[str, Counter[str]] = {}
+    for card in _shipped_cards().values():
+        counts.setdefault(card.submixture, Counter())[value_of(card)] += 1
+    shown = [value for value in values if any(count[value] for count in counts.values())]
+    lines = {_code(name): count for name, count in sorted(counts.items())}
+    lines["all"] = sum(counts.values(), Counter())
+    rows = [
+        [name, f"{sum(count.values()):,}", *(f"{count[v]:,}" if count[v] else "" for v in shown)]
+        for name, count in lines.items()
+    ]
+    header = ["Submixture", "Tasks", *(v if " " in v else _code(v) for v in shown)]
+    return table(header, rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
     "columns": columns,
@@ -311,6 +375,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "public_names": public_names,
     "recipes": recipes,
     "style_counts": style_counts,
+    "checked_addresses": lambda: checked("address"),
+    "checked_columns": lambda: checked("columns"),
+    "checked_best": checked_best,
+    "availability": availability,
     "recipe_keys": lambda: schema_keys("recipe"),
     "task_card_keys": lambda: schema_keys("task_card"),
     "card_family_keys": lambda: schema_keys("card_family"),

@@ -6,13 +6,14 @@ Pure functions over plain values; `jobs.ingest` runs them over files.
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import xxhash
 
-from mixture_builder.cards import CardSource, Field
+from mixture_builder.cards import CardSource, Field, UnicodeForm
 from mixture_builder.draw import identity
 from mixture_builder.jinja_compiler import CompiledExpression, compile_expression
 from mixture_builder.jinja_sandbox import describe
@@ -52,9 +53,11 @@ class RowMaker:
 
     Args:
       alternative: the source's fields and condition.
+      normalise: Unicode form of all texts of a row, as the card says; `None` for none.
     """
 
-    def __init__(self, alternative: CardSource) -> None:
+    def __init__(self, alternative: CardSource, *, normalise: UnicodeForm | None = None) -> None:
+        self._form = normalise
         self._fields: list[tuple[Field, CompiledExpression, Check]] = [
             (f, compile_expression(f.expression), _CHECKS[f.type]) for f in alternative.fields
         ]
@@ -98,9 +101,20 @@ class RowMaker:
                     field=field.name,
                     detail="found a list without values; expected a value",
                 )
+        if self._form is not None:
+            # Before options are compared: two that look alike may only now become the same.
+            row = {name: _normalised(value, self._form) for name, value in row.items()}
         if self._has_options:
             return _check_options(row)
         return row
+
+
+def _normalised(value: Any, form: UnicodeForm) -> Any:
+    if isinstance(value, str):
+        return unicodedata.normalize(form, value)
+    if isinstance(value, list):
+        return [unicodedata.normalize(form, text) for text in value]
+    return value
 
 
 class _WrongTypeError(Exception):

@@ -28,13 +28,14 @@ from mixture_builder.yaml_files import (
 
 
 def load_cards(
-    folder: Path, *, wanted: Callable[[str], bool] | None = None
+    folder: Path, *, wanted: Callable[[str], bool] | None = None, expressions: bool = True
 ) -> tuple[dict[str, TaskCard], list[Finding]]:
     """All cards under a folder, by id, and everything that is wrong with the files.
 
     Args:
       folder: searched for `*.yaml` files, at any depth; folders named `data` are skipped.
       wanted: only files for which this holds of their path below `folder` are read.
+      expressions: whether expressions are parsed too; who only lists cards can do without.
 
     Returns:
       The cards that are sound, sorted by id, and findings for those that are not.
@@ -45,7 +46,9 @@ def load_cards(
         relative = path.relative_to(folder)
         if "data" in relative.parts[:-1] or (wanted and not wanted(relative.as_posix())):
             continue
-        found, problems = load_card_file(path, shown_as=f"{folder.name}/{relative.as_posix()}")
+        found, problems = load_card_file(
+            path, shown_as=f"{folder.name}/{relative.as_posix()}", expressions=expressions
+        )
         findings.extend(problems)
         for card in found:
             if card.id in cards:
@@ -62,7 +65,9 @@ def load_cards(
     return dict(sorted(cards.items())), findings
 
 
-def load_card_file(path: Path, *, shown_as: str) -> tuple[list[TaskCard], list[Finding]]:
+def load_card_file(
+    path: Path, *, shown_as: str, expressions: bool = True
+) -> tuple[list[TaskCard], list[Finding]]:
     """The cards of one file and what is wrong with it; see `load_cards`."""
     data, findings = load_yaml(path, shown_as=shown_as)
     if findings:
@@ -77,15 +82,16 @@ def load_card_file(path: Path, *, shown_as: str) -> tuple[list[TaskCard], list[F
             )
         ]
     if "family" in data:
-        return _load_family(data, path, shown_as)
+        return _load_family(data, path, shown_as, expressions=expressions)
     cards: list[TaskCard] = []
+    build = _Builder(shown_as=shown_as, folder=path.parent)
     for at, raw in _single_cards(data, shown_as, findings):
         problems = check_against_schema(
             raw, schema_name="task_card", path=path, shown_as=shown_as, at=at
         )
         if not problems:
-            card = _build(raw, shown_as, path.parent)
-            problems = check_card(card, path=path, at=at)
+            card = build.card(raw)
+            problems = check_card(card, path=path, at=at, expressions=expressions)
         findings.extend(problems)
         if not problems:
             cards.append(card)
@@ -126,7 +132,7 @@ def _single_cards(
 
 
 def _load_family(
-    data: dict[str, Any], path: Path, shown_as: str
+    data: dict[str, Any], path: Path, shown_as: str, *, expressions: bool
 ) -> tuple[list[TaskCard], list[Finding]]:
     findings = check_against_schema(data, schema_name="card_family", path=path, shown_as=shown_as)
     if findings:
@@ -157,9 +163,8 @@ def _load_family(
         ]
     cards: list[TaskCard] = []
     first = True
-    # What holds no placeholder is the same for all members, and they share it.
-    varying = {key: value for key, value in data["card"].items() if _has_placeholder(value)}
-    fixed = {key: value for key, value in data["card"].items() if key not in varying}
+    filled = _filler(data["card"])
+    build = _Builder(shown_as=shown_as, folder=path.parent)
     for number, member in enumerate(members, start=2):
         place = f"{path.parent.name}/{table.name} line {number}"
         if None in member or None in member.values():
@@ -173,7 +178,7 @@ def _load_family(
             )
             continue
         try:
-            raw = {**fixed, **_fill(varying, member)}
+            raw = filled(member)
         except KeyError as missing:
             known = ", ".join(members[0])
             return cards, [
@@ -194,8 +199,8 @@ def _load_family(
             else []
         )
         if not problems:
-            card = _build(raw, shown_as, path.parent)
-            problems = check_card(card, path=path, at=("card",), expressions=first)
+            card = build.card(raw)
+            problems = check_card(card, path=path, at=("card",), expressions=expressions and first)
             if not re.fullmatch(r"[a-z0-9_]+/[A-Za-z0-9_.+-]+", card.id):
                 problems.append(
                     error(shown_as, place, f"found the id '{card.id}'; expected family/name.", "")
@@ -220,56 +225,87 @@ def _has_placeholder(value: Any) -> bool:
     return any(_has_placeholder(v) for v in inner)
 
 
-def _fill(value: Any, member: Mapping[str, str]) -> Any:
-    """`value` with `${column}` replaced; a text that is one placeholder takes the cell's type.
+def _filler(value: Any) -> Callable[[Mapping[str, str]], Any]:
+    """What gives `value` with `${column}` replaced, for one member after another.
 
-    A cell that stands alone for a list is split at spaces, a whole number becomes one, an
-    empty cell becomes nothing.
+    A text that is one placeholder takes the cell's type: a whole number becomes one, an empty
+    cell becomes nothing, and a cell that stands alone in a list is split at spaces. Parts
+    without a placeholder are the same for all members, and they share them.
     """
+    if not _has_placeholder(value):
+        return lambda _: value
     if isinstance(value, str):
-        if "${" not in value:
-            return value
         alone = _PLACEHOLDER.fullmatch(value)
         if alone:
-            cell = member[alone[1]]
-            if _WHOLE_NUMBER.fullmatch(cell):
-                return int(cell)
-            return cell or None
-        return _PLACEHOLDER.sub(lambda found: member[found[1]], value)
+            return lambda member: _typed(member[alone[1]])
+        return lambda member: _PLACEHOLDER.sub(lambda found: member[found[1]], value)
     if isinstance(value, dict):
-        return {key: _fill(inner, member) for key, inner in value.items()}
-    if isinstance(value, list):
-        result: list[Any] = []
-        for inner in value:
-            filled = _fill(inner, member)
-            if isinstance(inner, str) and _PLACEHOLDER.fullmatch(inner) and isinstance(filled, str):
-                result.extend(filled.split())
-            elif filled is not None:
-                result.append(filled)
-        return result
-    return value
+        fillers = {key: _filler(inner) for key, inner in value.items() if _has_placeholder(inner)}
+        return lambda member: {**value, **{key: fill(member) for key, fill in fillers.items()}}
+    items = [_list_filler(inner) for inner in value]
+    return lambda member: [item for fill in items for item in fill(member)]
 
 
-def _build(raw: Mapping[str, Any], shown_as: str, folder: Path) -> TaskCard:
-    alternatives = raw["source"] if isinstance(raw["source"], list) else [raw["source"]]
-    plain = {k: v for k, v in raw.items() if k not in {"source", "fields", "keep"}}
-    plain["languages"] = tuple(plain["languages"])
-    plain["sample"] = tuple(plain["sample"])
-    plain["held_out"] = tuple(plain.get("held_out", ()))
-    return TaskCard(
-        **plain,
-        sources=tuple(
-            CardSource(
-                source=_source(alternative),
-                fields=_fields({**raw["fields"], **alternative.get("fields", {})}),
-                keep=alternative.get("keep", raw.get("keep", "")),
-                checked=alternative.get("checked"),
-            )
-            for alternative in alternatives
-        ),
-        file=shown_as,
-        folder=str(folder.resolve()),
-    )
+def _list_filler(inner: Any) -> Callable[[Mapping[str, str]], list[Any]]:
+    fill = _filler(inner)
+    alone = isinstance(inner, str) and _PLACEHOLDER.fullmatch(inner)
+
+    def filled(member: Mapping[str, str]) -> list[Any]:
+        item = fill(member)
+        if alone and isinstance(item, str):
+            return list(item.split())
+        return [] if item is None else [item]
+
+    return filled
+
+
+def _typed(cell: str) -> str | int | None:
+    return int(cell) if _WHOLE_NUMBER.fullmatch(cell) else cell or None
+
+
+class _Builder:
+    """Makes cards of the checked data of one file; what cards share is made once.
+
+    Args:
+      shown_as: how messages name the file.
+      folder: of the file.
+    """
+
+    def __init__(self, *, shown_as: str, folder: Path) -> None:
+        self._file = shown_as
+        self._folder = str(folder.resolve())
+        # By the identity of the mappings they were made of, which are kept so that it stays theirs.
+        self._fields: dict[tuple[int, int], tuple[Any, Any, tuple[Field, ...]]] = {}
+
+    def card(self, raw: Mapping[str, Any]) -> TaskCard:
+        """The card of data that the schema has passed."""
+        alternatives = raw["source"] if isinstance(raw["source"], list) else [raw["source"]]
+        plain = {k: v for k, v in raw.items() if k not in {"source", "fields", "keep"}}
+        plain["languages"] = tuple(plain["languages"])
+        plain["sample"] = tuple(plain["sample"])
+        plain["held_out"] = tuple(plain.get("held_out", ()))
+        return TaskCard(
+            **plain,
+            sources=tuple(
+                CardSource(
+                    source=_source(alternative),
+                    fields=self._fields_of(raw["fields"], alternative.get("fields")),
+                    keep=alternative.get("keep", raw.get("keep", "")),
+                    checked=alternative.get("checked"),
+                )
+                for alternative in alternatives
+            ),
+            file=self._file,
+            folder=self._folder,
+        )
+
+    def _fields_of(
+        self, common: Mapping[str, Any], own: Mapping[str, Any] | None
+    ) -> tuple[Field, ...]:
+        key = (id(common), id(own))
+        if key not in self._fields:
+            self._fields[key] = (common, own, _fields({**common, **(own or {})}))
+        return self._fields[key][2]
 
 
 def _source(raw: Mapping[str, Any]) -> Source:

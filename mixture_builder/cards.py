@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from typing import Any, Literal
 
 from mixture_builder.fingerprint import fingerprint
@@ -14,6 +15,8 @@ from mixture_builder.jinja_compiler import CompiledExpression, compile_expressio
 from mixture_builder.sources import Beside, Source
 
 FieldType = Literal["string", "list", "int"]
+
+UnicodeForm = Literal["NFC", "NFKC"]
 
 FIXED_TYPES: dict[str, FieldType] = {
     "options": "list",
@@ -28,6 +31,9 @@ ALWAYS_THERE = frozenset(["options", "answers", "answer_index"])
 
 DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text")
 """Names that templates see and cards may not declare: they are made when an example is drawn."""
+
+PLACEHOLDER = "FILL IN"
+"""What stands in a first card where only its author knows what belongs there."""
 
 QUESTION_KINDS = frozenset(
     ["classification", "multiple_choice", "extractive_qa", "open_qa", "reasoning"]
@@ -79,6 +85,7 @@ class TaskCard:
       file: the file it was read from, as messages name it.
       folder: absolute folder of that file; relative sources start there.
       sources: alternatives; the first that can be read is used.
+      normalise: Unicode form of all texts of a row; `None` leaves them as they are.
     """
 
     id: str
@@ -98,6 +105,7 @@ class TaskCard:
     availability: Mapping[str, str] | None = None
     fixed_option_order: bool = False
     keep_duplicates: bool = False
+    normalise: UnicodeForm | None = None
     citation: str | None = None
     held_out: tuple[str, ...] = ()
     notes: str = ""
@@ -108,6 +116,11 @@ class TaskCard:
     def submixture(self) -> str:
         """The part of the id before the slash."""
         return self.id.split("/")[0]
+
+    @property
+    def state(self) -> str:
+        """Whether the source can be had, as far as the card knows."""
+        return (self.availability or {}).get("state", "unknown")
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -148,6 +161,8 @@ class TaskCard:
                 for alternative in self.sources
             ]
             + [self.keep_duplicates]
+            # Only where it is set: rows that were stored before there was this key stay good.
+            + ([self.normalise] if self.normalise else [])
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -156,13 +171,20 @@ class TaskCard:
         plain["sources"] = [
             {
                 **_plain(s.source),
-                "fields": [_plain(f) for f in s.fields],
+                "fields": [dict(_plain_field(f)) for f in s.fields],
                 **({"keep": s.keep} if s.keep else {}),
                 **({"checked": dict(s.checked)} if s.checked else {}),
             }
             for s in self.sources
         ]
         return {k: list(v) if isinstance(v, tuple) else v for k, v in plain.items()}
+
+
+@lru_cache(maxsize=10_000)
+def _plain_field(field: Field) -> Mapping[str, Any]:
+    # The members of a family have theirs in common.
+    plain: Mapping[str, Any] = _plain(field)
+    return plain
 
 
 def _plain(value: Any) -> Any:

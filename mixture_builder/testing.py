@@ -46,10 +46,11 @@ def make_rows(card: TaskCard) -> list[Row]:
       AssertionError: if a record gives no row for another reason, or none gives one.
     """
     names = tuple(field.name for field in card.fields)
+    makers = [RowMaker(source, normalise=card.normalise) for source in card.sources]
     rows: list[Row] = []
     for number, record in enumerate(card.sample):
         # Alternatives may have sources of other shapes; a sample is shaped like one of them.
-        made = [RowMaker(source).row(dict(record)) for source in card.sources]
+        made = [maker.row(dict(record)) for maker in makers]
         row = next((r for r in made if not isinstance(r, RowProblem)), made[0])
         if isinstance(row, RowProblem):
             raise AssertionError(  # noqa: TRY004  (the record is at fault, not the caller)

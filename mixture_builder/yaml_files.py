@@ -246,7 +246,7 @@ def _line_finder(path: Path) -> dict[tuple[str | int, ...], int]:
     lines: dict[tuple[str | int, ...], int] = {}
     try:
         with path.open(encoding="utf-8") as file:
-            root = yaml.compose(file, Loader=yaml.SafeLoader)
+            root = yaml.compose(file, Loader=Loader)
     except (OSError, ValueError, yaml.YAMLError, RecursionError):
         return lines
     if root is None:

@@ -186,6 +186,31 @@ def test_texts_that_say_something_else_have_another_key(one, other):
     assert text_key(one) != text_key(other)
 
 
+DECOMPOSED, COMPOSED = "cafe\u0301 x\u00b2", "caf\u00e9 x\u00b2"
+
+
+@pytest.mark.parametrize(
+    ("form", "kept"), [(None, DECOMPOSED), ("NFC", COMPOSED), ("NFKC", "caf\u00e9 x2")]
+)
+def test_texts_are_brought_into_a_unicode_form_only_where_the_card_says_so(form, kept):
+    """All texts of a row, those in lists too; without the key they stay as they are."""
+    card = make_card(fields={"text": "t", "answers": "a"})
+    row = RowMaker(card.sources[0], normalise=form).row({"t": DECOMPOSED, "a": [DECOMPOSED]})
+
+    assert row == {"text": kept, "answers": [kept]}
+
+
+def test_options_are_compared_in_the_form_that_is_stored():
+    """Two spellings that become one would make the right option stand twice."""
+    card = make_card(fields=OPTIONS)
+    record = {"o": [DECOMPOSED, COMPOSED], "i": 0}
+
+    assert isinstance(RowMaker(card.sources[0]).row(record), dict)
+    problem = RowMaker(card.sources[0], normalise="NFC").row(record)
+    assert isinstance(problem, RowProblem)
+    assert problem.reason == "bad_options"
+
+
 def test_half_a_surrogate_pair_cannot_be_stored():
     """What is no Unicode has no identity; ingest gives such a record its reason."""
     with pytest.raises(UnicodeEncodeError):

@@ -185,10 +185,20 @@ def test_only_what_decides_the_rows_names_the_stored_rows(tmp_path):
         changed('"colour"', '"colour | trim"'),
         changed("size:", 'keep: "thing"\nsize:'),
         changed("size:", "keep_duplicates: true\nsize:"),
+        changed("size:", "normalise: NFC\nsize:"),
+        changed("size:", "normalise: NFKC\nsize:"),
         changed('answer: "colour"', 'hue: "colour"'),
     }
-    assert len(others) == 6
+    assert len(others) == 8
     assert base not in others
+
+
+def test_a_card_without_a_unicode_form_names_its_rows_as_before_there_was_one(tmp_path):
+    """Rows stored by an earlier version need not be ingested again."""
+    card = card_of(tmp_path, CARD)
+
+    assert card.normalise is None
+    assert card.rows_fingerprint() == "1450c661d9aecce55816dcd18453d848"
 
 
 @pytest.mark.parametrize("kind", [Source, Beside])

@@ -1,81 +1,30 @@
-"""`cards`: list, show and check task cards."""
+"""`cards`: list, begin, show and check task cards."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from mixture_builder.cli.cards_list import list_cards
+from mixture_builder.cli.cards_new import new_card
 from mixture_builder.cli.options import cards_option, json_option, templates_option
-from mixture_builder.cli.output import facts, indented, many, show_json, table
+from mixture_builder.cli.output import facts, indented, many, show_json
 
 if TYPE_CHECKING:
     from mixture_builder.cards import TaskCard
     from mixture_builder.findings import Finding
 
 
-@click.group(short_help="List, show and check task cards.")
+@click.group(short_help="List, begin, show and check task cards.")
 def cards() -> None:
-    """List, show and check task cards: which upstream records make a task."""
+    """List, begin, show and check task cards: which upstream records make a task."""
 
 
-@cards.command("list", short_help="List cards.")
-@click.argument("globs", nargs=-1, metavar="[GLOB]...")
-@click.option("--submixture", metavar="NAME", help="Only this part, such as cot.")
-@cards_option
-@json_option
-@click.pass_context
-def list_(
-    ctx: click.Context,
-    *,
-    globs: tuple[str, ...],
-    submixture: str | None,
-    cards: Path | None,
-    as_json: bool,
-) -> None:
-    """List cards, all or those that a GLOB names, such as 'niv2/*quoref*'."""
-    from mixture_builder.card_files import load_cards
-    from mixture_builder.shipped import cards_folder
-
-    wanted = (lambda file: file.split("/")[0] == submixture) if submixture else None
-    found, findings = load_cards(cards or cards_folder(), wanted=wanted)
-    chosen = [
-        card
-        for card in found.values()
-        if (not submixture or card.submixture == submixture)
-        and (not globs or any(fnmatchcase(card.id, glob) for glob in globs))
-    ]
-    if as_json:
-        show_json([card.to_json() for card in chosen])
-    elif chosen:
-        click.echo(_list_text(chosen))
-    if findings:
-        count = len({f.file for f in findings})
-        click.echo(
-            f"{many(count, 'file')} with errors left out; `mixture-builder cards check` shows what "
-            "is wrong.",
-            err=True,
-        )
-    if not chosen:
-        click.echo("found no card of that name; without any GLOB, all are listed.", err=True)
-        ctx.exit(1)
-
-
-def _list_text(cards: Sequence[TaskCard]) -> str:
-    rows = [
-        [
-            card.id,
-            card.kind,
-            " ".join(card.languages),
-            f"{card.known_rows:,}" if card.known_rows is not None else "?",
-            card.licence["id"],
-        ]
-        for card in cards
-    ]
-    return table(["id", "kind", "languages", "rows", "licence"], rows, right=["rows"])
+cards.add_command(list_cards)
+cards.add_command(new_card)
 
 
 @cards.command("show", short_help="Show one card in full.")
@@ -121,6 +70,8 @@ def _card_text(card: TaskCard) -> str:
     about += [("held out", note) for note in card.held_out]
     if card.fixed_option_order:
         about.append(("options", "always in the order upstream has them"))
+    if card.normalise:
+        about.append(("Unicode", f"texts of rows are brought into {card.normalise}"))
     if card.notes:
         about.append(("notes", card.notes.strip()))
     blocks = [f"{card.id}: {card.title}", card.description.strip(), facts(about)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import unicodedata
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
@@ -14,6 +14,16 @@ import click
 def show_json(data: Any) -> None:
     """Prints plain data for other programs."""
     click.echo(json.dumps(data, ensure_ascii=False, indent=1, default=_plain))
+
+
+def show_json_list(items: Iterable[Any]) -> None:
+    """Prints a list of plain data, an item a line: each is written as soon as it is made."""
+    separator = "["
+    for item in items:
+        text = json.dumps(item, ensure_ascii=False, separators=(",", ":"), default=_plain)
+        click.echo(f"{separator}\n{text}", nl=False)
+        separator = ","
+    click.echo("[]" if separator == "[" else "\n]")
 
 
 def _plain(value: Any) -> Any:

@@ -83,6 +83,12 @@ class Bar:
         else:
             self._shown.update(count)
 
+    def of(self, count: int, total: int) -> None:
+        """Moves on towards a total that was not known when the bar began."""
+        if self._shown is not None:
+            self._shown.total = total
+            self._shown.update(count)
+
     def rows(self, count: int) -> None:
         """Shows a rate of rows beside the bar."""
         if self._shown is None:

@@ -48,7 +48,10 @@ def list_(
         for name in template_names(folder)
         if not globs or any(fnmatchcase(name, glob) for glob in globs)
     ]
-    used = Counter(card.templates for card in load_cards(cards or cards_folder())[0].values())
+    used = Counter(
+        card.templates
+        for card in load_cards(cards or cards_folder(), expressions=False)[0].values()
+    )
     found = []
     broken = 0
     for name in names:

@@ -216,7 +216,7 @@ class _PartReader:
     def __init__(self, spec: PartSpec, source: CardSource) -> None:
         self.spec = spec
         self.source = source
-        self.maker = RowMaker(source)
+        self.maker = RowMaker(source, normalise=spec.card.normalise)
         self.fields = {f.name: f.type for f in source.fields}
         self.names = tuple(self.fields)
         self.schema = rows_schema(self.fields)

@@ -37,6 +37,103 @@ def test_cards_are_listed_by_part_and_glob() -> None:
     assert none.exit_code == 1
 
 
+def listed(*arguments: object) -> list[dict[str, Any]]:
+    done = run("cards", "list", *arguments, "--json")
+    assert done.exit_code == 0, done.output
+    cards: list[dict[str, Any]] = json.loads(done.stdout)
+    return cards
+
+
+@pytest.mark.parametrize(
+    ("options", "ids"),
+    [
+        (["--kind", "dialog"], ["tiny/talk"]),
+        (["--kind", "DIALOG", "--kind", "classification"], ["tiny/talk", "tiny/yes_no"]),
+        (["--category", "*logic*"], ["tiny/yes_no"]),
+        (["--language", "pt-BR"], ["tiny/talk"]),
+        (["--licence", "mit"], ["tiny/talk"]),
+        (["--availability", "manual"], ["tiny/talk"]),
+        (["--availability", "unknown"], ["tiny/yes_no"]),
+        (["--with-options"], ["tiny/yes_no"]),
+        (["--without-options"], ["tiny/sums", "tiny/talk"]),
+        (["--cot"], ["tiny/sums"]),
+        (["--no-cot", "--without-options"], ["tiny/talk"]),
+        (["--submixture", "tiny", "tiny/s*", "tiny/t*"], ["tiny/sums", "tiny/talk"]),
+        (["--language", "en", "tiny/y*"], ["tiny/yes_no"]),
+    ],
+)
+def test_filters_narrow_the_list_together(
+    workspace: Workspace, options: list[str], ids: list[str]
+) -> None:
+    """A card is listed if each filter holds of it; a filter given twice takes either value."""
+    workspace.task(
+        "sums", None, cot=True, fields={"question": "q", "answer": "a", "rationale": "r"}
+    )
+    workspace.task(
+        "talk",
+        None,
+        kind="dialog",
+        languages=["en", "pt-BR"],
+        licence={"id": "MIT"},
+        availability={"state": "manual"},
+    )
+    card = workspace.task(
+        "yes_no",
+        None,
+        kind="classification",
+        category="formal logic",
+        fields={"question": "q", "options": "['yes', 'no']", "answer_index": "label"},
+    )
+    del card["availability"]
+    workspace.write(workspace.cards / "tiny" / "yes_no.yaml", card)
+
+    assert [card["id"] for card in listed(*options, "--cards", workspace.cards)] == ids
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--kind", "dialgo"], "--kind dialgo: no card has it; expected one of classification, "),
+        (["--kind", "dialgo"], "Did you mean 'dialog'?"),
+        (
+            ["--submixture", "muffni"],
+            "expected one of cot, muffin, niv2, quickstart, t0_sf. Did you",
+        ),
+        (["--language", "xx", "--licence", "MTI"], "--licence MTI: no card has it"),
+        (["--category", "no such*"], "--category no such*: no card has it; expected one of "),
+        (["--submixture", "cot", "--kind", "dialog"], "expected one of "),
+    ],
+)
+def test_a_value_that_no_card_has_is_answered_with_those_there_are(
+    options: list[str], said: str
+) -> None:
+    """A misspelt filter is wrong usage, not an empty list; all such values are named at once."""
+    done = run("cards", "list", *options)
+
+    assert done.exit_code == 2
+    assert done.stdout == ""
+    assert said in done.stderr
+
+
+def test_filters_that_together_leave_no_card_are_no_error_of_spelling() -> None:
+    """Each value is known, but no card has all: an empty list says so, and ends with 1."""
+    done = run("cards", "list", "--submixture", "cot", "--with-options", "--no-cot", "--json")
+
+    assert done.exit_code == 1
+    assert json.loads(done.stdout) == []
+    assert "leave a filter out" in done.stderr
+
+
+def test_a_list_leaves_broken_files_out_and_says_so(workspace: Workspace) -> None:
+    """Listing reads no expressions, but a card that is none is not listed."""
+    workspace.task("lost", None, kind="guess")
+
+    done = run("cards", "list", "--cards", workspace.cards, "--json")
+
+    assert [card["id"] for card in json.loads(done.stdout)] == ["tiny/sums"]
+    assert "1 file with errors left out" in done.stderr
+
+
 def test_a_member_of_a_family_is_shown_as_a_whole_card() -> None:
     """Families are a way to write cards; readers see each card in full."""
     task = "niv2/task001_quoref_question_generation"

@@ -23,6 +23,22 @@ def test_the_summary_accounts_for_every_record(workspace: Workspace) -> None:
     assert task["quarantined"]["missing_field"] == 1
 
 
+def test_spellings_that_are_one_in_the_cards_unicode_form_are_copies(workspace: Workspace) -> None:
+    """A card with `normalise` stores one row for two ways to write a letter; without, two."""
+    records = [
+        {"question": f"Where is the caf{e}?", "answer": "here"} for e in ("\u00e9", "e\u0301")
+    ]
+    ingest = ["ingest", workspace.recipe, *workspace.options, "--workers", 0, "--json"]
+
+    workspace.task("sums", records)
+    as_it_is = json.loads(run(*ingest).stdout)["tasks"]["tiny/sums"]
+    workspace.task("sums", records, normalise="NFC")
+    normalised = json.loads(run(*ingest).stdout)["tasks"]["tiny/sums"]
+
+    assert (as_it_is["rows"], as_it_is["duplicates"]) == (2, 0)
+    assert (normalised["rows"], normalised["duplicates"]) == (1, 1)
+
+
 def test_people_get_a_table(workspace: Workspace) -> None:
     """Without --json there is a line for each task and one for all."""
     done = run("ingest", workspace.recipe, *workspace.options, "--workers", 0)

@@ -18,7 +18,7 @@ wrong with a file is a `SourceError`. Cards may name web addresses and files in 
 folder only; other local files must come out of the user's mirror. Nothing is unpickled.
 """
 
-from mixture_builder.io.readers.files import SourceFile, is_mirrored, source_files
+from mixture_builder.io.readers.files import SourceFile, is_mirrored, named_files, source_files
 from mixture_builder.io.readers.reading import read_file, read_source
 from mixture_builder.io.readers.records import BAD_REASONS, BadReason, BadRecord, SourceRecord
 
@@ -29,6 +29,7 @@ __all__ = [
     "SourceFile",
     "SourceRecord",
     "is_mirrored",
+    "named_files",
     "read_file",
     "read_source",
     "source_files",

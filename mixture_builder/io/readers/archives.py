@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tarfile
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, BinaryIO
 
@@ -24,7 +24,7 @@ _STALL_SECONDS = 60
 
 def open_members(
     location: str, *, inside: Sequence[str], name: str
-) -> Iterator[tuple[str, BinaryIO]]:
+) -> Generator[tuple[str, BinaryIO], None, None]:
     """The files that a location and steps into archives name, uncompressed, one at a time.
 
     Args:

@@ -93,6 +93,34 @@ def source_files(source: Source, *, base: str, mirror: Mirror) -> list[SourceFil
     return files
 
 
+def named_files(source: Source, *, base: str, mirror: Mirror) -> list[SourceFile]:
+    """The files of a source and those beside them, as the card names them.
+
+    As `source_files`, but nothing is listed or looked for: a `*` stays as it is, a file may be
+    missing, and a mirrored Hub dataset may stand at a folder.
+
+    Raises:
+      SourceError: for a name that a card may not use.
+    """
+    sides = [
+        _resolved(name, base=base, mirror=mirror, read_as=beside.format)[0]
+        for beside in source.beside
+        for name in beside.files
+    ]
+    if source.kind == "hub":
+        _check_dataset(source)
+        if not source.files:
+            key = hub_key(source)
+            return [SourceFile(name=key, location=mirror.resolve(key), format="parquet"), *sides]
+        named = _hub_names(source)
+    else:
+        named = [(name, source.format) for name in source.files]
+    return [
+        *(_resolved(name, base=base, mirror=mirror, read_as=as_)[0] for name, as_ in named),
+        *sides,
+    ]
+
+
 def hub_key(source: Source) -> str:
     """How a Hub dataset is named in places and in the mirror.
 
@@ -103,24 +131,12 @@ def hub_key(source: Source) -> str:
 
 
 def _hub_files(source: Source, *, mirror: Mirror) -> list[SourceFile]:
-    if not _DATASET.fullmatch(source.dataset):
-        # `datasets` would take a path for a local folder and read it.
-        raise SourceError(
-            f"'{source.dataset}': found no name of a dataset on the Hub; expected "
-            "'<owner>/<name>' or '<name>'. Correct `dataset` in the card."
-        )
+    _check_dataset(source)
     if source.files:
-        revision = f"@{source.revision}" if source.revision else ""
-        root = f"hf://datasets/{source.dataset}{revision}/"
         return [
             file
-            for name in source.files
-            for file in _expand(
-                root + name,
-                base="",
-                mirror=mirror,
-                read_as="parquet" if name.endswith(".parquet") else source.format,
-            )
+            for name, read_as in _hub_names(source)
+            for file in _expand(name, base="", mirror=mirror, read_as=read_as)
         ]
     key = hub_key(source)
     target = mirror.resolve(key)
@@ -149,6 +165,24 @@ def _hub_files(source: Source, *, mirror: Mirror) -> list[SourceFile]:
     ]
 
 
+def _check_dataset(source: Source) -> None:
+    if not _DATASET.fullmatch(source.dataset):
+        # `datasets` would take a path for a local folder and read it.
+        raise SourceError(
+            f"'{source.dataset}': found no name of a dataset on the Hub; expected "
+            "'<owner>/<name>' or '<name>'. Correct `dataset` in the card."
+        )
+
+
+def _hub_names(source: Source) -> list[tuple[str, Format]]:
+    revision = f"@{source.revision}" if source.revision else ""
+    root = f"hf://datasets/{source.dataset}{revision}/"
+    return [
+        (root + name, "parquet" if name.endswith(".parquet") else source.format)
+        for name in source.files
+    ]
+
+
 def _data_files(key: str, folder: str) -> list[tuple[str, str]]:
     paths = sorted(
         os.path.relpath(os.path.join(parent, name), folder)
@@ -161,6 +195,31 @@ def _data_files(key: str, folder: str) -> list[tuple[str, str]]:
 
 
 def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[SourceFile]:
+    file, is_own = _resolved(name, base=base, mirror=mirror, read_as=read_as)
+    location = file.location or ""
+    if mirror.offline and is_elsewhere(location):
+        raise _out_of_reach(name)
+    if "*" not in location:
+        return [_checked(file)]
+    *steps, root = name.split("::")
+    if mirror.resolve(name) is not None:
+        steps = []
+    prefix = "".join(f"{step}::" for step in steps)
+    pairs = sorted(_matches(root, location))
+    if is_own:
+        pairs = [(found, _stay_inside(at, name=found, base=base)) for found, at in pairs]
+    files = [_checked(replace(file, name=prefix + found, location=at)) for found, at in pairs]
+    if not files:
+        where = "" if location == name else f" (looked for at {location})"
+        raise SourceError(
+            f"{name}{where}: found no file; expected at least one that fits the '*'. "
+            "Correct `files` in the card, or the mirror."
+        )
+    return files
+
+
+def _resolved(name: str, *, base: str, mirror: Mirror, read_as: Format) -> tuple[SourceFile, bool]:
+    """The file of a name, a `*` in it as it is; and whether it is one of the card's own folder."""
     *steps, root = name.split("::")
     for step in steps:
         if step.partition("://")[0] not in ARCHIVE_SCHEMES or "://" not in step:
@@ -174,24 +233,9 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
         trusted = mirror.resolve(root) if has_scheme(root) else None
     location = trusted if trusted is not None else _location(root, name=name, base=base)
     *more_steps, location = location.split("::")
-    if mirror.offline and is_elsewhere(location):
-        raise _out_of_reach(name)
     inside = tuple(reversed([*steps, *more_steps]))
     file = SourceFile(name=name, location=location, inside=inside, format=read_as)
-    if "*" not in location:
-        return [_checked(file)]
-    prefix = "".join(f"{step}::" for step in steps)
-    pairs = sorted(_matches(root, location))
-    if trusted is None and not has_scheme(location):
-        pairs = [(found, _stay_inside(at, name=found, base=base)) for found, at in pairs]
-    files = [_checked(replace(file, name=prefix + found, location=at)) for found, at in pairs]
-    if not files:
-        where = "" if location == name else f" (looked for at {location})"
-        raise SourceError(
-            f"{name}{where}: found no file; expected at least one that fits the '*'. "
-            "Correct `files` in the card, or the mirror."
-        )
-    return files
+    return file, trusted is None and not has_scheme(location)
 
 
 def _location(root: str, *, name: str, base: str) -> str:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from mixture_builder.errors import SourceError
 from mixture_builder.io.readers.records import BadRecord, ReadingError, SourceRecord
 from mixture_builder.sources import Source
 
@@ -53,3 +55,51 @@ def _is_loader(dataset: str) -> bool:
     from datasets.packaged_modules import _PACKAGED_DATASETS_MODULES
 
     return dataset in _PACKAGED_DATASETS_MODULES
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HubDescription:
+    """What the Hub says of a split, as far as it says it.
+
+    Attributes:
+      commit: what its revision stands for today; empty if not known.
+      rows: its number of records.
+      labels: names of labels that are stored as numbers, by column.
+    """
+
+    commit: str
+    rows: int | None
+    labels: Mapping[str, tuple[str, ...]]
+
+
+def describe_hub(dataset: str, *, config: str, split: str, revision: str) -> HubDescription:
+    """The Hub's own description of a dataset; no record is read.
+
+    Raises:
+      SourceError: if there is no such dataset, configuration or revision.
+    """
+    if os.path.exists(dataset) or _is_loader(dataset):
+        raise SourceError(
+            f"{dataset}: found a local path or a file loader of that name; expected a dataset on "
+            "the Hub. Start from another working folder."
+        )
+    try:
+        from datasets import ClassLabel, load_dataset_builder
+        from huggingface_hub import HfApi
+
+        commit = HfApi().dataset_info(dataset, revision=revision or None).sha or ""
+        info = load_dataset_builder(dataset, config or None, revision=commit or None).info
+    except Exception as problem:
+        # The libraries raise errors of a dozen unrelated classes here.
+        raise SourceError(
+            f"{dataset}: found no dataset ({type(problem).__name__}: {str(problem)[:300]}); "
+            "expected a file or a dataset of the Hub without a loading script. Check the name, "
+            "the configuration and the network."
+        ) from problem
+    rows = getattr((info.splits or {}).get(split), "num_examples", None)
+    labels = {
+        name: tuple(feature.names)
+        for name, feature in (info.features or {}).items()
+        if isinstance(feature, ClassLabel) and feature.names
+    }
+    return HubDescription(commit=commit, rows=rows, labels=labels)

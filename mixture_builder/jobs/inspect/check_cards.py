@@ -9,7 +9,7 @@ from typing import Any
 
 from mixture_builder.canonical import RowMaker, RowProblem
 from mixture_builder.card_files import load_card_file, load_cards
-from mixture_builder.cards import TaskCard
+from mixture_builder.cards import PLACEHOLDER, TaskCard
 from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.jinja_compiler import compile_text
@@ -59,6 +59,7 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
     known: dict[str, TemplateSet | None] = {}
     seen: set[str] = set()
     for card in cards.values():
+        yield from placeholders(card)
         if card.templates not in there:
             yield error(
                 card.file,
@@ -88,6 +89,21 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
             yield from check_rendering(card, template_set, rows, styles=styles)
 
 
+def placeholders(card: TaskCard) -> Iterator[Finding]:
+    """What `cards new` left to be filled in and still stands."""
+    texts = {"title": card.title, "description": card.description, "category": card.category}
+    texts.update((f"fields.{f.name}", f.expression) for f in card.fields)
+    texts.update(("source.revision", source.source.revision) for source in card.sources)
+    for place, text in texts.items():
+        if PLACEHOLDER in text:
+            yield error(
+                card.file,
+                f"{card.id}: {place}",
+                f"found the placeholder '{PLACEHOLDER}'; expected what only you know.",
+                "Fill it in.",
+            )
+
+
 def _signature(card: TaskCard) -> str:
     """Equal for cards of which the same would be found."""
     shapes = [
@@ -95,12 +111,12 @@ def _signature(card: TaskCard) -> str:
         for source in card.sources
     ]
     sample = [str(dict(record)) for record in card.sample]
-    return fingerprint([shapes, sample, card.templates])
+    return fingerprint([shapes, sample, card.templates, card.normalise])
 
 
 def sample_rows(card: TaskCard) -> tuple[list[Row], list[Finding]]:
     """The rows of a card's sample records, and why some give none."""
-    makers = [RowMaker(source) for source in card.sources]
+    makers = [RowMaker(source, normalise=card.normalise) for source in card.sources]
     rows: list[Row] = []
     findings: list[Finding] = []
     for number, record in enumerate(card.sample):

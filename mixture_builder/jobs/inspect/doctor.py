@@ -19,8 +19,8 @@ from typing import Any, Literal
 
 DISTRIBUTION = "mixture-builder"
 DEPENDENCIES = (
-    "apache-beam click datasets defusedxml fsspec google-crc32c ijson jinja2 jsonschema numpy "
-    "pyarrow PyYAML tqdm xxhash"
+    "apache-beam click datasets defusedxml fsspec google-crc32c huggingface-hub ijson jinja2 "
+    "jsonschema numpy pyarrow PyYAML tqdm xxhash"
 ).split()
 
 OLDEST_PYTHON, FIRST_UNKNOWN_PYTHON = (3, 10), (3, 14)
