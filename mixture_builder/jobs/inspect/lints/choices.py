@@ -24,14 +24,15 @@ _TALK = re.compile(
 def options_unseen(subject: Subject, found: list[Rendering]) -> Iterator[Problem]:
     """Prompts without a list of options that speak of one.
 
-    A prompt that shows the options in another way, written out or by a field of its own, is
-    given no finding.
+    There is no finding where the prompt shows the options in another way, written out or in a
+    field, and none where it asks for options.
     """
     templates = subject.templates.templates
     for one in found:
         if one.shows or one.text.target or one.emptied or one.text.key == "few_shot.instruction":
             continue
-        if _shows_choices(one) or "options" in shown_names(templates[one.text.template].target):
+        asked = shown_names(templates[one.text.template].target)
+        if _shows_choices(one) or any(map(_FIELD_OF_CHOICES.search, asked)):
             continue
         match = _TALK.search(one.shape.skeleton)
         if match:
@@ -48,15 +49,27 @@ _FIELD_OF_CHOICES = re.compile("option|choice|candidate|alternative")
 
 
 def _shows_choices(one: Rendering) -> bool:
-    read = compile_text(one.text.source).names
-    if any(_FIELD_OF_CHOICES.search(name) for name in read if name != "options_text"):
-        return True
-    options = one.sample.row.get("options", ())
     text = one.shape.text.casefold()
-    return bool(options) and all(option.casefold() in text for option in options)
+    read = {*compile_text(one.text.source).names} - {"options_text"}
+    for name, value in one.sample.row.items():
+        if not _FIELD_OF_CHOICES.search(name):
+            continue
+        lines = value if isinstance(value, list) else str(value).split("\n")
+        if name in read or all(line.strip().casefold() in text for line in lines):
+            return True
+    return False
 
 
-_NUMBERS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "both": 2, "either": 2, "neither": 2}
+_NUMBERS = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "both": 2,
+    "either": 2,
+    "neither": 2,
+}
 _COUNTED = re.compile(
     r"\b(two|three|four|five|six|[2-6]|both|either|neither)(?: (?:of|one|the|these|those|possible|"
     rf"answer|given|listed|following|right|other))* (?:{_NOUN}|answers|possibilities|labels)\b",
@@ -84,6 +97,7 @@ def option_counts(subject: Subject, found: list[Rendering]) -> Iterator[Problem]
 
 # A capital A is the letter of an option as often as an article.
 _ARTICLE = re.compile(r"\b(an?|An) [\"“'*]*$")
+_CHOSEN_ARTICLE = re.compile(r"%\}an?\{%|'an?'")
 _SOUNDS_LIKE_VOWEL = re.compile(r"(?:[aeiou8]|1[18]\b|ho(?:ur|nest|nou?r)|heir)", re.IGNORECASE)
 _SOUNDS_LIKE_CONSONANT = re.compile(r"(?:eu|one\b|once|uni|us[ei]|ut[ie]|ub[ei])", re.IGNORECASE)
 
@@ -107,8 +121,9 @@ def articles(subject: Subject, found: list[Rendering]) -> Iterator[Problem]:
             match = _ARTICLE.search(before)
             if not match:
                 continue
-            values = known if behind in known else {behind}
-            closed = behind in known or behind.casefold() in {o.casefold() for o in known}
+            closed = behind.casefold() in {option.casefold() for option in known}
+            # Where the template chooses the article itself, it has to fit this value only.
+            values = {behind} if _CHOSEN_ARTICLE.search(one.text.source) else {behind, *known}
             if closed and all(article_for(v) == match[1].casefold() for v in values):
                 continue
             yield Problem(

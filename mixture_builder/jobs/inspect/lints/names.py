@@ -19,6 +19,10 @@ _SHOWN_AS = {
 """Fields that templates see under other names."""
 
 
+_NEVER_GIVEN = frozenset(["answer", "answer_text", "rationale", "response"])
+"""Fields that are an answer in all cards, however many prompts show them."""
+
+
 def unused_fields(subject: Subject) -> Iterator[Problem]:
     """Fields of the cards that no template reads."""
     read = frozenset(n for template in subject.templates.templates for n in template.names)
@@ -67,7 +71,7 @@ def answers_shown(subject: Subject) -> Iterator[Problem]:
     """
     direct = [t for t in subject.templates.templates if t.direction == "direct"]
     counts = Counter(name for t in direct for name in shown_names(t.input))
-    given = {name for name, count in counts.items() if count * 2 > len(direct)}
+    given = {name for name, count in counts.items() if count * 2 > len(direct)} - _NEVER_GIVEN
     shown = Counter(n for t in direct for n in _answers_as_one(shown_names(t.target)))
     answers = {name for name, count in shown.items() if count * 2 > len(direct)} - given
     for index, template in enumerate(subject.templates.templates):

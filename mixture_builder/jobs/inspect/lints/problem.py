@@ -9,12 +9,17 @@ from mixture_builder.findings import Severity
 
 MEANINGS: Mapping[str, tuple[Severity, str]] = {
     "no_target": (Severity.ERROR, "The target holds neither a field nor a word."),
-    "constant_target": (Severity.WARNING, "The target reads no field: it is the same for all rows."),
+    "constant_target": (
+        Severity.WARNING,
+        "The target reads no field: it is the same for all rows.",
+    ),
     "answer_in_input": (
         Severity.WARNING,
-        "The prompt of a direct template shows what its target asks for, or in a sample row the "
-        "target's text stands in the prompt, outside the list of options and outside the fields "
-        "that most direct templates of the file show.",
+        (
+            "The prompt of a direct template shows what its target asks for, or in a sample row the "
+            "target's text stands in the prompt, outside the list of options and outside the fields "
+            "that most direct templates of the file show."
+        ),
     ),
     "alike": (
         Severity.WARNING,
@@ -35,14 +40,18 @@ MEANINGS: Mapping[str, tuple[Severity, str]] = {
     "not_compiled": (Severity.NOTE, "Sandboxed Jinja renders the text, more slowly."),
     "stray_space": (
         Severity.WARNING,
-        "With a sample row, or with an optional field of it emptied, two spaces stand together, a "
-        "space stands before a mark or at one side of a bracket only, a line ends with a space, or "
-        "there are three blank lines.",
+        (
+            "With a sample row, or with an optional field of it emptied, two spaces stand together, a "
+            "space stands before a mark or at one side of a bracket only, a line ends with a space, or "
+            "there are three blank lines."
+        ),
     ),
     "dangling_mark": (
         Severity.WARNING,
-        "An optional field, emptied, leaves quotation marks or brackets with nothing in them, or "
-        "a mark at the beginning of a line.",
+        (
+            "An optional field, emptied, leaves quotation marks or brackets with nothing in them, or "
+            "a mark at the beginning of a line."
+        ),
     ),
     "doubled_mark": (
         Severity.WARNING,
@@ -51,13 +60,17 @@ MEANINGS: Mapping[str, tuple[Severity, str]] = {
     "unbalanced": (Severity.WARNING, "Brackets or quotation marks are not closed, or not opened."),
     "odd_character": (
         Severity.WARNING,
-        "An invisible character, a space of another width, a bidirectional mark, or a letter of "
-        "another script where all cards are in English.",
+        (
+            "An invisible character, a space of another width, a bidirectional mark, or a letter of "
+            "another script where all cards are in English."
+        ),
     ),
     "placeholder": (
         Severity.WARNING,
-        "Something is left to be filled in: `TODO`, `XXX`, `???`, or the name of a field in single "
-        "braces.",
+        (
+            "Something is left to be filled in: `TODO`, `XXX`, `???`, or the name of a field in single "
+            "braces."
+        ),
     ),
     "options_unseen": (
         Severity.WARNING,
@@ -65,8 +78,10 @@ MEANINGS: Mapping[str, tuple[Severity, str]] = {
     ),
     "option_count": (
         Severity.WARNING,
-        "The text says how many options there are (`both`, `either`, `three options`), and sample "
-        "rows have another number.",
+        (
+            "The text says how many options there are (`both`, `either`, `three options`), and sample "
+            "rows have another number."
+        ),
     ),
     "article": (
         Severity.WARNING,

@@ -44,8 +44,10 @@ class Rendering:
 
 
 def renderings(subject: Subject, *, styles: Styles, style: OptionStyle) -> Iterator[Rendering]:
-    """Every text for every sample row, with and without options, then with each optional field
-    emptied that the text reads. Templates are given no row that lacks what they require.
+    """Every text for every sample row, with and without options.
+
+    Then again with each optional field emptied that the template reads. Templates are given no
+    row that lacks what they require.
     """
     for index, template in enumerate(subject.templates.templates):
         texts = list(texts_of(index, template))
@@ -92,7 +94,8 @@ _SPACES = (
     (re.compile(r"\S {2}(?=[^ \n])"), "two spaces together"),
     (re.compile(r"[ \t]+\n"), "a space at the end of a line"),
     (re.compile(rf"[\w{FIELD}\"”)] +[,;:!?.](?=\s|$)"), "a space before a mark"),
-    (re.compile(r"[(\[] (?![^)\]]* ?[)\]])|(?<![(\[]) [)\]](?=\W|$)"), "a space inside a bracket"),
+    (re.compile(r"[(\[] +[^ )\]\n][^)\]\n]*(?<! )[)\]]"), "a space behind an opening bracket"),
+    (re.compile(r"[(\[](?! )[^)\]\n]* [)\]]"), "a space before a closing bracket"),
     (re.compile(r"\n[ \t]*\n[ \t]*\n[ \t]*\n"), "three blank lines"),
 )
 _DANGLING = (
@@ -170,7 +173,7 @@ _NOTHING = re.compile(r"\s*(?:None|nan|NaN|null|undefined)\s*")
 def nothings(found: Rendering) -> Iterator[Problem]:
     """Fields that come out as the word for nothing, or as a list in Python's notation."""
     for shown in found.shape.fields:
-        if _NOTHING.fullmatch(shown) or shown.startswith(("['", '["')) and shown.endswith("]"):
+        if _NOTHING.fullmatch(shown) or (shown.startswith(("['", '["')) and shown.endswith("]")):
             yield _problem(
                 found,
                 "none_in_text",

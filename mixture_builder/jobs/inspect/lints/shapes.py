@@ -7,6 +7,7 @@ loops already decided; what stands inside came from the row.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -61,7 +62,7 @@ class Shape:
         filled = [(field, text) for field, text in self.pieces if text]
         return [
             (one, other)
-            for (field, one), (other_field, other) in zip(filled, filled[1:], strict=False)
+            for (field, one), (other_field, other) in itertools.pairwise(filled)
             if field != other_field
         ]
 
@@ -97,8 +98,8 @@ def _joined(pieces: list[tuple[bool, str]]) -> list[tuple[bool, str]]:
 def marked(source: str) -> str:
     """The template with marks around every expression that reads a name.
 
-    >>> marked("a {{- b }} {{ 'c' }}") == "a{{- '" + OPEN + "' ~ ( b ) ~ '" + CLOSE + "' }} {{ 'c' }}"
-    True
+    >>> marked("a {{- b }} {{ 'c' }}").replace(OPEN, "<").replace(CLOSE, ">")
+    "a{{- '<' ~ ( b ) ~ '>' }} {{ 'c' }}"
     """
     result: list[str] = []
     inside: list[str] = []
