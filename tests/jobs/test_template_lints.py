@@ -13,7 +13,7 @@ import pytest
 from mixture_builder.cards import TaskCard
 from mixture_builder.jobs.inspect.check_templates import lint
 from mixture_builder.jobs.inspect.lints.choices import article_for
-from mixture_builder.jobs.inspect.lints.problem import MEANINGS, Problem
+from mixture_builder.jobs.inspect.lints.problem import LINTS, Problem
 from mixture_builder.jobs.inspect.lints.shapes import FIELD, shape_of
 from mixture_builder.jobs.inspect.lints.subject import Subject
 from mixture_builder.templates import PromptTemplate, TemplateSet
@@ -170,7 +170,7 @@ def test_every_lint_is_told_apart_in_some_test() -> None:
         "unused_file", "not_compiled", "allow_unneeded",
     }  # fmt: skip
 
-    assert {case[0] for case in CASES} | whole_files == set(MEANINGS)
+    assert {case[0] for case in CASES} | whole_files == set(LINTS)
 
 
 def test_a_target_that_stands_in_the_prompt_is_found_by_rendering() -> None:

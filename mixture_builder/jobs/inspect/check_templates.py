@@ -9,7 +9,7 @@ from mixture_builder.cards import TaskCard
 from mixture_builder.findings import Finding, Severity
 from mixture_builder.jobs.inspect.check_cards import enumerating
 from mixture_builder.jobs.inspect.lints import choices, literal, names, rendered, wording
-from mixture_builder.jobs.inspect.lints.problem import MEANINGS, Problem
+from mixture_builder.jobs.inspect.lints.problem import LINTS, Problem
 from mixture_builder.jobs.inspect.lints.subject import Subject, unlike
 from mixture_builder.styles import Styles, load_styles
 from mixture_builder.templates import (
@@ -127,7 +127,7 @@ def finding_of(problem: Problem, templates: TemplateSet, lines: Lines) -> Findin
         place = f"templates[{problem.template}] '{templates.templates[problem.template].id}'"
         place += f".{problem.key}" if problem.key else ""
         path = ("templates", problem.template, *problem.key.split("."))
-    severity: Severity = MEANINGS[problem.lint][0]
+    severity: Severity = LINTS[problem.lint].severity
     return Finding(
         severity=severity,
         file=templates.file,
