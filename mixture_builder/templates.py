@@ -107,7 +107,8 @@ class TemplateSet:
     about: str
     templates: tuple[PromptTemplate, ...]
     prompt: str = ""
-    allowed: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    # What may be found in them changes nothing of what they say.
+    allowed: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
     @property
     def fingerprint(self) -> str:
