@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from mixture_builder.cards import TaskCard
-from mixture_builder.findings import Finding, Severity
+from mixture_builder.findings import Finding
 from mixture_builder.jobs.inspect.check_cards import enumerating
 from mixture_builder.jobs.inspect.lints import choices, literal, names, rendered, wording
 from mixture_builder.jobs.inspect.lints.problem import LINTS, Problem
@@ -121,19 +121,18 @@ def _in_renderings(subject: Subject, found: list[rendered.Rendering]) -> Iterato
 
 def finding_of(problem: Problem, templates: TemplateSet, lines: Lines) -> Finding:
     """A problem with its file, place, line and severity."""
-    place, where = "", ("templates",)
-    path: tuple[str | int, ...] = where
+    place = "" if problem.lint == "unused_file" else "templates"
+    path: tuple[str | int, ...] = ("templates",)
     if problem.template >= 0:
-        place = f"templates[{problem.template}] '{templates.templates[problem.template].id}'"
+        place += f"[{problem.template}] '{templates.templates[problem.template].id}'"
         place += f".{problem.key}" if problem.key else ""
-        path = ("templates", problem.template, *problem.key.split("."))
-    severity: Severity = LINTS[problem.lint].severity
+        path = (*path, problem.template, *problem.key.split("."))
     return Finding(
-        severity=severity,
+        severity=LINTS[problem.lint].severity,
         file=templates.file,
         place=place,
         message=problem.message,
         remedy=problem.remedy,
-        line=line_of(lines, path) if place else 0,
+        line=line_of(lines, path) if problem.template >= 0 else 0,
         lint=problem.lint,
     )
