@@ -290,6 +290,98 @@ def style_counts() -> str:
     return table(["File", "Pool", "Pieces shipped"], rows)
 
 
+def template_coverage() -> str:
+    """How many templates tasks have, which way they go, and how many texts are compiled."""
+    from statistics import median
+
+    rows = []
+    for name, cards, files in _submixtures():
+        counts = [len(files[card.templates].templates) for card in cards]
+        every = [t for one in files.values() for t in one.templates]
+        with_options = {card.templates for card in cards if card.has_options}
+        listing = [
+            t
+            for file in with_options
+            for t in files[file].templates
+            if any(v.endswith("_opt") for v in t.served(has_options=True))
+        ]
+        texts = [text for t in every for text in _texts(t)]
+        compiled = sum(not text.fallback for text in texts)
+        inverted = sum(t.direction == "inverted" for t in every)
+        rows.append(
+            [
+                _code(name),
+                *(f"{n:,}" for n in (len(cards), len(files), len(every))),
+                f"{min(counts)}, {median(counts):g}, {max(counts)}",
+                f"{len(every) - inverted:,} / {inverted:,}",
+                f"{len(listing):,}",
+                f"{100 * compiled / len(texts):.1f} % of {len(texts):,}",
+            ]
+        )
+    header = [
+        "Submixture",
+        "Tasks",
+        "Files",
+        "Templates",
+        "A task has (least, median, most)",
+        "Direct / inverted",
+        "List options",
+        "Texts compiled",
+    ]
+    return table(header, rows)
+
+
+def template_fallbacks() -> str:
+    """The templates that sandboxed Jinja renders."""
+    found = [
+        f"- {_code(one.name)}, {_code(template.id)}: {text.fallback}"
+        for _, _, files in _submixtures()
+        for one in files.values()
+        for template in one.templates
+        for text in _texts(template)
+        if text.fallback
+    ]
+    return "\n".join(found) or "None: every text is compiled."
+
+
+def _texts(template: Any) -> list[Any]:
+    from mixture_builder.jinja_compiler import compile_text
+    from mixture_builder.jobs.inspect.lints.subject import texts_of
+
+    return [compile_text(text.source) for text in texts_of(0, template)]
+
+
+@lru_cache(maxsize=1)
+def _submixtures() -> list[tuple[str, list[Any], dict[str, Any]]]:
+    """Name, cards and template files of each submixture."""
+    from mixture_builder.card_files import load_cards
+    from mixture_builder.shipped import cards_folder, templates_folder
+    from mixture_builder.templates import load_templates
+
+    cards, _ = load_cards(cards_folder())
+    result = []
+    for name in sorted({card.submixture for card in cards.values()}):
+        mine = [card for card in cards.values() if card.submixture == name]
+        files = {}
+        for file in sorted({card.templates for card in mine}):
+            loaded, _ = load_templates(templates_folder(), file)
+            assert loaded is not None
+            files[file] = loaded
+        result.append((name, mine, files))
+    return result
+
+
+def lints() -> str:
+    """What `templates check` looks for."""
+    from mixture_builder.jobs.inspect.lints.problem import LINTS
+
+    rows = [
+        [_code(name), lint.severity.value, "yes" if lint.allowable else "", lint.finds]
+        for name, lint in LINTS.items()
+    ]
+    return table(["Lint", "Severity", "May be allowed", "Finds"], rows)
+
+
 def public_names() -> str:
     """The public names of the package."""
     import mixture_builder
@@ -373,7 +465,10 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "row_reasons": row_reasons,
     "jinja_names": jinja_names,
     "public_names": public_names,
+    "lints": lints,
     "recipes": recipes,
+    "template_coverage": template_coverage,
+    "template_fallbacks": template_fallbacks,
     "style_counts": style_counts,
     "checked_addresses": lambda: checked("address"),
     "checked_columns": lambda: checked("columns"),

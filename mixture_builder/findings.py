@@ -36,6 +36,7 @@ class Finding:
       message: what was found and what was expected.
       remedy: the way out, as an imperative sentence; empty when the message says it.
       line: 1-based line in the file, 0 when unknown.
+      lint: name of what was looked for, where it has one; it stands behind the message.
     """
 
     severity: Severity
@@ -44,6 +45,7 @@ class Finding:
     message: str
     remedy: str = ""
     line: int = 0
+    lint: str = ""
 
     def to_json(self) -> dict[str, object]:
         """A plain mapping for `--json` output."""
@@ -80,6 +82,7 @@ class Report:
             lines = [f"{file}: {_counts(found)}"]
             for f in found:
                 text = f.message if not f.remedy else f"{f.message} {f.remedy}"
+                text += f" [{f.lint}]" if f.lint else ""
                 lines.append(f"  {f.severity.value:<8} {_where(f):<{width}}  {text}")
             blocks.append("\n".join(lines))
         return "\n".join(blocks)

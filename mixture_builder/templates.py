@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -98,6 +98,7 @@ class TemplateSet:
       name: `<submixture>/<name>`, as cards refer to it.
       file: the file, as messages name it.
       prompt: the one prompt that all its templates say in other words; mostly empty.
+      allowed: for ids of templates, lints that may find something there, each with the reason.
       fingerprint: hash of everything that decides what is rendered.
     """
 
@@ -106,6 +107,8 @@ class TemplateSet:
     about: str
     templates: tuple[PromptTemplate, ...]
     prompt: str = ""
+    # What may be found in them changes nothing of what they say.
+    allowed: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -200,6 +203,7 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
             about=data["about"],
             templates=templates,
             prompt=data.get("prompt", ""),
+            allowed={t["id"]: t["allow"] for t in data["templates"] if "allow" in t},
         ),
         [],
     )
@@ -291,11 +295,11 @@ def check_names(
                     f"requires '{name}', which is no optional field of the card {task}.",
                     did_you_mean(name, optional) or "Leave it out.",
                 )
-        for where, field in _leaks(template):
+        for where, name in _leaks(template):
             yield error(
                 templates.file,
                 f"{place}.{where}",
-                f"shows '{{{{ {field} }}}}', which is the target.",
+                f"shows '{{{{ {name} }}}}', which is the target.",
                 "Leave it out of the prompt.",
             )
 
@@ -312,17 +316,21 @@ def _leaks(template: PromptTemplate) -> tuple[tuple[str, str], ...]:
         if not alone:
             continue
         source = (template.few_shot_input if few_shot else "") or template.input
-        field = alone[1]
+        name = alone[1]
         answer = {"answer", "answer_text"}
-        same = answer if field in answer else {field}
-        if same & _shown_names(parse(source)):
+        same = answer if name in answer else {name}
+        if same & shown_names(source):
             where = "few_shot.input" if few_shot and template.few_shot_input else "input"
-            return ((where, field),)
+            return ((where, name),)
     return ()
 
 
+def shown_names(source: str) -> frozenset[str]:
+    """Names whose value a text prints, not merely tests."""
+    return _shown_names(parse(source))
+
+
 def _shown_names(node: nodes.Node) -> frozenset[str]:
-    """Names whose value is printed, not merely tested."""
     if isinstance(node, nodes.Name):
         return frozenset([node.name])
     parts: frozenset[str] = frozenset()

@@ -54,6 +54,7 @@ def test_a_finding_is_plain_data_for_programs():
         "message": "wrong.",
         "remedy": "Do it.",
         "line": 3,
+        "lint": "",
     }
 
 

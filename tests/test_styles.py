@@ -113,6 +113,83 @@ def test_exemplars_can_be_told_apart_in_every_style():
             assert labels.input.strip() or labels.target.strip() or labels.delimiter.strip()
 
 
+def test_the_exemplar_pool_is_wide_for_every_kind_of_task():
+    """Labels, delimiters and separators meet in far more than 40 ways, also without questions."""
+    styles = shipped_styles().styles
+    for questions in (False, True):
+        pairs = styles.exemplar_styles(questions=questions)
+        looks = {
+            (
+                labels.input,
+                labels.input_end,
+                labels.delimiter,
+                labels.target,
+                labels.target_end,
+                separator.text,
+            )
+            for labels, separator in pairs
+        }
+        assert len(looks) == len(pairs) >= 40
+        assert len({labels.delimiter for labels, _ in pairs}) >= 5
+        assert len({separator.text for _, separator in pairs}) >= 10
+
+
+def test_option_styles_cover_bullets_and_every_way_to_count():
+    """Plain bullets, letters, digits and Roman numerals, bare and in brackets, are all there."""
+    styles = shipped_styles().styles
+    plain = [item for item in styles.option_items if not item.enumerate]
+    counted = [item for item in styles.option_items if item.enumerate]
+
+    assert len(plain) >= 5
+    assert {i.enumerate for i in counted} == {
+        "upper", "lower", "digits", "upper_roman", "lower_roman"
+    }  # fmt: skip
+    for kind in ("upper", "lower", "digits", "upper_roman", "lower_roman"):
+        labels = {item.label for item in counted if item.enumerate == kind}
+        assert {"({})", "{})", "[{}]", "{}"} <= labels
+    assert len(styles.option_lead_ins) >= 10
+    assert {ending.text for ending in styles.option_endings} == {"", ";", "."}
+    assert any(lead_in.text == "" for lead_in in styles.option_lead_ins)
+
+
+def test_dialog_styles_name_speakers_or_set_bullets_or_nothing():
+    """Some turns stand behind names or roles, some behind a bullet, some bare."""
+    speakers = shipped_styles().styles.dialog_speakers
+    bare = [s for s in speakers if not s.first + s.second]
+    bullets = [s for s in speakers if s.first and s.first == s.second]
+    named = [s for s in speakers if s.first != s.second and any(map(str.isalpha, s.first))]
+
+    assert len(bare) == 1
+    assert len(bullets) >= 3
+    assert len(named) >= 20
+
+
+def test_no_label_or_delimiter_holds_the_mark_of_a_separator():
+    """A mark that separates exemplars never stands inside one, so a target cannot end in it."""
+    styles = shipped_styles().styles
+    marks = [s.text.strip() for s in styles.separators if s.visible]
+    for labels in styles.labels:
+        inside = (
+            labels.input, labels.input_end, labels.delimiter, labels.target, labels.target_end
+        )  # fmt: skip
+        for part in inside:
+            assert not [m for m in marks if m in part.split("\n")], labels.id
+    for item in styles.option_items:
+        assert not {item.label_of(i) for i in range(60)} & set(marks), item.id
+
+
+@given(count=st.integers(2, 300), number=st.integers(0, 2**63))
+def test_no_list_of_options_is_too_long_for_a_style(count, number):
+    """Labels never run out: each of many options has one of its own, and none is an error."""
+    pools = shipped_styles()
+    number %= pools.option_styles
+    options = [f"choice number {i}" for i in range(count)]
+    targets = [pools.target(number, options, i) for i in range(count)]
+
+    assert len(set(targets)) == count
+    assert pools.options_text(number, options).count("choice number") == count
+
+
 def test_speakers_of_a_dialog_alternate():
     """The first speaker has the first turn."""
     style = shipped_styles().dialog_style(987_654_321)

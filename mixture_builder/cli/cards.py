@@ -135,9 +135,14 @@ def check(
 
 
 def show_findings(
-    ctx: click.Context, findings: Sequence[Finding], *, what: str, as_json: bool
+    ctx: click.Context,
+    findings: Sequence[Finding],
+    *,
+    what: str,
+    as_json: bool,
+    fail_on: str = "error",
 ) -> None:
-    """Prints findings and how many there are; exits with 1 if some are errors."""
+    """Prints findings and how many there are; exits with 1 if some are as bad as `fail_on`."""
     from mixture_builder.findings import Report, Severity
 
     counts = {
@@ -150,5 +155,5 @@ def show_findings(
             click.echo(Report(findings=tuple(findings)).format())
         numbers = ", ".join(many(count, name[:-1]) for name, count in counts.items())
         click.echo(f"{what}: {numbers}")
-    if counts["errors"]:
+    if any(f.severity.rank <= Severity(fail_on).rank for f in findings):
         ctx.exit(1)

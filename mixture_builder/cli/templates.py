@@ -139,12 +139,27 @@ def _template_text(template: PromptTemplate) -> str:
 @templates.command("check", short_help="Check template files against cards and each other.")
 @templates_option
 @cards_option
+@click.option(
+    "--fail-on",
+    type=click.Choice(["warning", "error"]),
+    default="error",
+    show_default=True,
+    help="The least severity that makes the exit code 1.",
+)
 @json_option
 @click.pass_context
-def check(ctx: click.Context, *, templates: Path | None, cards: Path | None, as_json: bool) -> None:
-    """Check all template files: texts, names, wordings, and what is not compiled.
+def check(
+    ctx: click.Context,
+    *,
+    templates: Path | None,
+    cards: Path | None,
+    fail_on: str,
+    as_json: bool,
+) -> None:
+    """Check all template files: texts, names, wordings, and how they read with sample rows.
 
-    Exit code 1 says that there are errors; warnings and notes do not count.
+    Exit code 1 says that there are errors, or with --fail-on warning that there are warnings; notes
+    never count. Behind each finding stands the name of the lint.
     """
     from mixture_builder.card_files import load_cards
     from mixture_builder.jobs.inspect.check_templates import check_templates
@@ -155,4 +170,4 @@ def check(ctx: click.Context, *, templates: Path | None, cards: Path | None, as_
     known, _ = load_cards(cards or cards_folder())
     findings = list(check_templates(folder, known))
     what = many(len(template_names(folder)), "template file")
-    show_findings(ctx, findings, what=what, as_json=as_json)
+    show_findings(ctx, findings, what=what, as_json=as_json, fail_on=fail_on)

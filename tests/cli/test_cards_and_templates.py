@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from mixture_builder.jobs.inspect.check_templates import common_share, words_of
+from mixture_builder.jobs.inspect.lints.wording import common_share, words_of
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 
 
@@ -265,7 +265,7 @@ def test_what_is_not_compiled_is_noted_with_the_reason(workspace: Workspace) -> 
 
     code, findings = check_templates(workspace)
 
-    notes = [f for f in findings if f["severity"] == "note"]
+    notes = [f for f in findings if f["lint"] == "not_compiled"]
     assert code == 0
     assert [f["place"] for f in notes] == ["templates[1] 'slow'.input"]
     assert "the loop variable" in notes[0]["message"]

@@ -11,6 +11,14 @@ from hypothesis import strategies as st
 
 from mixture_builder.render.exemplars import LEAK_LENGTH, choose, doubles_label, join, without_leaks
 from mixture_builder.styles import ExemplarLabels, Separator
+from tests.makers import (
+    FEW_SHOT_ONLY,
+    make_settings,
+    make_template,
+    make_templates,
+    render,
+    shipped_styles,
+)
 
 KEYS = st.integers(0, 6)
 
@@ -131,3 +139,22 @@ def test_no_prompt_ends_in_white_space():
     labels = ExemplarLabels(id="l", input="Q: ", target="A: ", delimiter="\n", suits="any")
 
     assert join([], "ask", labels=labels, separator=BARS, instruction="") == "Q: ask\nA:"
+
+
+def test_no_style_leaves_a_trace_in_a_target():
+    """In every style, what is set behind a target stands in the prompt, never in the target."""
+    rows = [{"q": f"ask {i}", "answer": f"say {i}"} for i in range(9)]
+    templates = make_templates(make_template("t", "{{ q }}"))
+    made, stored = render(
+        rows, templates, quota=3000, settings=make_settings(variants=FEW_SHOT_ONLY)
+    )
+    answers = stored.columns(["answer"], np.arange(9))["answer"]
+    by_id = dict(zip(stored.ids(np.arange(9)).tolist(), answers, strict=True))
+    pools = shipped_styles().styles
+
+    assert set(made.targets) == {row["answer"] for row in rows}
+    drawn = {style.removeprefix("exemplars=") for style in made.styles}
+    known = {f"{la.id}/{se.id}" for la, se in pools.exemplar_styles(questions=True)}
+    assert len(drawn & known) == len(drawn) > 40
+    for target, row_id in zip(made.targets, made.rows, strict=True):
+        assert target == by_id[row_id]

@@ -199,3 +199,30 @@ def test_styles_are_drawn_evenly():
 
     assert set(drawn) == {p.id for p in pools.styles.option_lead_ins}
     assert sum((count - expected) ** 2 / expected for count in drawn.values()) < 70
+
+
+@pytest.mark.parametrize("few_shot", [False, True])
+def test_rows_with_more_options_than_letters_are_rendered_like_any_other(few_shot):
+    """Seventy options never end a build: no draw is dropped, and the target names the right one."""
+    rows = [
+        {"q": f"q{r}", "options": [f"o{r}x{i}" for i in range(70)], "answer_index": (r * 13) % 70}
+        for r in range(6)
+    ]
+    variant = "fs_opt" if few_shot else "zs_opt"
+    made, stored = render(
+        rows,
+        make_templates(make_template("t", "{{ q }} [[{{ options_text }}]]")),
+        quota=120,
+        settings=make_settings(variants=((variant, 1),)),
+    )
+
+    assert len(made.inputs) == 120
+    assert not made.dropped
+    for shown, target, style, row_id in zip(
+        made.inputs, made.targets, made.styles, made.rows, strict=True
+    ):
+        row = stored.columns(["options", "answer_index"], np.asarray([stored.index_of(row_id)]))
+        options, right = row["options"][0], row["answer_index"][0]
+        listed = shown.split("[[")[-1].split("]]")[0]
+        drawn = next(part for part in style.split(";") if part.startswith("options="))
+        assert read_back(listed, styles_of(drawn), target, options) == options[right]

@@ -2,6 +2,7 @@
 
     check_cards.py      cards against their sample records and templates
     check_templates.py  template files against cards and each other
+    lints/              what is looked for in template files
     counts.py           rows of tasks, from the store or as cards state them
     preview.py          some examples of one task
     prompts.py          a few-shot prompt taken apart again

@@ -71,10 +71,10 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
             loaded, findings = load_templates(templates, card.templates)
             known[card.templates] = loaded
             yield from findings
-        signature = _signature(card)
-        if signature in seen:
+        shape = signature(card)
+        if shape in seen:
             continue
-        seen.add(signature)
+        seen.add(shape)
         rows, findings = sample_rows(card)
         yield from findings
         template_set = known.get(card.templates)
@@ -104,7 +104,7 @@ def placeholders(card: TaskCard) -> Iterator[Finding]:
             )
 
 
-def _signature(card: TaskCard) -> str:
+def signature(card: TaskCard) -> str:
     """Equal for cards of which the same would be found."""
     shapes = [
         [[[f.name, f.expression, f.type, f.optional] for f in source.fields], source.keep]
@@ -157,7 +157,7 @@ def check_rendering(
     styles: Styles,
 ) -> Iterator[Finding]:
     """Templates that fail, come out empty, or differ between compiled and sandboxed Jinja."""
-    style = _enumerating(styles)
+    style = enumerating(styles)
     for index, template in enumerate(templates.templates):
         place = f"templates[{index}] '{template.id}'"
         served = template.served(has_options=card.has_options)
@@ -172,7 +172,7 @@ def check_rendering(
             for number, row in enumerate(rows):
                 if any(not row.get(name) for name in template.requires):
                     continue
-                names = _names(row, shows=variant.endswith("_opt"), style=style, styles=styles)
+                names = names_of(row, shows=variant.endswith("_opt"), style=style, styles=styles)
                 problem = _render_all(template, names, few_shot=variant.startswith("fs_"))
                 if problem:
                     yield error(
@@ -184,13 +184,13 @@ def check_rendering(
                     break
 
 
-def _enumerating(styles: Styles) -> OptionStyle:
+def enumerating(styles: Styles) -> OptionStyle:
     """An option style whose labels are the targets: it shows both of what `answer` can be."""
     item = next((i for i in styles.option_items if i.enumerate), styles.option_items[0])
     return replace(styles.option_style(0), item=item)
 
 
-def _names(row: Row, *, shows: bool, style: OptionStyle, styles: Styles) -> dict[str, Any]:
+def names_of(row: Row, *, shows: bool, style: OptionStyle, styles: Styles) -> dict[str, Any]:
     """What a template sees of a row; `answer in target` is what its target sees as `answer`."""
     names = dict(row)
     if "options" in row:

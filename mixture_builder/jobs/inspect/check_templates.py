@@ -1,36 +1,24 @@
-"""Template files: names against all cards, wordings against each other, what is not compiled."""
+"""Template files: names against all cards, and everything the lints find in them."""
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from itertools import combinations
 from pathlib import Path
 
-from jinja2 import nodes
-
 from mixture_builder.cards import TaskCard
-from mixture_builder.findings import Finding, Severity
-from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import parse
-from mixture_builder.styles import load_styles
+from mixture_builder.findings import Finding
+from mixture_builder.jobs.inspect.check_cards import enumerating
+from mixture_builder.jobs.inspect.lints import choices, literal, names, rendered, wording
+from mixture_builder.jobs.inspect.lints.problem import LINTS, Problem
+from mixture_builder.jobs.inspect.lints.subject import Subject, unlike
+from mixture_builder.styles import Styles, load_styles
 from mixture_builder.templates import (
-    PromptTemplate,
     TemplateSet,
     check_names,
     load_templates,
     template_names,
 )
-
-FEW_TEMPLATES = 10
-"""With fewer phrasings of a task, a model learns the phrasing."""
-
-FEW_PARAPHRASES = 5
-"""Fewest templates of a file whose templates all say one prompt in other words."""
-
-MOST_IN_COMMON = 2 / 3
-"""Share of their words that two templates of a file may have in common."""
+from mixture_builder.yaml_files import Lines, find_lines, line_of
 
 
 def check_templates(folder: Path, cards: Mapping[str, TaskCard]) -> Iterator[Finding]:
@@ -38,9 +26,10 @@ def check_templates(folder: Path, cards: Mapping[str, TaskCard]) -> Iterator[Fin
 
     Args:
       folder: of templates and styles.
-      cards: by id; their names are held against the templates they use.
+      cards: by id; their names are held against the templates they use, and their sample rows
+        are put into them.
     """
-    _, _, findings = load_styles(folder)
+    styles, _, findings = load_styles(folder)
     yield from findings
     users: dict[str, list[TaskCard]] = {}
     for card in cards.values():
@@ -50,20 +39,13 @@ def check_templates(folder: Path, cards: Mapping[str, TaskCard]) -> Iterator[Fin
         yield from findings
         if loaded is None:
             continue
-        yield from _check_names(loaded, users.get(name, []))
-        yield from _fallbacks(loaded)
-        yield from alike(loaded)
-        fewest = FEW_PARAPHRASES if loaded.prompt else FEW_TEMPLATES
-        if len(loaded.templates) < fewest:
-            yield _finding(
-                loaded,
-                "templates",
-                f"found {len(loaded.templates)} templates; {fewest} or more are better: "
-                "with fewer, a model learns the phrasing.",
-                Severity.WARNING,
-            )
-        if name not in users:
-            yield _finding(loaded, "", "no card uses this file.", Severity.NOTE)
+        unknown = list(_check_names(loaded, users.get(name, [])))
+        yield from unknown
+        subject = Subject(templates=loaded, cards=unlike(users.get(name, [])))
+        problems = list(lint(subject, styles=None if unknown else styles))
+        lines = find_lines(folder / f"{name}.yaml") if problems else {}
+        for problem in problems:
+            yield finding_of(problem, loaded, lines)
 
 
 def _check_names(templates: TemplateSet, cards: list[TaskCard]) -> Iterator[Finding]:
@@ -76,77 +58,81 @@ def _check_names(templates: TemplateSet, cards: list[TaskCard]) -> Iterator[Find
             yield from check_names(templates, known=known, optional=optional, task=card.id)
 
 
-def _fallbacks(templates: TemplateSet) -> Iterator[Finding]:
-    for index, template in enumerate(templates.templates):
-        for key, source in texts_of(template):
-            reason = compile_text(source).fallback
-            if reason:
-                yield _finding(
-                    templates,
-                    f"templates[{index}] '{template.id}'.{key}",
-                    f"is not compiled, because of {reason}; sandboxed Jinja renders it, some ten "
-                    "times more slowly.",
-                    Severity.NOTE,
+def lint(subject: Subject, *, styles: Styles | None) -> Iterator[Problem]:
+    """What the lints find in one file, without what its templates allow.
+
+    Args:
+      subject: the file and its users.
+      styles: to lay out options and dialogs with; `None` leaves out the lints that render.
+    """
+    allowed = subject.templates.allowed
+    ids = [template.id for template in subject.templates.templates]
+    needed: set[tuple[str, str]] = set()
+    for problem in _all_problems(subject, styles):
+        name = ids[problem.template] if problem.template >= 0 else ""
+        if problem.lint in allowed.get(name, {}):
+            needed.add((name, problem.lint))
+        else:
+            yield problem
+    if styles is None:
+        return
+    for name, lints in allowed.items():
+        for unneeded in lints:
+            if (name, unneeded) not in needed:
+                yield Problem(
+                    lint="allow_unneeded",
+                    template=ids.index(name),
+                    key="allow",
+                    message=f"allows '{unneeded}', which finds nothing here.",
+                    remedy="Leave it out.",
                 )
 
 
-def texts_of(template: PromptTemplate) -> list[tuple[str, str]]:
-    """The Jinja texts of a template, with their keys in the file."""
-    texts = [
-        ("input", template.input),
-        ("target", template.target),
-        ("few_shot.instruction", template.instruction),
-        ("few_shot.input", template.few_shot_input),
-        ("few_shot.target", template.few_shot_target),
-    ]
-    return [(key, source) for key, source in texts if source]
+def _all_problems(subject: Subject, styles: Styles | None) -> Iterator[Problem]:
+    if not subject.cards:
+        yield Problem(lint="unused_file", message="no card uses this file.")
+    yield from wording.few_templates(subject)
+    yield from wording.directions(subject)
+    yield from wording.own_labels(subject)
+    yield from wording.alike(subject)
+    yield from wording.not_compiled(subject)
+    yield from names.unused_fields(subject)
+    yield from names.targets(subject)
+    yield from names.answers_shown(subject)
+    yield from literal.odd_characters(subject)
+    yield from literal.placeholders(subject)
+    if styles is None:
+        return
+    style = enumerating(styles)
+    found = list(rendered.renderings(subject, styles=styles, style=style))
+    yield from rendered.once(_in_renderings(subject, found))
 
 
-def alike(templates: TemplateSet) -> Iterator[Finding]:
-    """Pairs of templates whose inputs share more than `MOST_IN_COMMON` of their words."""
-    words = [words_of(template.input) for template in templates.templates]
-    for (i, one), (j, other) in combinations(enumerate(words), 2):
-        share = common_share(one, other)
-        if share > MOST_IN_COMMON:
-            first, second = templates.templates[i].id, templates.templates[j].id
-            yield _finding(
-                templates,
-                f"templates[{j}] '{second}'.input",
-                f"shares {share:.0%} of its words with templates[{i}] '{first}'; expected at most "
-                f"{MOST_IN_COMMON:.0%}.",
-                Severity.WARNING,
-                "Say it another way.",
-            )
+def _in_renderings(subject: Subject, found: list[rendered.Rendering]) -> Iterator[Problem]:
+    for one in found:
+        yield from rendered.layout(one)
+        yield from rendered.brackets(one)
+        yield from rendered.nothings(one)
+    yield from rendered.leaks(subject, found)
+    yield from choices.options_unseen(subject, found)
+    yield from choices.option_counts(subject, found)
+    yield from choices.articles(subject, found)
 
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
-
-
-def words_of(source: str) -> Counter[str]:
-    """The words of a template that are its own, without what Jinja puts in.
-
-    >>> sorted(words_of("Is {{ premise }} true? {% if options_text %}Pick one.{% endif %}").items())
-    [('is', 1), ('one', 1), ('pick', 1), ('true', 1)]
-    """
-    own = " ".join(part.data for part in parse(source).find_all(nodes.TemplateData))
-    return Counter(_WORD.findall(own.casefold()))
-
-
-def common_share(one: Counter[str], other: Counter[str]) -> float:
-    """Words that both have, each as often as both have it, over the mean of their numbers.
-
-    >>> common_share(Counter("aab"), Counter("abc"))
-    0.6666666666666666
-    >>> common_share(Counter(), Counter())
-    0.0
-    """
-    total = one.total() + other.total()
-    return 2 * (one & other).total() / total if total else 0.0
-
-
-def _finding(
-    templates: TemplateSet, place: str, message: str, severity: Severity, remedy: str = ""
-) -> Finding:
+def finding_of(problem: Problem, templates: TemplateSet, lines: Lines) -> Finding:
+    """A problem with its file, place, line and severity."""
+    place = "" if problem.lint == "unused_file" else "templates"
+    path: tuple[str | int, ...] = ("templates",)
+    if problem.template >= 0:
+        place += f"[{problem.template}] '{templates.templates[problem.template].id}'"
+        place += f".{problem.key}" if problem.key else ""
+        path = (*path, problem.template, *problem.key.split("."))
     return Finding(
-        severity=severity, file=templates.file, place=place, message=message, remedy=remedy
+        severity=LINTS[problem.lint].severity,
+        file=templates.file,
+        place=place,
+        message=problem.message,
+        remedy=problem.remedy,
+        line=line_of(lines, path) if problem.template >= 0 else 0,
+        lint=problem.lint,
     )
