@@ -169,8 +169,10 @@
     JSON.stringify(term).slice(1, -1).replace(/[<>&\u2028\u2029]/g, (c) => "\\u" + c.charCodeAt(0).toString(16).padStart(4, "0"));
 
   const fits = (task) =>
-    task.dataset.variants.split(" ").some((v) => variants.has(v)) &&
-    (!direction || task.dataset.directions.split(" ").includes(direction)) &&
+    task.dataset.cells.split(" ").some((cell) => {
+      const [variant, way] = cell.split(":");
+      return variants.has(variant) && (!direction || direction === way);
+    }) &&
     terms.every((term) => searchText(task).includes(term.json));
 
   const filterInside = (task) => {

@@ -142,9 +142,10 @@ def _list(review: Review) -> str:
 
 def _task(number: int, task: ReviewedTask) -> str:
     card = task.card
-    examples = [e for t in task.templates for e in t.examples]
-    variants = " ".join(sorted({e.variant for e in examples}))
-    directions = " ".join(sorted({t.template.direction for t in task.templates}))
+    cells = set[str]()
+    for t in task.templates:
+        variants = {e.variant for e in t.examples} | {d.variant for d in t.dropped}
+        cells |= {f"{variant}:{t.template.direction}" for variant in variants}
     inverted = sum(t.template.direction == "inverted" for t in task.templates)
     meta = [
         card.kind,
@@ -157,7 +158,7 @@ def _task(number: int, task: ReviewedTask) -> str:
         meta.append(f"{failed} not rendered")
     return (
         f'<details class="task" id="{escape(card.id)}" data-task="{number}" '
-        f'data-variants="{variants}" data-directions="{directions}">'
+        f'data-cells="{" ".join(sorted(cells))}">'
         f"<summary><h2>{escape(card.id)}</h2> "
         f'<span class="title" dir="auto">{escape(card.title)}</span> '
         f'<span class="meta">{escape(" · ".join(meta))}</span></summary>'
