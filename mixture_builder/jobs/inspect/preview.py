@@ -220,8 +220,10 @@ def _examples(
     """The examples in the order of their draws."""
     directions = {t.id: t.direction for t in loaded.templates.templates}
     result = []
+    # Looking for an identity goes through the whole store: once for each row is enough.
+    known = {row: rows.shown(rows.rows.index_of(row)) for row in set(rendered.rows)}
     for at in np.argsort(rendered.draws).tolist():
-        row = rows.shown(rows.rows.index_of(rendered.rows[at]))
+        row = known[rendered.rows[at]]
         result.append(
             PreviewedExample(
                 draw=rendered.draws[at] if drawn else None,
