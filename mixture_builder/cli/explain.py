@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from mixture_builder.cli.options import json_option, store_option
+from mixture_builder.cli.options import color_option, json_option, store_option
 from mixture_builder.cli.output import facts, indented, show_json
-from mixture_builder.cli.shown import BAR, prompt_text, row_text, target_text
+from mixture_builder.cli.shown import BAR, Look, look, prompt_text, row_text, target_text
 
 if TYPE_CHECKING:
     from mixture_builder.jobs.inspect.explain import Explanation, SourceRow
@@ -35,11 +35,18 @@ def _place(ctx: click.Context, parameter: click.Parameter, value: str) -> tuple[
     metavar="SHARD:ROW",
     help="Which record: its shard, and its row in that shard's file, both from 0.",
 )
+@color_option
 @store_option
 @json_option
 @click.pass_context
 def explain(
-    ctx: click.Context, *, out: str, place: tuple[int, int], store: Path, as_json: bool
+    ctx: click.Context,
+    *,
+    out: str,
+    place: tuple[int, int],
+    color: str,
+    store: Path,
+    as_json: bool,
 ) -> None:
     """Show the row, template, style and exemplars of one record, and make it again.
 
@@ -52,12 +59,13 @@ def explain(
     if as_json:
         show_json({**asdict(found), "same": not found.differences})
     else:
-        click.echo(_text(found))
+        chosen = look(color)
+        click.echo(_text(found, chosen), color=chosen.coloured)
     if found.differences:
         ctx.exit(1)
 
 
-def _text(found: Explanation) -> str:
+def _text(found: Explanation, look: Look) -> str:
     record = found.record
     about = [
         ("record", f"row {found.position} of shard {found.shard}"),
@@ -75,8 +83,8 @@ def _text(found: Explanation) -> str:
         _source(f"row of exemplar {number} of {total}", row)
         for number, row in enumerate(found.exemplars, start=1)
     ]
-    blocks.append(prompt_text(found.parts))
-    blocks.append(target_text(record["targets"]))
+    blocks.append(f"{look.legend()}\n{prompt_text(found.parts, look)}")
+    blocks.append(target_text(found.parts, look))
     if found.differences:
         listed = "\n".join(f"  {d}" for d in found.differences)
         blocks.append(f"Made again from lock and store, it is NOT the same:\n{listed}")

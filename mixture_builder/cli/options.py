@@ -91,6 +91,13 @@ strict_option: Decorator = click.option(
     is_flag=True,
     help="A task that would be left out is an error, and so is a record in quarantine.",
 )
+color_option: Decorator = click.option(
+    "--color",
+    type=click.Choice(["auto", "always", "never"]),
+    default="auto",
+    show_default=True,
+    help="Whether colours tell parts apart; auto: in a terminal, unless NO_COLOR is set.",
+)
 json_option: Decorator = click.option(
     "--json", "as_json", is_flag=True, help="Report as JSON on stdout."
 )

@@ -10,6 +10,7 @@ from mixture_builder.draw import Indices
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
+from mixture_builder.styles import ExemplarLabels, Separator
 from mixture_builder.templates import PromptTemplate
 
 
@@ -99,6 +100,19 @@ class TaskContext:
     programs: dict[tuple[int, int], Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FewShotLayout:
+    """What was put before a query.
+
+    Attributes:
+      exemplars: index of the template and of the row of each, in the order they are shown.
+    """
+
+    labels: ExemplarLabels
+    separator: Separator
+    exemplars: tuple[tuple[int, int], ...]
+
+
 @dataclass(kw_only=True, slots=True)
 class Batch:
     """One attempt at some draws, sorted by cell and template.
@@ -109,6 +123,7 @@ class Batch:
         tasks without options.
       inputs: prompts, or why there is none.
       targets: targets, or why there is none.
+      layouts: place in the batch, and what was put before the query there.
       failures: place in the batch, and reason and detail.
       all_texts: whether no prompt and no target is an error.
     """
@@ -124,6 +139,7 @@ class Batch:
     inputs: list[str | Exception] = field(default_factory=list)
     targets: list[str | Exception] = field(default_factory=list)
     exemplar_rows: list[list[int]] = field(default_factory=list)
+    layouts: dict[int, FewShotLayout] = field(default_factory=dict)
     failures: dict[int, tuple[str, str]] = field(default_factory=dict)
     all_texts: bool = True
 

@@ -9,13 +9,16 @@ from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import describe
 from mixture_builder.rates import whole_weights
 from mixture_builder.render import exemplars
-from mixture_builder.render.batch import Batch, TaskContext
+from mixture_builder.render.batch import Batch, FewShotLayout, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER, DrawnColumns
 from mixture_builder.render.pairs import render_pairs, uses_few_shot_texts
 from mixture_builder.styles import ExemplarLabels, Separator
 
 Pair = tuple[str, str]
 """Prompt and target of an exemplar, without labels."""
+
+Solved = tuple[int, int, Pair]
+"""Template and row of an exemplar, and its texts."""
 
 MAX_STYLE_DRAWS = 16
 """Styles that are tried for one whose labels do not repeat what the texts begin with."""
@@ -66,13 +69,18 @@ class FewShot:
                 continue
             direct = context.templates[templates[i]].direction == "direct"
             questions = context.plan.questions and direct
-            number = self.style_number(style_bits, questions=questions, pair=shown[0][1])
+            number = self.style_number(style_bits, questions=questions, pair=shown[0][2])
             style = context.styles.exemplar_pool(questions=questions)[number]
             text, kept = self._within_budget(batch, i, shown, style, instruction)
             if not text:
                 continue
             batch.inputs[i] = text
-            batch.exemplar_rows[i] = [int(ids[row]) for row, _ in shown[:kept]]
+            batch.exemplar_rows[i] = [int(ids[row]) for _, row, _ in shown[:kept]]
+            batch.layouts[i] = FewShotLayout(
+                labels=style[0],
+                separator=style[1],
+                exemplars=tuple((template, row) for template, row, _ in shown[:kept]),
+            )
             name = f"exemplars={style[0].id}/{style[1].id}"
             batch.styles[i] = f"{batch.styles[i]};{name}" if batch.styles[i] else name
 
@@ -92,7 +100,7 @@ class FewShot:
         self,
         batch: Batch,
         place: int,
-        shown: list[tuple[int, Pair]],
+        shown: list[Solved],
         style: tuple[ExemplarLabels, Separator],
         instruction: str,
     ) -> tuple[str, int]:
@@ -103,7 +111,7 @@ class FewShot:
         labels, separator = style
         for count in range(len(shown), 0, -1):
             text = exemplars.join(
-                [pair for _, pair in shown[:count]],
+                [pair for _, _, pair in shown[:count]],
                 query,
                 labels=labels,
                 separator=separator,
@@ -116,7 +124,7 @@ class FewShot:
 
     # --- which exemplars ----------------------------------------------------------------
 
-    def _shown(self, batch: Batch, places: Indices) -> list[list[tuple[int, Pair]]]:
+    def _shown(self, batch: Batch, places: Indices) -> list[list[Solved]]:
         """For each few-shot prompt pool rows with their pairs, as many as it asks for."""
         wanted = self.shots(batch.draws[places])
         shown = self._solved(batch, places, wanted)
@@ -137,9 +145,7 @@ class FewShot:
         wanted: Indices = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
         return wanted
 
-    def _solved(
-        self, batch: Batch, places: Indices, wanted: Indices
-    ) -> list[list[tuple[int, Pair]]]:
+    def _solved(self, batch: Batch, places: Indices, wanted: Indices) -> list[list[Solved]]:
         """For each few-shot prompt pool rows with their rendered pairs, none of them a leak."""
         rows, counts = self.choose(
             batch.draws[places],
@@ -154,15 +160,15 @@ class FewShot:
         result = []
         for at, (i, pool_rows) in enumerate(zip(places.tolist(), chosen, strict=True)):
             number = batch.option_styles[i]
-            candidates: list[tuple[int, Pair]] = []
+            candidates: list[Solved] = []
             for template, row in zip(used[at], pool_rows, strict=True):
                 pair = self._pairs[template, row, number]
                 if pair is not None:
-                    candidates.append((row, pair))
+                    candidates.append((template, row, pair))
             target = batch.targets[i]
             assert isinstance(target, str)
             if not self._is_label(batch, i, target):
-                clean = exemplars.without_leaks([pair for _, pair in candidates], target)
+                clean = exemplars.without_leaks([pair for _, _, pair in candidates], target)
                 candidates = [candidates[c] for c in clean]
             result.append(candidates)
         return result

@@ -19,21 +19,25 @@ class MemoryRows:
     Args:
       rows: canonical rows, each with all fields.
       fields: their names, in the card's order.
+
+    Attributes:
+      given: for each row its place among those that were given.
     """
 
     def __init__(self, rows: Sequence[Mapping[str, Any]], *, fields: Sequence[str]) -> None:
         self.fields: tuple[str, ...] = tuple(fields)
         copies: Counter[int] = Counter()
-        found: list[tuple[int, dict[str, Any]]] = []
-        for row in rows:
+        found: list[tuple[int, int, dict[str, Any]]] = []
+        for place, row in enumerate(rows):
             plain = {name: row[name] for name in self.fields}
             first = row_identity(plain, self.fields)
             # Exact copies are told apart by their occurrence, as in a store that keeps them.
-            found.append((row_identity(plain, self.fields, copies[first]), plain))
+            found.append((row_identity(plain, self.fields, copies[first]), place, plain))
             copies[first] += 1
         found.sort(key=lambda entry: entry[0])
-        self._ids = np.asarray([identity for identity, _ in found], dtype=np.int64)
-        self._rows = [row for _, row in found]
+        self._ids = np.asarray([identity for identity, _, _ in found], dtype=np.int64)
+        self._rows = [row for _, _, row in found]
+        self.given = tuple(place for _, place, _ in found)
         self.count = len(found)
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:

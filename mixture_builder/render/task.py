@@ -18,6 +18,7 @@ from mixture_builder.render.batch import Batch, DroppedDraw, RenderedExamples, T
 from mixture_builder.render.drawn import DrawnColumns
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.pairs import check_queries, render_queries, uses_few_shot_texts
+from mixture_builder.render.parts import ExampleParts, parts_of_batch
 from mixture_builder.render.rows import Rows
 from mixture_builder.render.walks import TemplateWalks
 from mixture_builder.style_pools import StylePools
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from mixture_builder.render.columnar_options import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
+
+Chosen = tuple[int, int, int]
+"""Index of a cell, of a template that serves it, and of a row."""
 
 MAX_REDRAWS = 8
 """A draw that fails so many times more is dropped, with the last reason."""
@@ -65,21 +69,66 @@ class TaskRenderer:
         self._walks = TemplateWalks(plan.cells, seed=self._context.seed)
         self._few_shot = FewShot(self._context, self._drawn)
 
+    @property
+    def plan(self) -> TaskPlan:
+        """The task's part of the mixture."""
+        return self._context.plan
+
     def render(self, draws: Iterable[int]) -> RenderedExamples:
         """Renders draws; what comes back stands in an order of no meaning.
 
         Every draw is either among the examples or among the dropped ones.
         """
+        return self._rendered(draws, None)
+
+    def render_in_parts(
+        self, draws: Iterable[int]
+    ) -> tuple[RenderedExamples, dict[int, ExampleParts]]:
+        """As `render`, and the parts of each example by its draw; slower."""
+        parts: dict[int, ExampleParts] = {}
+        return self._rendered(draws, parts), parts
+
+    def render_chosen(
+        self, chosen: Sequence[Chosen]
+    ) -> tuple[RenderedExamples, dict[int, ExampleParts]]:
+        """Examples of rows, templates and cells that are given, not drawn, with their parts.
+
+        The place of a choice stands for its draw, from 0. Nothing is drawn again: what cannot be
+        rendered, or lacks a field that its template requires, is dropped.
+        """
+        result, parts = self._nothing(), dict[int, ExampleParts]()
+        if chosen:
+            cells, templates, rows = np.asarray(chosen, dtype=np.int64).T
+            draws = np.arange(len(chosen))
+            batch = self._batch(draws, 0, cells=cells, templates=templates, rows=rows)
+            parts.update(parts_of_batch(self._context, self._drawn, batch))
+            batch.add_to(result, self._context, last=True)
+        return result, parts
+
+    def templates_of(self, draws: Iterable[int]) -> Indices:
+        """The index of the template of each draw, as far as no draw fails."""
+        numbers = np.fromiter(draws, dtype=np.int64)
+        cells, templates = self._cells_and_templates(numbers)
+        return self._with_required_fields(templates, cells, self._rows(numbers, 0))
+
+    def _nothing(self) -> RenderedExamples:
         context = self._context
-        result = RenderedExamples(
-            plan=context.plan, template_names=tuple(t.id for t in context.templates)
-        )
+        names = tuple(t.id for t in context.templates)
+        return RenderedExamples(plan=context.plan, template_names=names)
+
+    def _rendered(
+        self, draws: Iterable[int], parts: dict[int, ExampleParts] | None
+    ) -> RenderedExamples:
+        """Renders draws; fills `parts` if they are asked for."""
+        result = self._nothing()
         pending = np.fromiter(draws, dtype=np.int64)
         for attempt in range(MAX_REDRAWS + 1):
             if not len(pending):
                 break
             batch = self._attempt(pending, attempt)
-            batch.add_to(result, context, last=attempt == MAX_REDRAWS)
+            if parts is not None:
+                parts.update(parts_of_batch(self._context, self._drawn, batch))
+            batch.add_to(result, self._context, last=attempt == MAX_REDRAWS)
             pending = batch.draws[sorted(batch.failures)]
         return result
 
@@ -133,10 +182,15 @@ class TaskRenderer:
         return bool(plan.pool) and uses_few_shot_texts(plan)
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:
-        context = self._context
         cells, templates = self._cells_and_templates(draws)
         rows = self._rows(draws, attempt)
         templates = self._with_required_fields(templates, cells, rows)
+        return self._batch(draws, attempt, cells=cells, templates=templates, rows=rows)
+
+    def _batch(
+        self, draws: Indices, attempt: int, *, cells: Indices, templates: Indices, rows: Indices
+    ) -> Batch:
+        context = self._context
         order = np.lexsort((draws, templates, cells))
         batch = Batch(
             draws=draws[order],

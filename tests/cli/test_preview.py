@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import re
+import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +15,10 @@ import pyarrow as pa
 import pytest
 
 from mixture_builder.io.rowstore import StoredRows
-from mixture_builder.jobs.inspect.prompts import take_apart
-from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_batches
+from mixture_builder.jobs.inspect.records import load_manifest, read_batches
 from mixture_builder.render.memory_rows import MemoryRows
-from mixture_builder.shipped import templates_folder
-from mixture_builder.styles import load_styles
-from tests.cli.helpers import QUESTIONS, Workspace, run
+from mixture_builder.render.parts import PART_KINDS
+from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, command, environment, run
 
 
 def records_of(mixture: Path, task: str) -> dict[int, dict[str, object]]:
@@ -97,56 +100,232 @@ def test_samples_that_give_no_row_are_an_error(workspace: Workspace) -> None:
     assert "Correct the expression or the sample" in done.stderr
 
 
-def test_prompts_are_taken_apart_where_their_parts_meet(mixture: Path) -> None:
-    """Put together again, instruction, exemplars and query hold all letters of the prompt."""
-    styles, _, _ = load_styles(templates_folder())
-    assert styles is not None
-    separators = {s.id: s.text for s in styles.separators}
-    lock = load_lock(str(mixture))
-    few_shot = 0
-    for task in ("quickstart/reviews", "quickstart/conversations", "quickstart/sums"):
-        plan = next(t for t in lock.plan.tasks if t.task == task)
-        instructed = {t.id for t in lock.templates[plan.templates] if t.instruction}
-        for record in list(records_of(mixture, task).values())[:100]:
-            shown = record["num_exemplars"]
-            parts = take_apart(
-                str(record["inputs"]),
-                style=str(record["style"]),
-                styles=styles,
-                exemplars=int(str(shown)),
-                instructed=record["template_id"] in instructed,
-            )
-            if not parts.clear:
-                assert parts.query == record["inputs"]
-                continue
-            assert len(parts.exemplars) == shown
-            style = str(record["style"]).rpartition("exemplars=")[2].split("/")[-1]
-            pieces = [parts.instruction] * bool(parts.instruction)
-            pieces += [*parts.exemplars, parts.query]
-            assert separators.get(style, "").join(pieces) == record["inputs"]
-            few_shot += bool(shown)
-    assert few_shot > 50
+@pytest.mark.parametrize("task", ["quickstart/reviews", "quickstart/conversations"])
+def test_parts_put_together_are_prompt_and_target(store: Path, task: str) -> None:
+    """In the JSON report every letter belongs to a part of a known kind."""
+    done = run("preview", "quickstart", "--task", task, "-n", 60, "--store", store, "--json")
+
+    kinds = set()
+    for example in json.loads(done.stdout)["examples"]:
+        parts = example["parts"]
+        assert parts["told_apart"]
+        assert "".join(p["text"] for p in parts["prompt"]) == example["inputs"]
+        assert "".join(p["text"] for p in parts["target"]) == example["targets"]
+        assert {p["exemplar"] for p in parts["prompt"]} - {0} == {
+            *range(1, example["num_exemplars"] + 1)
+        }
+        kinds |= {p["kind"] for p in parts["prompt"]}
+    assert kinds <= set(PART_KINDS)
+    assert {"exemplar", "exemplar_target", "query", "label", "separator"} <= kinds
 
 
-def test_a_text_that_holds_the_separator_is_not_taken_apart() -> None:
-    """Borders that are not certain are not shown."""
-    styles, _, _ = load_styles(templates_folder())
-    assert styles is not None
-    labels = styles.labels[0]
-    separator = styles.separators[0]
-    border = labels.target_end + separator.text + labels.input
-    prompt = f"{labels.input}one{border}two{border}three"
+def test_a_heading_says_what_is_shown(store: Path) -> None:
+    """Template, variant, direction and style stand on one line above each example."""
+    arguments = ["preview", "quickstart", "--task", "quickstart/sums", "-n", 8, "--store", store]
+    examples = json.loads(run(*arguments, "--json").stdout)["examples"]
 
-    parts = take_apart(
-        prompt,
-        style=f"exemplars={labels.id}/{separator.id}",
-        styles=styles,
-        exemplars=1,
-        instructed=False,
+    shown = run(*arguments).stdout
+
+    headings = [line for line in shown.splitlines() if line.startswith("===")]
+    assert headings == [
+        f"=== draw {e['draw']}  {e['variant']}  template {e['template']}  {e['direction']}"
+        + (f"  {e['style']}" if e["style"] else "")
+        for e in examples
+    ]
+    assert {e["direction"] for e in examples} == {"direct", "inverted"}
+
+
+def test_marks_tell_parts_apart_where_there_is_no_colour(tmp_path: Path) -> None:
+    """Headings, and marks around labels and options: nothing depends on colour."""
+    done = run(
+        *["preview", "quickstart", "--task", "quickstart/reviews", "--store", tmp_path],
+        *["--row", 0, "--template", "positive_or_negative", "--variant", "fs_opt"],
     )
 
-    assert not parts.clear
-    assert parts.query == prompt
+    assert "\x1b" not in done.stdout
+    assert "marks: ⟨label⟩  ⟦options⟧" in done.stdout
+    for heading in ("prompt, exemplar 1 of 1\n", "prompt, separator  ", "prompt, query\n"):
+        assert heading in done.stdout
+    query = done.stdout.split("prompt, query\n")[1].split("\ntarget\n")[0]
+    assert query.count("⟦") == query.count("⟧") == 1
+    assert query.index("Is this review positive or negative?") < query.index("⟦")
+
+
+@pytest.mark.parametrize(
+    ("option", "settings", "coloured"),
+    [
+        ([], {}, True),
+        ([], {"NO_COLOR": "1"}, False),
+        ([], {"NO_COLOR": ""}, True),
+        ([], {"TERM": "dumb"}, False),
+        (["--color", "never"], {}, False),
+        (["--color", "always"], {"NO_COLOR": "1"}, True),
+    ],
+)
+def test_a_terminal_shows_colours_unless_the_user_says_no(
+    tmp_path: Path, option: list[str], settings: dict[str, str], coloured: bool
+) -> None:
+    """NO_COLOR and a dumb terminal are respected; --color has the last word."""
+    shown = in_terminal(
+        *["preview", "quickstart", "--task", "quickstart/reviews", "--store", str(tmp_path)],
+        *["-n", "4", *option],
+        settings={"TERM": "xterm", "NO_COLOR": "", **settings},
+    )
+
+    assert ("\x1b[" in shown) == coloured
+    assert ("⟨" in shown) == (not coloured)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", shown)
+    assert "prompt, query" in plain
+
+
+def in_terminal(*arguments: str, settings: dict[str, str]) -> str:
+    """What the command shows in a terminal."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        command(*arguments),
+        env={**environment(), "PYTHONIOENCODING": "utf-8", **settings},
+        stdin=subprocess.DEVNULL,
+        stdout=theirs,
+        stderr=theirs,
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        # A terminal whose program has ended gives an error, not an empty text.
+        with suppress(OSError):
+            while letters := os.read(ours, 65536):
+                shown += letters
+    os.close(ours)
+    assert process.returncode == 0, shown
+    return shown.decode("utf-8")
+
+
+def test_colours_add_nothing_to_the_text(store: Path) -> None:
+    """Without its colours, a coloured report differs from the plain one in its marks only."""
+    arguments = ["preview", "quickstart", "--task", "quickstart/sums", "-n", 12, "--store", store]
+
+    coloured = run(*arguments, "--color", "always").stdout
+    plain = run(*arguments, "--color", "never").stdout
+
+    bare = re.sub(r"\x1b\[[0-9;]*m", "", coloured).splitlines()
+    unmarked = re.sub("[⟨⟩⟦⟧]", "", plain).splitlines()
+    different = [(a, b) for a, b in zip(bare, unmarked, strict=True) if a.rstrip() != b.rstrip()]
+    assert [b for _, b in different] == ["marks: label  options"]
+
+
+def test_several_variants_can_be_asked_for(store: Path) -> None:
+    """--variant may be given several times; draws of all of them are shown, in their order."""
+    done = run(
+        *["preview", "quickstart", "--task", "quickstart/reviews", "--store", store],
+        *["--variant", "zs_noopt", "--variant", "fs_opt", "-n", 10, "--json"],
+    )
+
+    examples = json.loads(done.stdout)["examples"]
+    assert {e["variant"] for e in examples} == {"zs_noopt", "fs_opt"}
+    assert [e["draw"] for e in examples] == sorted(e["draw"] for e in examples)
+    assert len(examples) == 10
+
+
+def test_one_template_can_be_asked_for(mixture: Path, store: Path) -> None:
+    """--template shows the first draws that are said with it: those of the mixture."""
+    done = run(
+        *["preview", "quickstart", "--task", "quickstart/reviews", "--store", store],
+        *["--template", "classify_command", "-n", 5, "--json"],
+    )
+
+    examples = json.loads(done.stdout)["examples"]
+    built = records_of(mixture, "quickstart/reviews")
+    expected = [d for d, r in sorted(built.items()) if r["template_id"] == "classify_command"]
+    assert [e["draw"] for e in examples] == expected[:5]
+    assert all(e["inputs"] == built[e["draw"]]["inputs"] for e in examples)
+
+
+def test_a_template_that_is_not_there_is_wrong_usage(store: Path) -> None:
+    """The nearest name is shown."""
+    done = run(
+        *["preview", "quickstart", "--task", "quickstart/reviews", "--store", store],
+        *["--template", "clasify_command"],
+    )
+
+    assert done.exit_code == 2
+    assert "Did you mean 'classify_command'?" in done.stderr
+
+
+def test_a_template_that_the_recipe_never_draws_can_be_seen_all_the_same(
+    workspace: Workspace,
+) -> None:
+    """It is no example of the mixture, which is said; with --row it is shown."""
+    back = {"id": "back", "input": "{{ answer }}?", "target": "{{ question }}"}
+    workspace.template_file("tiny/questions", [PLAIN, {**back, "direction": "inverted"}])
+    workspace.write_recipe(inversion_rate=0)
+    arguments = ["preview", workspace.recipe, "--task", "tiny/sums", *workspace.options]
+
+    refused = run(*arguments, "--template", "back")
+    shown = run(*arguments, "--template", "back", "--row", 0, "--variant", "zs_noopt", "--json")
+
+    assert refused.exit_code == 2
+    assert "Add --row 0" in refused.stderr
+    (example,) = json.loads(shown.stdout)["examples"]
+    assert (example["inputs"], example["direction"], example["draw"]) == ("two?", "inverted", None)
+
+
+def test_one_row_is_shown_in_all_templates(store: Path) -> None:
+    """--row shows a row, by number or identity, once in each variant of each template."""
+    arguments = ["preview", "quickstart", "--task", "quickstart/sums", "--store", store]
+
+    by_number = json.loads(run(*arguments, "--row", 3, "--json").stdout)["examples"]
+    identity = by_number[0]["row_id"]
+    by_identity = json.loads(run(*arguments, "--row", identity, "--json").stdout)["examples"]
+
+    assert by_identity == by_number
+    assert {e["row_id"] for e in by_number} == {identity}
+    cells = [(e["template"], e["variant"]) for e in by_number]
+    assert len(set(cells)) == len(cells)
+    listed = json.loads(run("templates", "show", "quickstart/sums", "--json").stdout)["templates"]
+    assert {template for template, _ in cells} == {t["id"] for t in listed}
+    assert {variant for _, variant in cells} == {"zs_noopt", "fs_noopt"}
+    assert by_number[0]["place"].startswith("data/")
+
+
+def test_a_row_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
+    """The message says which there are."""
+    done = run(
+        *["preview", "quickstart", "--task", "quickstart/sums", "--store", tmp_path, "--row", 2]
+    )
+
+    assert done.exit_code == 2
+    assert "expected one of sample records 0, 1" in done.stderr
+
+
+def test_a_sample_record_stands_beside_its_row(workspace: Workspace) -> None:
+    """Numbers of rows are those of sample records, and each is shown as the card has it."""
+    sample = [
+        {"question": "One?", "answer": "no"},
+        {"question": " Two? ", "answer": "2", "note": [1]},
+    ]
+    workspace.task(
+        "sums", None, sample=sample, fields={"question": "question | trim", "answer": "answer"}
+    )
+    arguments = ["preview", workspace.recipe, "--task", "tiny/sums", *workspace.options]
+
+    shown = run(*arguments, "--row", 1).stdout
+    examples = json.loads(run(*arguments, "--row", 1, "--json").stdout)["examples"]
+
+    assert all(e["record"] == sample[1] and e["number"] == 1 for e in examples)
+    assert examples[0]["row"] == {"question": "Two?", "answer": "2"}
+    assert shown.count("sample[1], as read\n") == 1
+    assert shown.index("note      - 1") < shown.index("\nrow\n")
+
+
+def test_letters_that_command_a_terminal_are_shown_as_escapes(workspace: Workspace) -> None:
+    """A stranger's row cannot colour, clear or retitle a reader's terminal."""
+    sample = [{"question": "\x1b[2J\x1b]0;owned\x07?", "answer": "a\x9b31m"}]
+    workspace.task("sums", None, sample=sample)
+
+    done = run("preview", workspace.recipe, "--task", "tiny/sums", *workspace.options)
+
+    assert done.exit_code == 0, done.output
+    assert not set(done.stdout) & set("\x1b\x07\x9b")
+    assert "\\x1b[2J\\x1b]0;owned\\x07?" in done.stdout
 
 
 def test_rows_in_memory_stand_as_they_would_in_the_store(workspace: Workspace) -> None:

@@ -116,8 +116,14 @@ def signature(card: TaskCard) -> str:
 
 def sample_rows(card: TaskCard) -> tuple[list[Row], list[Finding]]:
     """The rows of a card's sample records, and why some give none."""
+    rows, findings = numbered_sample_rows(card)
+    return list(rows.values()), findings
+
+
+def numbered_sample_rows(card: TaskCard) -> tuple[dict[int, Row], list[Finding]]:
+    """The rows of a card's sample records by the record's number, and why some give none."""
     makers = [RowMaker(source, normalise=card.normalise) for source in card.sources]
-    rows: list[Row] = []
+    rows: dict[int, Row] = {}
     findings: list[Finding] = []
     for number, record in enumerate(card.sample):
         # Alternatives may have records of other shapes; a sample is shaped like one of them.
@@ -145,7 +151,7 @@ def sample_rows(card: TaskCard) -> tuple[list[Row], list[Finding]]:
                 )
             )
         else:
-            rows.append(row)
+            rows[number] = row
     return rows, findings
 
 

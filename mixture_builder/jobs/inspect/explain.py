@@ -12,10 +12,10 @@ import numpy as np
 from mixture_builder.errors import StoreError, VerifyError
 from mixture_builder.io.rowstore import StoredRows, StoredTask, find_task, task_folder
 from mixture_builder.jobs.build import task_renderer
-from mixture_builder.jobs.inspect.prompts import PromptParts, take_apart
 from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifest, read_record
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.parts import ExampleParts, whole
 from mixture_builder.templates import PromptTemplate, templates_to_json
 
 
@@ -44,7 +44,7 @@ class Explanation:
       row: the row it asks about.
       exemplars: the rows its exemplars show, in the order shown.
       template: plain data of the template.
-      parts: its prompt taken apart.
+      parts: its prompt and target taken apart, if it comes out the same when made again.
       sources: upstream files of the task, as far as ingest knew them.
       differences: what comes out otherwise when it is made again; empty if nothing does.
     """
@@ -55,7 +55,7 @@ class Explanation:
     row: SourceRow
     exemplars: tuple[SourceRow, ...]
     template: Mapping[str, Any]
-    parts: PromptParts
+    parts: ExampleParts
     sources: tuple[Mapping[str, Any], ...]
     differences: tuple[str, ...]
 
@@ -82,7 +82,7 @@ def explain(out: str, *, store: Path, shard: int, position: int) -> Explanation:
     stored = stored_task(lock, task.task, store=store)
     folder = task_folder(store, task.task, stored.fingerprint)
     rows = StoredRows(folder, expected_rows=task.rows)
-    instructed = bool(template.instruction) and not task.settings.shots.mixed_templates
+    again, parts = made_again(lock, task, record, store=store)
     return Explanation(
         shard=shard,
         position=position,
@@ -90,25 +90,25 @@ def explain(out: str, *, store: Path, shard: int, position: int) -> Explanation:
         row=_source_row(rows, record["row"]),
         exemplars=tuple(_source_row(rows, row) for row in record["exemplar_rows"]),
         template=templates_to_json((template,))[0],
-        parts=take_apart(
-            record["inputs"],
-            style=record["style"],
-            styles=lock.style_pools.styles,
-            exemplars=record["num_exemplars"],
-            instructed=instructed,
-        ),
+        parts=parts,
         sources=stored.files,
-        differences=tuple(_differences(record, made_again(lock, task, record, store=store))),
+        differences=tuple(_differences(record, again)),
     )
 
 
-def made_again(lock: Lock, task: TaskPlan, record: Record, *, store: Path) -> Record | str:
-    """The record of the same draw, rendered anew; or why nothing comes of the draw."""
-    rendered = task_renderer(lock, task, store=store).render([record["draw"]])
+def made_again(
+    lock: Lock, task: TaskPlan, record: Record, *, store: Path
+) -> tuple[Record | str, ExampleParts]:
+    """The record of the same draw, rendered anew, or why nothing comes of the draw; and its parts.
+
+    Parts are those of the record as it is: they are known if its texts come out the same.
+    """
+    unknown = whole(record["inputs"], record["targets"])
+    rendered, parts = task_renderer(lock, task, store=store).render_in_parts([record["draw"]])
     if not rendered.draws:
         drop = rendered.dropped[0]
-        return f"the draw is dropped: {drop.reason}: {drop.detail}"
-    return {
+        return f"the draw is dropped: {drop.reason}: {drop.detail}", unknown
+    again = {
         "inputs": rendered.inputs[0],
         "targets": rendered.targets[0],
         "task_id": rendered.plan.task,
@@ -121,6 +121,8 @@ def made_again(lock: Lock, task: TaskPlan, record: Record, *, store: Path) -> Re
         "row": rendered.rows[0],
         "draw": rendered.draws[0],
     }
+    same = all(again[key] == record[key] for key in ("inputs", "targets"))
+    return again, parts[record["draw"]] if same else unknown
 
 
 def stored_task(lock: Lock, task: str, *, store: Path) -> StoredTask:

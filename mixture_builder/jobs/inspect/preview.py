@@ -1,12 +1,12 @@
 """Some examples of one task as a recipe would make them, without a build.
 
-Rows come from the store if the task is there, else from the card's sample records; in the
-latter case pyarrow is not needed. Draws of stored rows are those of the mixture itself.
+Either the first draws, which for stored rows are those of the mixture itself; or one row that
+was chosen, said by every template in every variant that it serves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -14,32 +14,16 @@ from typing import Any
 
 import numpy as np
 
-from mixture_builder.card_files import load_cards
-from mixture_builder.cards import TaskCard
-from mixture_builder.errors import InvalidFilesError, SourceError, UsageError
-from mixture_builder.findings import Report, did_you_mean
-from mixture_builder.jobs.inspect.check_cards import sample_rows
-from mixture_builder.jobs.inspect.prompts import PromptParts, take_apart
+from mixture_builder.errors import UsageError
+from mixture_builder.findings import did_you_mean
+from mixture_builder.jobs.inspect.loaded_tasks import LoadedTask
+from mixture_builder.jobs.inspect.preview_rows import PreviewRows, rows_of
 from mixture_builder.plan import TaskPlan, make_plan
-from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
-from mixture_builder.render.memory_rows import MemoryRows
-from mixture_builder.render.task import RenderedExamples, TaskRenderer
-from mixture_builder.shipped import cards_folder, templates_folder
+from mixture_builder.recipes import Submixture
+from mixture_builder.render.parts import ExampleParts
+from mixture_builder.render.task import Chosen, RenderedExamples, TaskRenderer
 from mixture_builder.style_pools import StylePools
-from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
-from mixture_builder.variants import deal
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class LoadedTask:
-    """One task of a recipe with the files it needs."""
-
-    recipe: MixtureRecipe
-    part: Submixture
-    card: TaskCard
-    templates: TemplateSet
-    styles: Styles
+from mixture_builder.variants import VARIANTS, deal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -47,20 +31,29 @@ class PreviewedExample:
     """One example and the row it asks about.
 
     Attributes:
-      draw: which draw of the task it is.
+      draw: which draw of the task it is; `None` where row and template were chosen.
       row: the canonical fields of the row asked about.
-      parts: the prompt taken apart.
+      row_id: its identity.
+      number: of the sample record it is made of, or its place in the store, from 0.
+      place: where it stands upstream; empty for sample records.
+      record: the sample record as the card has it; `None` for stored rows.
+      parts: prompt and target taken apart.
     """
 
-    draw: int
+    draw: int | None
     variant: str
     template: str
+    direction: str
     style: str
     row: Mapping[str, Any]
+    row_id: int
+    number: int
+    place: str
+    record: Mapping[str, Any] | None
     inputs: str
     targets: str
     num_exemplars: int
-    parts: PromptParts
+    parts: ExampleParts
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -70,7 +63,7 @@ class Preview:
     Attributes:
       stored: whether rows come from the store, or else from the card's sample.
       rows: how many there are.
-      dropped: draws that came to nothing, as texts.
+      dropped: draws or choices that came to nothing, as texts.
     """
 
     task: str
@@ -80,126 +73,87 @@ class Preview:
     dropped: tuple[str, ...]
 
 
-def load_task(
-    path: Path,
+def preview(
+    loaded: LoadedTask,
     *,
-    shown_as: str,
-    task: str,
-    seed: int | None = None,
-    cards: Path | None = None,
-    templates: Path | None = None,
-) -> LoadedTask:
-    """Reads what one task of a recipe needs, and nothing of the others.
+    store: Path,
+    count: int,
+    variants: Collection[str] = (),
+    template: str = "",
+    row: int | None = None,
+) -> Preview:
+    """The first draws of a task, or one row in all templates.
+
+    Args:
+      loaded: the task.
+      store: root of the row store.
+      count: how many draws.
+      variants: only these; none for all.
+      template: only the one with this id.
+      row: number or identity of a row, which is then shown in all templates and variants.
 
     Raises:
-      InvalidFilesError: if the recipe, the card, its templates or the styles have errors.
-      UsageError: if the recipe does not name the task.
-    """
-    recipe, findings = load_recipe(path, shown_as=shown_as)
-    if recipe is None:
-        raise InvalidFilesError(tuple(findings))
-    if seed is not None:
-        recipe = replace(recipe, seed=seed)
-    folder = task.split("/", maxsplit=1)[0]
-    found, card_findings = load_cards(
-        cards or recipe.cards or cards_folder(), wanted=lambda file: file.split("/")[0] == folder
-    )
-    parts = [part for part in recipe.root.walk() if part.select([task])]
-    if task not in found and card_findings:
-        raise InvalidFilesError(tuple(card_findings))
-    if task not in found or not parts:
-        named = [i for i in found if any(part.select([i]) for part in recipe.root.walk())]
-        hint = did_you_mean(task, named) or "`mixture-builder plan RECIPE --tasks` shows its tasks."
-        raise UsageError(f"--task {task}: the recipe {shown_as} names no such task. {hint}")
-    card = found[task]
-    template_folder = templates or recipe.templates or templates_folder()
-    loaded, template_findings = load_templates(template_folder, card.templates)
-    styles, _, style_findings = load_styles(template_folder)
-    problems = [*template_findings, *style_findings]
-    if loaded is not None:
-        optional = frozenset(f.name for f in card.fields if f.optional)
-        known = card.template_names()
-        problems += check_names(loaded, known=known, optional=optional, task=task)
-    if loaded is None or styles is None or problems:
-        raise InvalidFilesError(tuple(problems))
-    return LoadedTask(recipe=recipe, part=parts[0], card=card, templates=loaded, styles=styles)
-
-
-def preview(loaded: LoadedTask, *, store: Path, count: int, variant: str | None = None) -> Preview:
-    """The first draws of a task, or the first that serve one variant.
-
-    Raises:
-      UsageError: if the task does not serve the variant.
+      UsageError: if there is no such template or row, or nothing serves the variants.
       SourceError: if the rows come from the card's sample and none of it gives a row.
       RecipeError: if no template serves what the recipe asks for.
     """
-    card = loaded.card
-    rows: Any = _stored_rows(card, store)
-    stored = rows is not None
-    if rows is None:
-        rows = rows_of_card(card)
-    plan = _plan(loaded, rows=rows.count, count=count)
-    draws = _draws(plan, count=count, variant=variant)
-    renderer = TaskRenderer(
-        plan,
-        templates=loaded.templates.templates,
-        styles=StylePools(loaded.styles),
-        rows=rows,
-        seed=loaded.recipe.seed,
-    )
-    rendered = renderer.render(draws)
-    return Preview(
-        task=card.id,
-        stored=stored,
-        rows=rows.count,
-        examples=_examples(loaded, plan, rendered, rows),
-        dropped=tuple(
-            f"draw {d.draw}: {d.reason}: {d.detail} (template {d.template})"
-            for d in rendered.dropped
-        ),
-    )
-
-
-def rows_of_card(card: TaskCard) -> MemoryRows:
-    """The rows that a card's sample records give.
-
-    Raises:
-      SourceError: if none of them gives a row.
-    """
-    found, findings = sample_rows(card)
-    if not found:
-        raise SourceError(
-            f"{card.id} is not in the store, and none of its sample records gives a row.\n"
-            + Report(findings=tuple(findings)).format()
+    ids = [t.id for t in loaded.templates.templates]
+    if template and template not in ids:
+        hint = did_you_mean(template, ids) or f"Expected one of {', '.join(ids)}."
+        raise UsageError(
+            f"--template {template}: {loaded.templates.file} has no such template. {hint}"
         )
-    return MemoryRows(found, fields=[f.name for f in card.fields])
-
-
-def _stored_rows(card: TaskCard, store: Path) -> Any:
-    if not (store / card.id).is_dir():
-        return None
-    from mixture_builder.io.rowstore import (
-        StoredRows,
-        find_task,
-        task_fingerprint,
-        task_folder,
+    rows = rows_of(loaded.card, store)
+    if row is not None:
+        examples, dropped = chosen_examples(
+            loaded, rows, indices=[rows.find(row)], variants=variants, template=template
+        )
+        dropped_texts = [d.text() for d in dropped]
+    else:
+        examples, dropped_texts = _drawn_examples(
+            loaded, rows, count=count, variants=variants, template=template
+        )
+    return Preview(
+        task=loaded.card.id,
+        stored=rows.stored,
+        rows=rows.count,
+        examples=tuple(examples),
+        dropped=tuple(dropped_texts),
     )
 
-    stored = find_task(store, card.id, task_fingerprint(card))
-    if stored is None:
-        return None
-    folder = task_folder(store, card.id, stored.fingerprint)
-    return StoredRows(folder, expected_rows=stored.rows)
+
+def _drawn_examples(
+    loaded: LoadedTask,
+    rows: PreviewRows,
+    *,
+    count: int,
+    variants: Collection[str],
+    template: str,
+) -> tuple[list[PreviewedExample], list[str]]:
+    plan = _plan(loaded, loaded.part, rows=rows.count, count=count)
+    renderer = _renderer(loaded, plan, rows)
+    draws = _draws(loaded, renderer, count=count, variants=variants, template=template)
+    rendered, parts = renderer.render_in_parts(draws)
+    examples = [
+        example
+        for example in _examples(loaded, rendered, parts, rows)
+        # A draw that failed may have come to a row that its template does not suit.
+        if not template or example.template == template
+    ]
+    dropped = [
+        f"draw {d.draw}: {d.reason}: {d.detail} (template {d.template})" for d in rendered.dropped
+    ]
+    return examples, dropped
 
 
-def _plan(loaded: LoadedTask, *, rows: int, count: int) -> TaskPlan:
+def _plan(loaded: LoadedTask, part: Submixture, *, rows: int, count: int) -> TaskPlan:
     """The task's plan as if it stood alone; which draw gives what does not depend on that."""
-    part = replace(loaded.part, rate=Fraction(1), task_rates="equal", parts=())
     task = loaded.card.id
-    long_enough = replace(loaded.recipe, root=part, examples=max(10_000, 100 * count))
+    alone = replace(part, rate=Fraction(1), task_rates="equal", parts=(), tasks=(task,))
+    long_enough = replace(loaded.recipe, root=alone, examples=max(10_000, 100 * count))
     plan = make_plan(
         long_enough,
-        owners={task: part},
+        owners={task: alone},
         cards={task: loaded.card},
         templates={loaded.card.templates: loaded.templates},
         rows={task: rows},
@@ -207,56 +161,155 @@ def _plan(loaded: LoadedTask, *, rows: int, count: int) -> TaskPlan:
     return plan.tasks[0]
 
 
-def _draws(plan: TaskPlan, *, count: int, variant: str | None) -> list[int]:
-    if variant is None:
+def _renderer(loaded: LoadedTask, plan: TaskPlan, rows: PreviewRows) -> TaskRenderer:
+    return TaskRenderer(
+        plan,
+        templates=loaded.templates.templates,
+        styles=StylePools(loaded.styles),
+        rows=rows.rows,
+        seed=loaded.recipe.seed,
+    )
+
+
+def _draws(
+    loaded: LoadedTask,
+    renderer: TaskRenderer,
+    *,
+    count: int,
+    variants: Collection[str],
+    template: str,
+) -> list[int]:
+    """The first draws that serve one of the variants with the template."""
+    plan = renderer.plan
+    if not variants and not template:
         return list(range(count))
     numbers = np.arange(plan.quota)
     cells, _ = deal([c.weight for c in plan.cells], [c.quota for c in plan.cells], numbers)
-    serving = [i for i, cell in enumerate(plan.cells) if cell.variant == variant]
-    draws: list[int] = np.flatnonzero(np.isin(cells, serving))[:count].tolist()
+    serving = [i for i, cell in enumerate(plan.cells) if not variants or cell.variant in variants]
+    fitting = np.isin(cells, serving)
+    if not fitting.any():
+        raise _not_served(variants, plan.task, {c.variant for c in plan.cells if c.quota})
+    if template:
+        place = [t.id for t in loaded.templates.templates].index(template)
+        fitting[fitting] = renderer.templates_of(numbers[fitting]) == place
+    draws: list[int] = np.flatnonzero(fitting)[:count].tolist()
     if not draws:
-        served = sorted({c.variant for c in plan.cells if c.quota})
+        among = f" in {', '.join(sorted(variants))}" if variants else ""
         raise UsageError(
-            f"--variant {variant}: {plan.task} does not serve it here; expected one of "
-            f"{', '.join(served)}."
+            f"--template {template}: the recipe draws it for no example of {plan.task}{among}. "
+            "Add --row 0 to see it all the same."
         )
     return draws
 
 
+def _not_served(variants: Collection[str], task: str, served: Collection[str]) -> UsageError:
+    asked = " ".join(f"--variant {v}" for v in sorted(variants))
+    return UsageError(
+        f"{asked}: {task} does not serve it here; expected one of {', '.join(sorted(served))}."
+    )
+
+
 def _examples(
-    loaded: LoadedTask, plan: TaskPlan, rendered: RenderedExamples, rows: Any
-) -> tuple[PreviewedExample, ...]:
-    instructed = {t.id for t in loaded.templates.templates if t.instruction}
-    mixed = plan.settings.shots.mixed_templates
+    loaded: LoadedTask,
+    rendered: RenderedExamples,
+    parts: Mapping[int, ExampleParts],
+    rows: PreviewRows,
+    *,
+    drawn: bool = True,
+) -> list[PreviewedExample]:
+    """The examples in the order of their draws."""
+    directions = {t.id: t.direction for t in loaded.templates.templates}
     result = []
+    # Looking for an identity goes through the whole store: once for each row is enough.
+    known = {row: rows.shown(rows.rows.index_of(row)) for row in set(rendered.rows)}
     for at in np.argsort(rendered.draws).tolist():
-        shown = len(rendered.exemplar_rows[at])
+        row = known[rendered.rows[at]]
         result.append(
             PreviewedExample(
-                draw=rendered.draws[at],
+                draw=rendered.draws[at] if drawn else None,
                 variant=rendered.variants[at],
                 template=rendered.templates[at],
+                direction=directions[rendered.templates[at]],
                 style=rendered.styles[at],
-                row=fields_of(rows, rendered.rows[at]),
+                row=row.fields,
+                row_id=row.row,
+                number=row.number,
+                place=row.place,
+                record=row.record,
                 inputs=rendered.inputs[at],
                 targets=rendered.targets[at],
-                num_exemplars=shown,
-                parts=take_apart(
-                    rendered.inputs[at],
-                    style=rendered.styles[at],
-                    styles=loaded.styles,
-                    exemplars=shown,
-                    instructed=rendered.templates[at] in instructed and not mixed,
-                ),
+                num_exemplars=len(rendered.exemplar_rows[at]),
+                parts=parts[rendered.draws[at]],
             )
         )
-    return tuple(result)
+    return result
 
 
-def fields_of(rows: Any, row_id: int, names: Sequence[str] | None = None) -> dict[str, Any]:
-    """The fields of the row with an identity; empty if there is none."""
-    index = rows.index_of(row_id)
-    if index < 0:
-        return {}
-    columns = rows.columns(names or rows.fields, np.asarray([index], dtype=np.int64))
-    return {name: values[0] for name, values in columns.items()}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DroppedChoice:
+    """A template, variant and row that gave no example, and why.
+
+    Attributes:
+      number: of the row, as `PreviewedExample` has it.
+    """
+
+    template: str
+    variant: str
+    number: int
+    why: str
+
+    def text(self) -> str:
+        """One line."""
+        return f"template {self.template}, {self.variant}: {self.why}"
+
+
+def chosen_examples(
+    loaded: LoadedTask,
+    rows: PreviewRows,
+    *,
+    indices: Sequence[int],
+    variants: Collection[str] = (),
+    template: str = "",
+) -> tuple[list[PreviewedExample], list[DroppedChoice]]:
+    """Rows said by every template in every variant it serves, whatever the recipe's rates.
+
+    Args:
+      loaded: the task.
+      rows: its rows.
+      indices: of the rows to show.
+      variants: only these; none for all.
+      template: only the one with this id.
+
+    Returns:
+      Examples by template, variant and row, and choices that came to nothing.
+
+    Raises:
+      UsageError: if nothing is left to be shown.
+      RecipeError: if no template serves any variant.
+    """
+    every = tuple((variant, Fraction(1)) for variant in VARIANTS)
+    even = replace(loaded.part.settings, variants=every, inversion_rate=None)
+    plan = _plan(loaded, replace(loaded.part, settings=even), rows=rows.count, count=1)
+    ids = [t.id for t in loaded.templates.templates]
+    cells = {cell.variant: (place, cell) for place, cell in enumerate(plan.cells)}
+    chosen: list[Chosen] = []
+    for number, template_id in enumerate(ids):
+        if template and template_id != template:
+            continue
+        for variant in VARIANTS:
+            place, cell = cells.get(variant, (-1, None))
+            if cell and number in cell.templates and (not variants or variant in variants):
+                chosen += [(place, number, index) for index in indices]
+    if not chosen:
+        raise _not_served(variants, template or loaded.card.id, set(cells))
+    rendered, parts = _renderer(loaded, plan, rows).render_chosen(chosen)
+    dropped = [
+        DroppedChoice(
+            template=d.template,
+            variant=plan.cells[chosen[d.draw][0]].variant,
+            number=rows.shown(chosen[d.draw][2]).number,
+            why=f"{d.reason}: {d.detail}",
+        )
+        for d in sorted(rendered.dropped, key=lambda d: d.draw)
+    ]
+    return _examples(loaded, rendered, parts, rows, drawn=False), dropped
