@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.cards import CardSource, Field, TaskCard
-from mixture_builder.plan import TaskPlan, cells_of
+from mixture_builder.cells import cells_of
+from mixture_builder.plan import TaskPlan
 from mixture_builder.rates import quotas
 from mixture_builder.recipes import MixtureRecipe, Settings, Shots, recipe_from_json
 from mixture_builder.render.memory_rows import MemoryRows

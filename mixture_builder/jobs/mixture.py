@@ -9,7 +9,7 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +42,7 @@ from mixture_builder.jobs.resume import (
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
+from mixture_builder.recipe_checks import check_styles, filter_tasks, refused_origin
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
@@ -57,6 +58,8 @@ class Mixture:
       cards, templates: of the tasks that can be built.
       styles: the pools, and `styles_plain` their plain data.
       broken: tasks (or card files) that cannot be built, and why.
+      filtered: tasks that the recipe names and its filters take out, and why; they stand in none
+        of the others.
     """
 
     recipe: MixtureRecipe
@@ -66,6 +69,7 @@ class Mixture:
     styles: Styles
     styles_plain: Mapping[str, Any]
     broken: Mapping[str, str]
+    filtered: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner(Protocol):
@@ -133,13 +137,22 @@ def load_mixture(
     # A card with errors has no id to select; the recipe is not to blame for that.
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
+    filtered, filter_findings = filter_tasks(recipe, owners, found)
+    fatal += filter_findings
+    if styles is not None:
+        fatal += check_styles(recipe, styles)
     if styles is None or fatal or not owners:
         raise InvalidFilesError((*fatal, *excused, *card_findings))
     template_sets: dict[str, TemplateSet] = {}
-    for task in owners:
+    for task, part in owners.items():
+        if task in filtered:
+            continue
         why, loaded = _templates_of(found[task], template_folder, template_sets)
         if loaded is None:
             broken[task] = why
+        elif refused := refused_origin(part, loaded):
+            filtered[task] = refused
+    owners = {task: part for task, part in owners.items() if task not in filtered}
     return Mixture(
         recipe=recipe,
         owners=owners,
@@ -148,6 +161,7 @@ def load_mixture(
         styles=styles,
         styles_plain=styles_plain,
         broken=broken,
+        filtered=dict(sorted(filtered.items())),
     )
 
 
@@ -311,6 +325,7 @@ def plan_mixture(
         templates=mixture.templates,
         rows=rows,
         broken={t: without_locations(why) for t, why in {**mixture.broken, **broken}.items()},
+        filtered=mixture.filtered,
         shards=shards,
     )
 

@@ -17,6 +17,7 @@ from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifes
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
 from mixture_builder.templates import PromptTemplate, templates_to_json
+from mixture_builder.variants import deal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,7 +83,11 @@ def explain(out: str, *, store: Path, shard: int, position: int) -> Explanation:
     stored = stored_task(lock, task.task, store=store)
     folder = task_folder(store, task.task, stored.fingerprint)
     rows = StoredRows(folder, expected_rows=task.rows)
-    instructed = bool(template.instruction) and not task.settings.shots.mixed_templates
+    cells, _ = deal(
+        [cell.weight for cell in task.cells], [cell.quota for cell in task.cells], [record["draw"]]
+    )
+    mixed = task.form_of(task.cells[int(cells[0])]).mixed_templates
+    instructed = bool(template.instruction) and not mixed
     return Explanation(
         shard=shard,
         position=position,

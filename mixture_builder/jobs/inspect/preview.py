@@ -143,7 +143,7 @@ def preview(loaded: LoadedTask, *, store: Path, count: int, variant: str | None 
     renderer = TaskRenderer(
         plan,
         templates=loaded.templates.templates,
-        styles=StylePools(loaded.styles),
+        styles=StylePools(plan.settings.styles.apply(loaded.styles)),
         rows=rows,
         seed=loaded.recipe.seed,
     )
@@ -227,10 +227,10 @@ def _examples(
     loaded: LoadedTask, plan: TaskPlan, rendered: RenderedExamples, rows: Any
 ) -> tuple[PreviewedExample, ...]:
     instructed = {t.id for t in loaded.templates.templates if t.instruction}
-    mixed = plan.settings.shots.mixed_templates
     result = []
     for at in np.argsort(rendered.draws).tolist():
         shown = len(rendered.exemplar_rows[at])
+        mixed = plan.form_of(plan.cells[rendered.cell_codes[at]]).mixed_templates
         result.append(
             PreviewedExample(
                 draw=rendered.draws[at],
