@@ -87,7 +87,7 @@ def _as_data(plan: MixturePlan, mixture: Mixture, counts: Counts) -> dict[str, A
         "submixtures": {p["path"]: p for p in _parts(plan, mixture, counts)},
         "tasks": {t.task: _task(t, counts) for t in plan.tasks},
         "left_out": dict(plan.left_out),
-        "filtered": len(mixture.filtered),
+        "filtered_tasks": len(mixture.filtered),
     }
 
 

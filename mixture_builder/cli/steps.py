@@ -225,7 +225,7 @@ def summarise(
         "redrawn": dict(redrawn),
         "dropped": dict(dropped),
         "left_out": dict(left_out),
-        "filtered": len(filtered),
+        "filtered_tasks": len(filtered),
     }
 
 
@@ -246,7 +246,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("redrawn", counted(summary["redrawn"])),
         ("dropped", counted(summary["dropped"])),
         ("left out", _left_out(summary["left_out"])),
-        *([("filtered", f"{summary['filtered']:,}")] if summary["filtered"] else []),
+        *(
+            [("filtered", many(summary["filtered_tasks"], "task"))]
+            if summary["filtered_tasks"]
+            else []
+        ),
         ("digest", summary["content_digest"]),
     ]
     return f"{summary['name']}: built\n{facts(lines)}"

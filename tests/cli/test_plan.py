@@ -108,7 +108,7 @@ def test_filtered_tasks_are_listed_with_the_reason_and_are_no_failure(workspace:
     assert done.stderr == ""
     assert "Filtered: 2 tasks (2 licence)" in done.stdout
     assert "all: 2 filtered, 1 left" in done.stdout
-    assert plan["filtered"] == 2
+    assert plan["filtered_tasks"] == 2
     assert plan["left_out"] == {
         "tiny/secret": "filtered: its licence is unknown",
         "tiny/shop": "filtered: its licence CC-BY-NC-4.0 is excluded",

@@ -21,6 +21,7 @@ from mixture_builder.findings import Report, did_you_mean
 from mixture_builder.jobs.inspect.check_cards import sample_rows
 from mixture_builder.jobs.inspect.prompts import PromptParts, take_apart
 from mixture_builder.plan import TaskPlan, make_plan
+from mixture_builder.recipe_checks import check_styles
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import RenderedExamples, TaskRenderer
@@ -116,6 +117,8 @@ def load_task(
     loaded, template_findings = load_templates(template_folder, card.templates)
     styles, _, style_findings = load_styles(template_folder)
     problems = [*template_findings, *style_findings]
+    if styles is not None:
+        problems += check_styles(recipe, styles)
     if loaded is not None:
         optional = frozenset(f.name for f in card.fields if f.optional)
         known = card.template_names()
