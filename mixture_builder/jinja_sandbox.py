@@ -74,7 +74,7 @@ _FORBIDDEN = {
     nodes.With: "with",
     nodes.ScopedEvalContextModifier: "autoescape",
 }
-_FORBIDDEN_KINDS = tuple(_FORBIDDEN)
+_FORBIDDEN_KINDS: tuple[type[nodes.Node], ...] = tuple(_FORBIDDEN)
 
 
 _RESERVED = frozenset(["self", "super", "caller", "varargs", "kwargs"])
