@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from mixture_builder.filters import is_filtered
+
 CARD_NAME = "README.md"
 
 _LOADERS = {"parquet": "parquet", "jsonl": "json"}
@@ -44,9 +46,15 @@ def dataset_card(manifest: Mapping[str, Any], *, description: str) -> str:
         "## How it was made",
         _HOW_MADE,
     ]
-    if manifest["left_out"]:
-        names = ", ".join(f"`{task}`" for task in manifest["left_out"])
+    left_out = manifest["left_out"]
+    failed = [task for task, why in left_out.items() if not is_filtered(why)]
+    if failed:
+        names = ", ".join(f"`{task}`" for task in failed)
         parts += ["## Left out", f"These could not be built; the manifest says why: {names}."]
+    if len(failed) < len(left_out):
+        count = len(left_out) - len(failed)
+        said = f"The recipe's filters took out {count:,} of the tasks it names; the manifest says "
+        parts += ["## Filtered", said + "why of each."]
     return "\n\n".join(parts) + "\n"
 
 

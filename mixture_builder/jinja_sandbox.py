@@ -74,6 +74,7 @@ _FORBIDDEN = {
     nodes.With: "with",
     nodes.ScopedEvalContextModifier: "autoescape",
 }
+_FORBIDDEN_KINDS: tuple[type[nodes.Node], ...] = tuple(_FORBIDDEN)
 
 
 _RESERVED = frozenset(["self", "super", "caller", "varargs", "kwargs"])
@@ -227,9 +228,9 @@ def parse_expression(source: str) -> nodes.Expr:
 
 def _check(tree: nodes.Template, env: Environment) -> None:
     for node in tree.find_all(nodes.Node):
-        for kind, word in _FORBIDDEN.items():
-            if isinstance(node, kind):
-                raise TemplateSyntaxError(f"'{word}' is not allowed", node.lineno)
+        if isinstance(node, _FORBIDDEN_KINDS):
+            word = next(word for kind, word in _FORBIDDEN.items() if isinstance(node, kind))
+            raise TemplateSyntaxError(f"'{word}' is not allowed", node.lineno)
         if isinstance(node, nodes.Name) and node.name in _RESERVED:
             raise TemplateSyntaxError(f"the name '{node.name}' is not allowed", node.lineno)
         if isinstance(node, nodes.Filter) and node.name not in env.filters:

@@ -17,6 +17,7 @@ from typing import Any
 from mixture_builder.fingerprint import canonical_json, fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.recipes import Settings, Shots
+from mixture_builder.style_pins import ALL_STYLES, StylePins
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import styles_from_json
 from mixture_builder.templates import PromptTemplate, templates_from_json, templates_to_json
@@ -26,14 +27,19 @@ RENDER_VERSION = 1
 """Raised when the same lock would be rendered to other texts, or in another order."""
 
 
-def style_pools_of(styles: Mapping[str, Any]) -> StylePools:
-    """The pools for their plain data; the same object for equal data."""
-    return _style_pools(canonical_json(dict(styles)))
+def style_pools_of(styles: Mapping[str, Any], pins: StylePins = ALL_STYLES) -> StylePools:
+    """The pools for their plain data; the same object for equal data.
+
+    Args:
+      styles: plain data of all pools.
+      pins: what is left of them.
+    """
+    return _style_pools(canonical_json(dict(styles)), pins)
 
 
-@lru_cache(maxsize=4)
-def _style_pools(plain: bytes) -> StylePools:
-    return StylePools(styles_from_json(json.loads(plain)))
+@lru_cache(maxsize=16)
+def _style_pools(plain: bytes, pins: StylePins) -> StylePools:
+    return StylePools(pins.apply(styles_from_json(json.loads(plain))))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -71,8 +77,14 @@ class Lock:
 
     @cached_property
     def style_pools(self) -> StylePools:
-        """The pools, ready to be drawn from."""
+        """All pools; those a task draws from are given by `style_pools_for`."""
         return style_pools_of(self.styles)
+
+    def style_pools_for(self, settings: Settings) -> StylePools:
+        """The pools, ready to be drawn from, with what a part's pins leave of them."""
+        if not settings.styles.pinned:
+            return self.style_pools
+        return style_pools_of(self.styles, settings.styles)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -150,17 +162,24 @@ def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
         "quota": task.quota,
         "questions": task.questions,
         "fixed_option_order": task.fixed_option_order,
-        "cells": [
-            {
-                "variant": c.variant,
-                "direction": c.direction,
-                "weight": c.weight,
-                "quota": c.quota,
-                "templates": list(c.templates),
-            }
-            for c in task.cells
-        ],
+        "cells": [_cell_to_json(cell) for cell in task.cells],
     }
+
+
+def _cell_to_json(cell: Cell) -> dict[str, Any]:
+    plain: dict[str, Any] = {
+        "variant": cell.variant,
+        "direction": cell.direction,
+        "weight": cell.weight,
+        "quota": cell.quota,
+        "templates": list(cell.templates),
+    }
+    # What stands at its default stays out: a lock made before there was a choice is the same.
+    if cell.form:
+        plain["form"] = cell.form
+    if cell.own_lists:
+        plain["own_lists"] = True
+    return plain
 
 
 def _task_from_json(
@@ -184,7 +203,7 @@ def _task_from_json(
 
 
 def _settings_to_json(settings: Settings) -> dict[str, Any]:
-    return {
+    plain: dict[str, Any] = {
         "variants": {v: str(rate) for v, rate in settings.variants},
         "shots": {
             "counts": {str(n): str(rate) for n, rate in settings.shots.counts},
@@ -197,6 +216,17 @@ def _settings_to_json(settings: Settings) -> dict[str, Any]:
         "target_chars": settings.target_chars,
         "inversion_rate": None if settings.inversion_rate is None else str(settings.inversion_rate),
     }
+    # As for cells. Forms stand in the cells already, and `explain` reads them there.
+    if settings.shots.forms:
+        plain["shots"]["forms"] = {
+            variant: {form: str(rate) for form, rate in forms}
+            for variant, forms in settings.shots.forms
+        }
+    if settings.strict_options:
+        plain["strict_options"] = True
+    if settings.styles.pinned:
+        plain["styles"] = {pool: list(globs) for pool, globs in settings.styles.pinned}
+    return plain
 
 
 def _settings_from_json(raw: Mapping[str, Any]) -> Settings:
@@ -208,9 +238,17 @@ def _settings_from_json(raw: Mapping[str, Any]) -> Settings:
             pool=shots["pool"],
             reserve=shots["reserve"],
             mixed_templates=shots["mixed_templates"],
+            forms=tuple(
+                (variant, tuple((form, Fraction(rate)) for form, rate in forms.items()))
+                for variant, forms in shots.get("forms", {}).items()
+            ),
         ),
         shuffle_options=raw["shuffle_options"],
         input_chars=raw["input_chars"],
         target_chars=raw["target_chars"],
         inversion_rate=None if raw["inversion_rate"] is None else Fraction(raw["inversion_rate"]),
+        strict_options=raw.get("strict_options", False),
+        styles=StylePins(
+            pinned=tuple((pool, tuple(globs)) for pool, globs in raw.get("styles", {}).items())
+        ),
     )

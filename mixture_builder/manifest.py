@@ -11,6 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from mixture_builder.variants import cell_name
+
 MANIFEST_NAME = "manifest.json"
 LOCK_NAME = "recipe.lock.yaml"
 MANIFEST_VERSION = 1
@@ -118,8 +120,12 @@ def make_manifest(
 
 
 def _cell_name(cell: Mapping[str, Any]) -> str:
-    variant, direction = cell["variant"], cell["direction"]
-    return str(variant) if direction == "direct" else f"{variant}:{direction}"
+    return cell_name(
+        cell["variant"],
+        cell["direction"],
+        form=cell.get("form", ""),
+        own_lists=cell.get("own_lists", False),
+    )
 
 
 def _sum(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:

@@ -10,14 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
-from functools import lru_cache
 
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
+from mixture_builder.cells import cells_of
 from mixture_builder.errors import RecipeError
-from mixture_builder.rates import quotas, shares, whole_weights
+from mixture_builder.rates import quotas, shares
 from mixture_builder.recipes import MixtureRecipe, Settings, Submixture
+from mixture_builder.shot_forms import ShotForm
 from mixture_builder.templates import TemplateSet
-from mixture_builder.variants import Cell, check_cycle
+from mixture_builder.variants import Cell
 
 EXAMPLES_PER_SHARD = 25_000
 """Shards are about this large unless the recipe says otherwise: tens of megabytes."""
@@ -70,6 +71,10 @@ class TaskPlan:
         """Index of the first row that can be a query."""
         return self.rows - self.query_rows
 
+    def form_of(self, cell: Cell) -> ShotForm:
+        """The form of a cell's few-shot prompts."""
+        return self.settings.shots.form(cell.form)
+
     @property
     def passes(self) -> Fraction:
         """How often its rows are gone through."""
@@ -82,7 +87,8 @@ class MixturePlan:
 
     Attributes:
       tasks: sorted by id.
-      left_out: tasks of the recipe that get nothing, and why.
+      left_out: tasks of the recipe that get nothing, and why; reasons of those that its filters
+        take out begin with `filters.PREFIX`.
     """
 
     name: str
@@ -101,6 +107,7 @@ def make_plan(
     templates: Mapping[str, TemplateSet],
     rows: Mapping[str, int],
     broken: Mapping[str, str] | None = None,
+    filtered: Mapping[str, str] | None = None,
     shards: int = 0,
 ) -> MixturePlan:
     """Works out quotas and cells.
@@ -112,12 +119,13 @@ def make_plan(
       templates: by name, for the cards.
       rows: rows each task has.
       broken: tasks that cannot be built, and why; the others take over their share.
+      filtered: tasks that the recipe's filters took out of `owners`, and why; likewise.
       shards: how many; 0 leaves it to the recipe, and then to the size.
 
     Raises:
       RecipeError: if no task is left, or a size is out of reach.
     """
-    left_out = dict(broken or {})
+    left_out = {**(broken or {}), **(filtered or {})}
     alive: dict[str, _Candidate] = {}
     for task, part in owners.items():
         if task in left_out:
@@ -135,8 +143,8 @@ def make_plan(
     if not any(tree.shares.values()):
         left_out.update(dict.fromkeys(tree.shares, _NO_RATE))
         raise RecipeError(
-            f"{recipe.file}: none of its {len(owners)} tasks can be built; expected at least one. "
-            + _reasons(left_out)
+            f"{recipe.file}: none of its {len(owners) + len(filtered or {})} tasks can be built; "
+            "expected at least one. " + _reasons(left_out)
         )
     for task, share in tree.shares.items():
         if not share:
@@ -223,70 +231,6 @@ def _candidate(card: TaskCard, part: Submixture, templates: TemplateSet, rows: i
             exemplars_exist=rows > 1,
         ),
     )
-
-
-@lru_cache(maxsize=4096)
-def cells_of(
-    templates: TemplateSet, *, has_options: bool, settings: Settings, exemplars_exist: bool
-) -> tuple[Cell, ...]:
-    """What a task's examples are spent on.
-
-    A variant that no template of the task serves gives its rate to the one with the same
-    number of exemplars, and a few-shot variant of a task with a single row to the
-    zero-shot one: shares are moved, never lost.
-
-    Raises:
-      RecipeError: if no template serves any variant that the settings ask for, or rates have
-        so many digits that variants cannot be dealt out.
-    """
-    rates = {v: rate for v, rate in settings.variants if rate}
-    serving = {
-        variant: [
-            i
-            for i, t in enumerate(templates.templates)
-            if variant in t.served(has_options=has_options, mixed=settings.shots.mixed_templates)
-        ]
-        for variant in ("zs_opt", "zs_noopt", "fs_opt", "fs_noopt")
-    }
-    spent: dict[str, Fraction] = {}
-    for variant, rate in rates.items():
-        for fallback in _fallbacks(variant, exemplars_exist=exemplars_exist):
-            if serving[fallback]:
-                spent[fallback] = spent.get(fallback, Fraction(0)) + rate
-                break
-        else:
-            raise RecipeError(
-                f"{templates.file}: no template serves the variant {variant}, nor one near it; "
-                "expected at least one. Add a template, or set the variant's rate to 0."
-            )
-    parts: list[tuple[str, str, Fraction, tuple[int, ...]]] = []
-    for variant, rate in sorted(spent.items()):
-        chosen = serving[variant]
-        inverted = [i for i in chosen if templates.templates[i].direction == "inverted"]
-        direct = [i for i in chosen if i not in inverted]
-        inversion = settings.inversion_rate
-        if inversion is None or not inverted or not direct:
-            parts.append((variant, "direct", rate, tuple(chosen)))
-            continue
-        parts.append((variant, "direct", rate / (1 + inversion), tuple(direct)))
-        if inversion:
-            parts.append((variant, "inverted", rate * inversion / (1 + inversion), tuple(inverted)))
-    weights = whole_weights([rate for _, _, rate, _ in parts])
-    check_cycle(weights)
-    return tuple(
-        Cell(variant=variant, direction=direction, weight=weight, quota=0, templates=indices)
-        for (variant, direction, _, indices), weight in zip(parts, weights, strict=True)
-    )
-
-
-def _fallbacks(variant: str, *, exemplars_exist: bool) -> list[str]:
-    shots, options = variant.split("_")
-    other = "noopt" if options == "opt" else "opt"
-    order = [variant, f"{shots}_{other}"]
-    if shots == "fs":
-        zero = [f"zs_{options}", f"zs_{other}"]
-        return order + zero if exemplars_exist else zero
-    return order
 
 
 class _Tree:

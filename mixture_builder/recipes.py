@@ -1,8 +1,8 @@
 """Mixture recipes: everything that decides the content of a mixture, and nothing else.
 
 Where a build runs, with how many workers and where its files go is no part of a recipe.
-Submixtures nest to any depth; variants, shots, options, limits and the inversion rate are
-inherited from the part around and may be set anew in each.
+Submixtures nest to any depth; variants, shots, options, styles, limits, filters, the origin
+of templates and the inversion rate are inherited from the part around and may be set anew.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+from mixture_builder.filters import NO_FILTERS, Filters
 from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.rates import exact
+from mixture_builder.shot_forms import NAMED_FORMS, OWN_FORM, Counts, ShotForm
+from mixture_builder.style_pins import ALL_STYLES, StylePins
 from mixture_builder.yaml_files import check_against_schema, find_lines, line_of, load_yaml
 
 DEFAULT_POOL = 1024
@@ -30,9 +33,11 @@ class Shots:
       pool: rows that exemplars are drawn from, the first of the store; 0 for all.
       reserve: whether pool rows are kept out of the queries.
       mixed_templates: whether each exemplar has a template of its own.
+      forms: for few-shot variants the forms their prompts have, by name, and the rate of each;
+        a variant that is not named has the form that `counts` and `mixed_templates` spell out.
     """
 
-    counts: tuple[tuple[int, Fraction], ...] = (
+    counts: Counts = (
         (2, Fraction(1)),
         (3, Fraction(1)),
         (5, Fraction(1)),
@@ -40,6 +45,20 @@ class Shots:
     pool: int = DEFAULT_POOL
     reserve: bool = False
     mixed_templates: bool = False
+    forms: tuple[tuple[str, tuple[tuple[str, Fraction], ...]], ...] = ()
+
+    def form(self, name: str) -> ShotForm:
+        """The form of a name; the one that is spelt out for an empty one."""
+        if name:
+            return NAMED_FORMS[name]
+        return ShotForm(counts=self.counts, mixed_templates=self.mixed_templates)
+
+    def forms_of(self, variant: str) -> tuple[tuple[str, Fraction], ...]:
+        """Forms of a variant's prompts and their rates; an empty name is the spelt-out form."""
+        for named, forms in self.forms:
+            if named == variant:
+                return forms
+        return (("", Fraction(1)),)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,6 +69,9 @@ class Settings:
       variants: rate of each variant.
       shots: how few-shot prompts are made.
       shuffle_options: whether answer options are shuffled for each example.
+      strict_options: whether templates that write the options out themselves serve only
+        variants with options.
+      styles: the styles that may be drawn.
       input_chars, target_chars: length budgets in characters; 0 for none.
       inversion_rate: rate of inverted templates beside 1 for direct ones; `None` treats
         all templates alike.
@@ -63,6 +85,8 @@ class Settings:
     )
     shots: Shots = Shots()
     shuffle_options: bool = True
+    strict_options: bool = False
+    styles: StylePins = ALL_STYLES
     input_chars: int = 0
     target_chars: int = 0
     inversion_rate: Fraction | None = None
@@ -80,6 +104,8 @@ class Submixture:
       task_rates: `proportional` (to rows, up to the cap), `equal`, or `explicit`.
       explicit_rates: for `explicit`: glob and rate; the last glob that matches counts.
       parts: nested submixtures.
+      filters: what is asked of the tasks' cards.
+      templates_from: `ours`, `imported` or `any`: where templates may come from.
     """
 
     path: str
@@ -91,6 +117,8 @@ class Submixture:
     task_rates: str = "proportional"
     explicit_rates: tuple[tuple[str, Fraction], ...] = ()
     parts: tuple[Submixture, ...] = ()
+    filters: Filters = NO_FILTERS
+    templates_from: str = "any"
 
     def select(self, ids: Iterable[str]) -> list[str]:
         """Ids that this part names, in the order of `ids`."""
@@ -161,14 +189,10 @@ def recipe_from_json(
     data: Mapping[str, Any], *, file: str, folder: Path | None = None
 ) -> MixtureRecipe:
     """The recipe from checked plain data: a YAML file, or a lock."""
-    settings = _settings(Settings(), data)
-    root = Submixture(
-        path="",
-        rate=Fraction(1),
-        settings=settings,
-        parts=tuple(
-            _submixture(name, raw, settings, "") for name, raw in data["submixtures"].items()
-        ),
+    outermost = _inherited(Submixture(path="", rate=Fraction(1), settings=Settings()), data)
+    root = replace(
+        outermost,
+        parts=tuple(_submixture(name, raw, outermost) for name, raw in data["submixtures"].items()),
     )
     output = data.get("output", {})
 
@@ -190,14 +214,23 @@ def recipe_from_json(
     )
 
 
-def _submixture(name: str, raw: Mapping[str, Any], around: Settings, path: str) -> Submixture:
-    settings = _settings(around, raw)
-    here = f"{path}.{name}" if path else name
-    rates = raw.get("task_rates", "proportional")
+def _inherited(around: Submixture, raw: Mapping[str, Any]) -> Submixture:
+    """What a part hands on to those in it."""
     return Submixture(
-        path=here,
+        path=around.path,
+        rate=around.rate,
+        settings=_settings(around.settings, raw),
+        filters=around.filters.with_more(raw.get("filters", {})),
+        templates_from=raw.get("templates_from", around.templates_from),
+    )
+
+
+def _submixture(name: str, raw: Mapping[str, Any], around: Submixture) -> Submixture:
+    here = replace(_inherited(around, raw), path=f"{around.path}.{name}" if around.path else name)
+    rates = raw.get("task_rates", "proportional")
+    return replace(
+        here,
         rate=exact(raw["rate"]),
-        settings=settings,
         cap=raw.get("cap", 0),
         tasks=tuple(raw.get("tasks", ())),
         exclude=tuple(raw.get("exclude", ())),
@@ -206,7 +239,7 @@ def _submixture(name: str, raw: Mapping[str, Any], around: Settings, path: str) 
         if isinstance(rates, str)
         else tuple((glob, exact(rate)) for glob, rate in rates.items()),
         parts=tuple(
-            _submixture(inner, inner_raw, settings, here)
+            _submixture(inner, inner_raw, here)
             for inner, inner_raw in raw.get("submixtures", {}).items()
         ),
     )
@@ -231,9 +264,15 @@ def _settings(around: Settings, raw: Mapping[str, Any]) -> Settings:
             changed = replace(changed, reserve=shots["reserve"])
         if "templates" in shots:
             changed = replace(changed, mixed_templates=shots["templates"] == "mixed")
+        if "forms" in shots:
+            changed = replace(changed, forms=_forms(shots["forms"]))
         result = replace(result, shots=changed)
     if "shuffle" in raw.get("options", {}):
         result = replace(result, shuffle_options=raw["options"]["shuffle"])
+    if "strict" in raw.get("options", {}):
+        result = replace(result, strict_options=raw["options"]["strict"])
+    if "styles" in raw:
+        result = replace(result, styles=result.styles.with_more(raw["styles"]))
     limits = raw.get("limits", {})
     if "input_chars" in limits:
         result = replace(result, input_chars=limits["input_chars"])
@@ -242,6 +281,17 @@ def _settings(around: Settings, raw: Mapping[str, Any]) -> Settings:
     if "inversion_rate" in raw:
         result = replace(result, inversion_rate=exact(raw["inversion_rate"]))
     return result
+
+
+def _forms(raw: Mapping[str, Mapping[str, Any]]) -> tuple[Any, ...]:
+    """Forms by variant; sorted, so that the order of keys decides nothing."""
+    return tuple(
+        (
+            variant,
+            tuple(sorted(("" if n == OWN_FORM else n, exact(rate)) for n, rate in forms.items())),
+        )
+        for variant, forms in sorted(raw.items())
+    )
 
 
 def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
@@ -295,6 +345,16 @@ def _check(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
                 "",
                 line,
             )
+        for variant, forms in part.settings.shots.forms:
+            if not any(rate for _, rate in forms) and forms not in reported:
+                reported.add(forms)
+                yield error(
+                    recipe.file,
+                    f"{where}.shots.forms.{variant}" if where else f"shots.forms.{variant}",
+                    "found only rates of 0; expected at least one above 0.",
+                    "",
+                    line,
+                )
         if not any(rate for _, rate in counts) and counts not in reported:
             reported.add(counts)
             yield error(

@@ -64,7 +64,17 @@ class PromptTemplate:
         ]
         return frozenset(name for text in texts if text for name in compile_text(text).names)
 
-    def served(self, *, has_options: bool, mixed: bool = False) -> tuple[str, ...]:
+    def writes_options(self, *, few_shot: bool) -> bool:
+        """Whether a prompt text lists the options by itself, not in a drawn style.
+
+        Args:
+          few_shot: whether the few-shot text is meant, where there is one of its own.
+        """
+        return _writes_options((self.few_shot_input if few_shot else "") or self.input)
+
+    def served(
+        self, *, has_options: bool, mixed: bool = False, strict: bool = False
+    ) -> tuple[str, ...]:
         """The variants it serves for a task with or without answer options.
 
         A prompt that shows `options_text` under an `if` serves both, one that shows it
@@ -74,6 +84,8 @@ class PromptTemplate:
         Args:
           has_options: whether the task has answer options.
           mixed: whether few-shot prompts mix templates, and so use `input` as it is.
+          strict: whether a text that lists the options by itself serves, like one that shows
+            `options_text` without an `if`, only variants with options.
         """
         result = []
         for variant in VARIANTS:
@@ -85,6 +97,8 @@ class PromptTemplate:
                 continue
             own = self.few_shot_input if few_shot and not mixed else ""
             use = _use_of_options(own or self.input)
+            if strict and _writes_options(own or self.input):
+                use = "always"
             if use in {"either", "always" if shows else "never"}:
                 result.append(variant)
         return tuple(result)
@@ -99,6 +113,7 @@ class TemplateSet:
       file: the file, as messages name it.
       prompt: the one prompt that all its templates say in other words; mostly empty.
       allowed: for ids of templates, lints that may find something there, each with the reason.
+      origin: `ours`, or `imported` from another collection.
       fingerprint: hash of everything that decides what is rendered.
     """
 
@@ -109,6 +124,7 @@ class TemplateSet:
     prompt: str = ""
     # What may be found in them changes nothing of what they say.
     allowed: Mapping[str, Mapping[str, str]] = field(default_factory=dict, compare=False)
+    origin: str = "ours"
 
     @property
     def fingerprint(self) -> str:
@@ -167,6 +183,12 @@ def _use_of_options(source: str) -> str:
     return "always" if _shown_outside_condition(tree) else "either"
 
 
+@lru_cache(maxsize=50_000)
+def _writes_options(source: str) -> bool:
+    names = _shown_names(parse(source))
+    return "options" in names and "options_text" not in names
+
+
 def _shown_outside_condition(node: nodes.Node) -> bool:
     if isinstance(node, nodes.Name):
         return node.name == "options_text"
@@ -204,6 +226,7 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
             templates=templates,
             prompt=data.get("prompt", ""),
             allowed={t["id"]: t["allow"] for t in data["templates"] if "allow" in t},
+            origin=data.get("origin", "ours"),
         ),
         [],
     )

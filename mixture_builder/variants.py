@@ -1,7 +1,8 @@
 """Variants of a task, and which draw serves which of them.
 
 A variant says whether exemplars and answer options are shown. A cell is a variant in one
-direction: direct templates predict the answer, inverted ones another field. The draws of
+direction: direct templates predict the answer, inverted ones another field; where a recipe
+asks for several forms of few-shot prompts, each is a cell of its own. The draws of
 a task are dealt to its cells in a fixed, evenly spread order, so that any stretch of
 draws holds the cells at their shares.
 """
@@ -37,6 +38,10 @@ class Cell:
       weight: its share of the task's draws, as a whole number beside those of the others.
       quota: examples it gets, by largest remainder.
       templates: indices of the templates that serve it, in the template file's order.
+      form: name of the form that its few-shot prompts have; empty for the one that the recipe
+        spells out.
+      own_lists: whether its templates write the options out themselves, so that none are listed
+        in a drawn style.
     """
 
     variant: str
@@ -44,11 +49,13 @@ class Cell:
     weight: int
     quota: int
     templates: tuple[int, ...]
+    form: str = ""
+    own_lists: bool = False
 
     @property
     def name(self) -> str:
-        """`zs_opt`, or `zs_opt:inverted`."""
-        return self.variant if self.direction == "direct" else f"{self.variant}:{self.direction}"
+        """`zs_opt`, `zs_opt:inverted`, `fs_opt:five_shot`, ..."""
+        return cell_name(self.variant, self.direction, form=self.form, own_lists=self.own_lists)
 
     @property
     def few_shot(self) -> bool:
@@ -57,8 +64,18 @@ class Cell:
 
     @property
     def shows_options(self) -> bool:
-        """Whether the answer options are listed in the prompt."""
-        return self.variant.endswith("_opt")
+        """Whether the answer options are listed in the prompt, in a drawn style."""
+        return self.variant.endswith("_opt") and not self.own_lists
+
+
+def cell_name(variant: str, direction: str, *, form: str = "", own_lists: bool = False) -> str:
+    """The name of a cell: its variant, and whatever is not as usual.
+
+    >>> cell_name("fs_opt", "inverted", form="five_shot")
+    'fs_opt:five_shot:inverted'
+    """
+    further = [form, "own_lists" if own_lists else "", "" if direction == "direct" else direction]
+    return ":".join([variant, *(word for word in further if word)])
 
 
 def check_cycle(weights: Sequence[int]) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.cards import CardSource, Field, TaskCard
-from mixture_builder.plan import TaskPlan, cells_of
+from mixture_builder.cells import cells_of
+from mixture_builder.plan import TaskPlan
 from mixture_builder.rates import quotas
 from mixture_builder.recipes import MixtureRecipe, Settings, Shots, recipe_from_json
 from mixture_builder.render.memory_rows import MemoryRows
@@ -84,10 +86,16 @@ def make_template(
     return templates_from_json([{"id": name, "input": shown, "target": target, **further}])[0]
 
 
-def make_templates(*templates: PromptTemplate, name: str = "demo/templates") -> TemplateSet:
+def make_templates(
+    *templates: PromptTemplate, name: str = "demo/templates", origin: str = "ours"
+) -> TemplateSet:
     """A set of templates as if read from a file."""
     return TemplateSet(
-        name=name, file=f"templates/{name}.yaml", about="For tests.", templates=tuple(templates)
+        name=name,
+        file=f"templates/{name}.yaml",
+        about="For tests.",
+        templates=tuple(templates),
+        origin=origin,
     )
 
 
@@ -123,14 +131,7 @@ def make_task_plan(
     )
     spent = quotas({f"{i:02d}": Fraction(c.weight) for i, c in enumerate(cells)}, total=quota)
     with_quotas = tuple(
-        type(cell)(
-            variant=cell.variant,
-            direction=cell.direction,
-            weight=cell.weight,
-            quota=share,
-            templates=cell.templates,
-        )
-        for cell, share in zip(cells, spent.values(), strict=True)
+        replace(cell, quota=share) for cell, share in zip(cells, spent.values(), strict=True)
     )
     return TaskPlan(
         task=task,
@@ -169,6 +170,12 @@ def render(
         **further,
     )
     renderer = TaskRenderer(
-        plan, templates=templates.templates, styles=shipped_styles(), rows=stored, seed=seed
+        plan,
+        templates=templates.templates,
+        styles=StylePools(settings.styles.apply(shipped_styles().styles))
+        if settings.styles.pinned
+        else shipped_styles(),
+        rows=stored,
+        seed=seed,
     )
     return renderer.render(range(quota)), stored

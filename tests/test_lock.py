@@ -11,7 +11,7 @@ import yaml
 
 from mixture_builder.jobs.mixture import lock_mixture
 from mixture_builder.lock import Lock, lock_from_json
-from mixture_builder.recipes import recipe_from_json
+from mixture_builder.recipes import recipe_from_json, select_tasks
 
 
 @pytest.fixture(scope="module")
@@ -123,3 +123,44 @@ def test_a_lock_of_another_version_is_refused(lock, key, value, reason):
     """A lock that this version would render otherwise is not taken for one of its own."""
     with pytest.raises(ValueError, match=reason):
         lock_from_json({**lock.to_json(), key: value})
+
+
+def test_a_recipe_without_the_later_keys_locks_as_before_there_were_any(lock):
+    """Forms, pins and strict options stand in a lock only where a recipe asks for them."""
+    plain = lock.to_json()
+    keys = {key for settings in plain["settings"].values() for key in settings}
+    shots = {key for settings in plain["settings"].values() for key in settings["shots"]}
+    cells = {key for task in plain["tasks"].values() for cell in task["cells"] for key in cell}
+
+    assert keys == {
+        *("variants", "shots", "shuffle_options"),
+        *("input_chars", "target_chars", "inversion_rate"),
+    }
+    assert shots == {"counts", "pool", "reserve", "mixed_templates"}
+    assert cells == {"variant", "direction", "weight", "quota", "templates"}
+
+
+def test_forms_pins_and_strict_options_come_back_from_a_lock(quickstart):
+    """What a recipe asks for decides the bytes, so it is in the lock, and comes back as it was."""
+    recipe = recipe_from_json(
+        {
+            **quickstart.mixture.recipe.raw,
+            "shots": {"forms": {"fs_opt": {"five_shot": 1, "counts": 0.5}}},
+            "styles": {"options": {"items": ["dash"]}},
+            "options": {"strict": True},
+            "templates_from": "ours",
+            "filters": {"held_out": "exclude"},
+        },
+        file="quickstart",
+    )
+    owners, _ = select_tasks(recipe, quickstart.mixture.cards)
+    mixture = replace(quickstart.mixture, recipe=recipe, owners=owners)
+    made = lock_mixture(mixture, stored=quickstart.stored, broken={})
+    again = lock_from_json(json.loads(json.dumps(made.to_json())))
+
+    assert again.plan == made.plan
+    assert again.fingerprint == made.fingerprint
+    settings = again.plan.tasks[0].settings
+    assert settings == owners[again.plan.tasks[0].task].settings
+    assert [s.id for s in again.style_pools_for(settings).styles.option_items] == ["dash"]
+    assert len({c.form for t in again.plan.tasks for c in t.cells}) == 2

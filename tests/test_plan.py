@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixture_builder.cells import cells_of
 from mixture_builder.errors import RecipeError
-from mixture_builder.plan import MixturePlan, cells_of, make_plan
+from mixture_builder.plan import MixturePlan, make_plan
 from mixture_builder.recipes import MixtureRecipe, Submixture, select_tasks
 from tests.makers import make_card, make_recipe, make_settings, make_template, make_templates
 

@@ -98,6 +98,7 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
         "already_stored": len(done.there_before),
         "tasks": tasks,
         "left_out": dict(done.left_out),
+        "filtered_tasks": len(done.mixture.filtered),
     }
 
 
@@ -121,4 +122,5 @@ def _text(summary: dict[str, Any]) -> str:
         f"{summary['store']}"
         + (f" ({there:,} were there already)" if there else "")
         + (f"; {len(summary['left_out']):,} left out" if summary["left_out"] else "")
+        + (f"; {summary['filtered_tasks']:,} filtered" if summary["filtered_tasks"] else "")
     )

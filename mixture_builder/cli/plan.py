@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from fractions import Fraction
@@ -20,7 +21,8 @@ from mixture_builder.cli.options import (
     strict_option,
     templates_option,
 )
-from mixture_builder.cli.output import indented, many, per_cent, show_json, table
+from mixture_builder.cli.output import counted, indented, many, per_cent, show_json, table
+from mixture_builder.filters import PREFIX
 
 if TYPE_CHECKING:
     from mixture_builder.jobs.inspect.counts import Counts
@@ -85,6 +87,7 @@ def _as_data(plan: MixturePlan, mixture: Mixture, counts: Counts) -> dict[str, A
         "submixtures": {p["path"]: p for p in _parts(plan, mixture, counts)},
         "tasks": {t.task: _task(t, counts) for t in plan.tasks},
         "left_out": dict(plan.left_out),
+        "filtered_tasks": len(mixture.filtered),
     }
 
 
@@ -181,10 +184,33 @@ def _as_text(plan: MixturePlan, mixture: Mixture, counts: Counts, *, by_task: bo
             f"~ {many(len(counts.estimated), 'task')} not in the store: rows are those that the "
             "cards state. Run ingest for the true numbers."
         )
-    zero = set(plan.left_out) - set(mixture.broken) - set(counts.unknown)
+    if mixture.filtered:
+        blocks.append(_filtered(plan, mixture))
+    zero = set(plan.left_out) - set(mixture.broken) - set(counts.unknown) - set(mixture.filtered)
     if zero:
         blocks.append(f"{many(len(zero), 'task')} with a rate of 0: nothing is drawn of them.")
     return "\n\n".join(blocks)
+
+
+_WHY = re.compile(rf"{PREFIX}(?:its |it )?(\w+)")
+
+
+def _filtered(plan: MixturePlan, mixture: Mixture) -> str:
+    """How many tasks filters take out, why, and who takes over their shares."""
+    why = Counter(found[1] for w in mixture.filtered.values() if (found := _WHY.match(w)))
+    parts = [p for p in mixture.recipe.root.walk() if p.tasks]
+    left = Counter(task.submixture for task in plan.tasks)
+    head = (
+        f"Filtered: {many(len(mixture.filtered), 'task')} ({counted(why)}); `--json` gives each "
+        "reason. The tasks that are left of a part take over the shares of the others:"
+    )
+    lines = [head]
+    for part in parts:
+        lost = len(part.select(mixture.filtered))
+        if lost:
+            gone = "" if left[part.path] else "; the other parts take over its share"
+            lines.append(f"  {part.path}: {lost:,} filtered, {left[part.path]:,} left{gone}")
+    return "\n".join(lines)
 
 
 def _tasks_table(plan: MixturePlan, counts: Counts) -> str:

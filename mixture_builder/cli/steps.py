@@ -190,13 +190,19 @@ def build(
         manifest = build_mixture(
             lock, store=store, out=out, runner=runner, on_shard=tell, on_rendered=rendered
         )
-    summary = summarise(manifest, out=out, left_out=ingested.left_out)
+    summary = summarise(
+        manifest, out=out, left_out=ingested.left_out, filtered=ingested.mixture.filtered
+    )
     log.event("built", **{k: v for k, v in summary.items() if k != "left_out"})
     return summary
 
 
 def summarise(
-    manifest: Mapping[str, Any], *, out: str, left_out: Mapping[str, str]
+    manifest: Mapping[str, Any],
+    *,
+    out: str,
+    left_out: Mapping[str, str],
+    filtered: Mapping[str, str],
 ) -> dict[str, Any]:
     """Plain data about a finished mixture."""
     redrawn: Counter[str] = Counter()
@@ -219,6 +225,7 @@ def summarise(
         "redrawn": dict(redrawn),
         "dropped": dict(dropped),
         "left_out": dict(left_out),
+        "filtered_tasks": len(filtered),
     }
 
 
@@ -239,6 +246,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("redrawn", counted(summary["redrawn"])),
         ("dropped", counted(summary["dropped"])),
         ("left out", _left_out(summary["left_out"])),
+        *(
+            [("filtered", many(summary["filtered_tasks"], "task"))]
+            if summary["filtered_tasks"]
+            else []
+        ),
         ("digest", summary["content_digest"]),
     ]
     return f"{summary['name']}: built\n{facts(lines)}"

@@ -77,7 +77,7 @@ def render_task(
     Raises:
       StoreError: as for `shard_table`.
     """
-    pieces = option_pieces(lock.style_pools)
+    pieces = option_pieces(lock.style_pools_for(task.settings))
     return task_renderer(lock, task, store=store).render_blocks(draws, pieces)
 
 
@@ -96,7 +96,7 @@ def without_garbage_collection() -> Iterator[None]:
             gc.enable()
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=16)
 def option_pieces(pools: StylePools) -> OptionPieces:
     """The pieces of all option styles, as Arrow arrays; made once for the same pools."""
     return OptionPieces(pools)
@@ -112,7 +112,7 @@ def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
     return TaskRenderer(
         task,
         templates=lock.templates[task.templates],
-        styles=lock.style_pools,
+        styles=lock.style_pools_for(task.settings),
         rows=StoredRows(folder, expected_rows=task.rows),
         seed=lock.plan.seed,
     )

@@ -9,7 +9,7 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -42,6 +42,7 @@ from mixture_builder.jobs.resume import (
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
+from mixture_builder.recipe_checks import check_styles, filter_tasks, refused_origin
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
@@ -57,6 +58,8 @@ class Mixture:
       cards, templates: of the tasks that can be built.
       styles: the pools, and `styles_plain` their plain data.
       broken: tasks (or card files) that cannot be built, and why.
+      filtered: tasks that the recipe names and its filters take out, and why; they stand in none
+        of the others.
     """
 
     recipe: MixtureRecipe
@@ -66,6 +69,7 @@ class Mixture:
     styles: Styles
     styles_plain: Mapping[str, Any]
     broken: Mapping[str, str]
+    filtered: Mapping[str, str] = field(default_factory=dict)
 
 
 class Runner(Protocol):
@@ -133,13 +137,23 @@ def load_mixture(
     # A card with errors has no id to select; the recipe is not to blame for that.
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
+    filtered, filter_findings = filter_tasks(recipe, owners, found)
+    fatal += filter_findings
+    if styles is not None:
+        fatal += check_styles(recipe, styles)
     if styles is None or fatal or not owners:
         raise InvalidFilesError((*fatal, *excused, *card_findings))
     template_sets: dict[str, TemplateSet] = {}
-    for task in owners:
-        why, loaded = _templates_of(found[task], template_folder, template_sets)
+    sound: set[_Names] = set()
+    for task, part in owners.items():
+        if task in filtered:
+            continue
+        why, loaded = _templates_of(found[task], template_folder, template_sets, sound)
         if loaded is None:
             broken[task] = why
+        elif refused := refused_origin(part, loaded):
+            filtered[task] = refused
+    owners = {task: part for task, part in owners.items() if task not in filtered}
     return Mixture(
         recipe=recipe,
         owners=owners,
@@ -148,6 +162,7 @@ def load_mixture(
         styles=styles,
         styles_plain=styles_plain,
         broken=broken,
+        filtered=dict(sorted(filtered.items())),
     )
 
 
@@ -185,8 +200,12 @@ def _by_file(findings: Iterable[Finding]) -> dict[str, str]:
     return {file: Report(findings=tuple(f)).format() for file, f in grouped.items()}
 
 
+_Names = tuple[str, frozenset[str], frozenset[str]]
+"""A template file, and the names that a card gives it: all of them, and those that may be empty."""
+
+
 def _templates_of(
-    card: TaskCard, folder: Path, known: dict[str, TemplateSet]
+    card: TaskCard, folder: Path, known: dict[str, TemplateSet], sound: set[_Names]
 ) -> tuple[str, TemplateSet | None]:
     loaded = known.get(card.templates)
     findings: Sequence[Finding] = ()
@@ -194,9 +213,12 @@ def _templates_of(
         loaded, findings = load_templates(folder, card.templates)
     if loaded is not None:
         optional = frozenset(f.name for f in card.fields if f.optional)
-        findings = list(
-            check_names(loaded, known=card.template_names(), optional=optional, task=card.id)
-        )
+        names = (card.templates, card.template_names(), optional)
+        # Thousands of tasks of one family give the same names to the same file.
+        if names not in sound:
+            findings = list(check_names(loaded, known=names[1], optional=optional, task=card.id))
+            if not findings:
+                sound.add(names)
     if findings or loaded is None:
         return Report(findings=tuple(findings)).format(), None
     known[card.templates] = loaded
@@ -311,6 +333,7 @@ def plan_mixture(
         templates=mixture.templates,
         rows=rows,
         broken={t: without_locations(why) for t, why in {**mixture.broken, **broken}.items()},
+        filtered=mixture.filtered,
         shards=shards,
     )
 

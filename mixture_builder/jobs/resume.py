@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.errors import BuildError, StoreError
+from mixture_builder.filters import is_filtered
 from mixture_builder.io.atomic import sha256_of
 from mixture_builder.io.rowstore import task_folder
 from mixture_builder.jobs.build import result_url, work_folder
@@ -104,6 +105,8 @@ def collected_quarantine(lock: Lock, store: Path) -> dict[str, str]:
         if text:
             result[task] = text
     for name, why in lock.plan.left_out.items():
+        if is_filtered(why):
+            continue
         folder = store / name
         # A folder may also hold what failed of an earlier form of the card.
         texts = [p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*/{FAILED_NAME}"))]

@@ -158,15 +158,9 @@ def _example_bytes(lock: Lock, store: Path) -> list[float]:
     for task in lock.plan.tasks:
         file = task_folder(store, task.task, lock.tasks[task.task].stored) / ROWS_NAME
         row = file.stat().st_size / max(1, task.rows) if file.exists() else 0.0
-        few = sum(cell.quota for cell in task.cells if cell.few_shot) / max(1, task.quota)
-        result.append(row * (1 + few * _mean_shots(task)) + TEMPLATE_BYTES)
+        shown = sum(cell.quota * task.form_of(cell).mean for cell in task.cells if cell.few_shot)
+        result.append(row * float(1 + shown / max(1, task.quota)) + TEMPLATE_BYTES)
     return result
-
-
-def _mean_shots(task: TaskPlan) -> float:
-    counts = task.settings.shots.counts
-    total = sum(rate for _, rate in counts)
-    return float(sum(n * rate for n, rate in counts) / total) if total else 0.0
 
 
 def _chunks(

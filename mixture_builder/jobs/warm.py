@@ -29,7 +29,8 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
     for template_set in mixture.templates.values():
         for template in template_set.templates:
             _prepare(template, few_shot=few_shot)
-    option_pieces(style_pools_of(mixture.styles_plain))
+    for pins in {part.settings.styles for part in mixture.recipe.root.walk()}:
+        option_pieces(style_pools_of(mixture.styles_plain, pins))
     # What stands now is shared by all workers; a collection would touch, and so copy, each page.
     gc.collect()
     gc.freeze()

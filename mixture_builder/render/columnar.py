@@ -193,7 +193,7 @@ def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program
         shown = context.plan.cells[cell].shows_options
         both = context.templates[template]
         texts = [both.input, both.target, ""]
-        if context.plan.cells[cell].few_shot and uses_few_shot_texts(context.plan):
+        if uses_few_shot_texts(context.plan, cell):
             texts = [both.few_shot_input or texts[0], both.few_shot_target or texts[1]]
             texts.append(both.instruction)
         known = tuple(_program(context, text, shown=shown) for text in texts)

@@ -70,9 +70,9 @@ def with_exemplars(
       The finished examples. Missing are prompts that need a second look: where exemplars are
       barred, unsound or fewer than asked for, or where not one fits.
     """
-    wanted = few_shot.shots(queries.draws)
+    wanted = few_shot.shots(queries.draws, queries.cells)
     chosen, counts = few_shot.choose(
-        queries.draws, queries.templates, queries.rows, attempt=0, wanted=wanted
+        queries.draws, queries.cells, queries.templates, queries.rows, attempt=0, wanted=wanted
     )
     full = np.flatnonzero(counts == wanted)
     if not len(full):

@@ -31,6 +31,7 @@ def choose(
     wanted: Indices,
     pool_keys: Bits,
     query_keys: Bits,
+    fixed: bool = False,
 ) -> tuple[Indices, Indices]:
     """Pool rows for each prompt, without replacement, in the order they are shown.
 
@@ -41,6 +42,8 @@ def choose(
       pool_keys: for each pool row, a key that says what it asks.
       query_keys: the same for each query; rows with the query's key are barred, and no
         two exemplars share a key.
+      fixed: whether all prompts get the first rows of the pool that are allowed, in its order,
+        rather than rows of their own.
 
     Returns:
       A line of pool rows for each prompt, and how many of them count: `wanted`, or fewer only
@@ -50,6 +53,16 @@ def choose(
     if not pool or not len(draws):
         return np.zeros((len(draws), 0), dtype=np.int64), np.zeros(len(draws), dtype=np.int64)
     most = int(wanted.max())
+    if fixed:
+        first = np.arange(min(pool, most + SPARE_CANDIDATES))
+        candidates = np.broadcast_to(first, (len(draws), len(first)))
+        chosen, counts = _allowed(candidates, wanted, pool_keys, query_keys)
+        for at in np.flatnonzero(counts < wanted).tolist():
+            every, count = list(range(pool)), int(wanted[at])
+            found = _walk(every, pool_keys.tolist(), count, int(query_keys[at]))
+            chosen[at, : len(found)] = found
+            counts[at] = len(found)
+        return chosen, counts
     if pool <= WHOLE_POOL:
         candidates = permutations(seed, draws, pool)
         return _allowed(candidates, wanted, pool_keys, query_keys)

@@ -38,7 +38,11 @@ class FewShot:
         self._context = context
         self._drawn = drawn
         self._pool = np.arange(context.plan.pool)
-        self._pairs: dict[tuple[int, int, int], Pair | None] = {}
+        self._forms = [context.plan.form_of(cell) for cell in context.plan.cells]
+        self._few_shot_texts = [
+            uses_few_shot_texts(context.plan, number) for number in range(len(self._forms))
+        ]
+        self._pairs: dict[tuple[int, bool, int, int], Pair | None] = {}
         self._pool_keys: dict[tuple[str, ...], Bits] = {}
         self._varies: dict[str, bool] = {}
 
@@ -126,7 +130,7 @@ class FewShot:
 
     def _shown(self, batch: Batch, places: Indices) -> list[list[Solved]]:
         """For each few-shot prompt pool rows with their pairs, as many as it asks for."""
-        wanted = self.shots(batch.draws[places])
+        wanted = self.shots(batch.draws[places], batch.cells[places])
         shown = self._solved(batch, places, wanted)
         short = [at for at, pairs in enumerate(shown) if len(pairs) < wanted[at]]
         if short:
@@ -136,19 +140,23 @@ class FewShot:
                 shown[at] = pairs[: int(wanted[at])]
         return shown
 
-    def shots(self, draws: Indices) -> Indices:
+    def shots(self, draws: Indices, cells: Indices) -> Indices:
         """How many exemplars each few-shot prompt asks for."""
-        counts = self._context.plan.settings.shots.counts
-        weights = np.cumsum(whole_weights([rate for _, rate in counts]))
         bits = random_bits(derive_seed(self._context.seed, "shots"), draws)
-        index = np.searchsorted(weights, below(bits, int(weights[-1])), side="right")
-        wanted: Indices = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
+        wanted = np.zeros(len(draws), dtype=np.int64)
+        for cell in np.unique(cells).tolist():
+            counts = self._forms[cell].counts
+            weights = np.cumsum(whole_weights([rate for _, rate in counts]))
+            group = np.flatnonzero(cells == cell)
+            index = np.searchsorted(weights, below(bits[group], int(weights[-1])), side="right")
+            wanted[group] = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
         return wanted
 
     def _solved(self, batch: Batch, places: Indices, wanted: Indices) -> list[list[Solved]]:
         """For each few-shot prompt pool rows with their rendered pairs, none of them a leak."""
         rows, counts = self.choose(
             batch.draws[places],
+            batch.cells[places],
             batch.templates[places],
             batch.rows[places],
             attempt=batch.attempt,
@@ -158,11 +166,12 @@ class FewShot:
         used = self._exemplar_templates(batch, places, chosen)
         self._render(batch, places, chosen, used)
         result = []
+        cells = batch.cells.tolist()
         for at, (i, pool_rows) in enumerate(zip(places.tolist(), chosen, strict=True)):
-            number = batch.option_styles[i]
+            number, own_texts = batch.option_styles[i], self._few_shot_texts[cells[i]]
             candidates: list[Solved] = []
             for template, row in zip(used[at], pool_rows, strict=True):
-                pair = self._pairs[template, row, number]
+                pair = self._pairs[template, own_texts, row, number]
                 if pair is not None:
                     candidates.append((template, row, pair))
             target = batch.targets[i]
@@ -187,6 +196,7 @@ class FewShot:
     def choose(
         self,
         draws: Indices,
+        cells: Indices,
         templates: Indices,
         rows: Indices,
         *,
@@ -197,6 +207,7 @@ class FewShot:
 
         Args:
           draws: of the prompts.
+          cells: that they serve.
           templates: of their queries.
           rows: of their queries.
           attempt: how often the draws have failed.
@@ -208,9 +219,11 @@ class FewShot:
         seed = derive_seed(self._context.seed, "exemplars", attempt)
         chosen = np.zeros((len(draws), int(wanted.max())), dtype=np.int64)
         counts = np.zeros(len(draws), dtype=np.int64)
-        for template in np.unique(templates).tolist():
-            group = np.flatnonzero(templates == template)
-            names = self._asking_fields(template)
+        keys = cells * len(self._context.templates) + templates
+        for key in np.unique(keys).tolist():
+            group = np.flatnonzero(keys == key)
+            cell, template = divmod(key, len(self._context.templates))
+            names = self._asking_fields(template, few_shot=self._few_shot_texts[cell])
             able = self._able(template)
             found, held = exemplars.choose(
                 seed,
@@ -218,6 +231,7 @@ class FewShot:
                 wanted=wanted[group],
                 pool_keys=self._keys_of_pool(names)[able],
                 query_keys=self._keys(names, rows[group]),
+                fixed=self._forms[cell].fixed,
             )
             if len(able):
                 chosen[group, : found.shape[1]] = able[found]
@@ -232,15 +246,14 @@ class FewShot:
         columns = self._context.rows.columns(required, self._pool)
         return np.flatnonzero([all(values) for values in zip(*columns.values(), strict=True)])
 
-    def _asking_fields(self, template: int) -> tuple[str, ...]:
+    def _asking_fields(self, template: int, *, few_shot: bool) -> tuple[str, ...]:
         """Fields that say what a prompt of this template asks.
 
         Fields that are the same in the whole pool, such as a task's definition, tell
         nothing apart. Where none is left, all of the pool asks the same thing, unless the
         prompt also shows an answer: then the row itself counts.
         """
-        as_few_shot = uses_few_shot_texts(self._context.plan)
-        text = self._context.templates[template].input_for(few_shot=as_few_shot)
+        text = self._context.templates[template].input_for(few_shot=few_shot)
         derived = {"dialog_text": "turns", "options_text": "options"}
         answers = {"options", "answer", "answer_text", "answers", "answer_index"}
         names = {derived.get(name, name) for name in text.names}
@@ -276,12 +289,13 @@ class FewShot:
     ) -> list[list[int]]:
         """The template of each exemplar: the query's, or one of its own where they are mixed."""
         templates = batch.templates[places].tolist()
-        if uses_few_shot_texts(self._context.plan):
-            return [[t] * len(rows) for t, rows in zip(templates, chosen, strict=True)]
         seed = derive_seed(self._context.seed, "exemplar templates")
         draws, cells = batch.draws[places].tolist(), batch.cells[places].tolist()
         result = []
         for draw, cell, template, rows in zip(draws, cells, templates, chosen, strict=True):
+            if self._few_shot_texts[cell]:
+                result.append([template] * len(rows))
+                continue
             serving = self._context.plan.cells[cell].templates
             able = [i for i in serving if not self._context.templates[i].requires] or [template]
             bits = random_bits(derive_seed(seed, "draw", draw), np.arange(len(rows)))
@@ -293,35 +307,36 @@ class FewShot:
     ) -> None:
         """Renders each exemplar text that is needed once, into the cache of pairs."""
         context = self._context
-        needed: dict[int, set[tuple[int, int]]] = {}
+        needed: dict[tuple[int, bool], set[tuple[int, int]]] = {}
+        cells = batch.cells.tolist()
         for i, rows, templates in zip(places.tolist(), chosen, used, strict=True):
-            number = batch.option_styles[i]
+            number, own_texts = batch.option_styles[i], self._few_shot_texts[cells[i]]
             for template, row in zip(templates, rows, strict=True):
-                if (template, row, number) not in self._pairs:
-                    needed.setdefault(template, set()).add((row, number))
-        for template, wanted in needed.items():
+                if (template, own_texts, row, number) not in self._pairs:
+                    needed.setdefault((template, own_texts), set()).add((row, number))
+        for (template, own_texts), wanted in needed.items():
             keys = sorted(wanted)
             indices = np.asarray([row for row, _ in keys], dtype=np.int64)
             columns = context.rows.columns(context.fields, indices)
             self._drawn.add_to_exemplars(columns, indices, [number for _, number in keys])
             inputs, targets = render_pairs(
-                context, context.templates[template], columns, len(keys), few_shot=True
+                context.templates[template], columns, len(keys), few_shot=own_texts
             )
             for (row, number), shown, solved in zip(keys, inputs, targets, strict=True):
                 sound = isinstance(shown, str) and isinstance(solved, str) and shown and solved
-                self._pairs[template, row, number] = (str(shown), str(solved)) if sound else None
+                pair = (str(shown), str(solved)) if sound else None
+                self._pairs[template, own_texts, row, number] = pair
 
     def _instructions(self, batch: Batch, places: Indices) -> list[str]:
         """What stands above the exemplars of each prompt; a draw fails where that fails."""
         result = [""] * len(places)
-        if not uses_few_shot_texts(self._context.plan):
-            return result
+        own_texts = np.asarray(self._few_shot_texts)[batch.cells[places]]
         templates = batch.templates[places]
-        for template in np.unique(templates).tolist():
+        for template in np.unique(templates[own_texts]).tolist():
             source = self._context.templates[template].instruction
             if not source:
                 continue
-            group = np.flatnonzero(templates == template).tolist()
+            group = np.flatnonzero((templates == template) & own_texts).tolist()
             columns = {
                 name: [values[places[at]] for at in group] for name, values in batch.columns.items()
             }

@@ -16,24 +16,30 @@ from mixture_builder.templates import PromptTemplate
 Rendered = list[str | Exception]
 
 
-def uses_few_shot_texts(plan: TaskPlan) -> bool:
-    """Whether few-shot prompts use a template's own few-shot texts.
+def uses_few_shot_texts(plan: TaskPlan, cell: int) -> bool:
+    """Whether the prompts of a cell use a template's few-shot texts.
 
     Where exemplars have templates of their own, all are rendered as in zero-shot prompts.
     """
-    return not plan.settings.shots.mixed_templates
+    found = plan.cells[cell]
+    return found.few_shot and not plan.form_of(found).mixed_templates
 
 
 def render_pairs(
-    context: TaskContext,
     template: PromptTemplate,
     columns: Mapping[str, Sequence[Any]],
     count: int,
     *,
     few_shot: bool,
 ) -> tuple[Rendered, Rendered]:
-    """Prompts and targets of `count` rows; where rendering fails, the error stands instead."""
-    few_shot = few_shot and uses_few_shot_texts(context.plan)
+    """Prompts and targets of `count` rows; where rendering fails, the error stands instead.
+
+    Args:
+      template: of all the rows.
+      columns: what it reads.
+      count: of rows.
+      few_shot: whether its few-shot texts are meant.
+    """
     inputs = template.input_for(few_shot=few_shot).render_many(columns, count)
     if TARGET_ANSWER in columns:
         columns = {**columns, "answer": columns[TARGET_ANSWER]}
@@ -47,11 +53,10 @@ def render_queries(context: TaskContext, batch: Batch) -> None:
     starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
     for start, stop in zip(starts, [*starts[1:], len(groups)], strict=True):
         inputs, targets = render_pairs(
-            context,
             context.templates[batch.templates[start]],
             {name: values[start:stop] for name, values in batch.columns.items()},
             stop - start,
-            few_shot=context.plan.cells[batch.cells[start]].few_shot,
+            few_shot=uses_few_shot_texts(context.plan, int(batch.cells[start])),
         )
         batch.inputs += inputs
         batch.targets += targets

@@ -110,7 +110,7 @@ class _Taken:
         self._place = place
         self._template = context.templates[int(batch.templates[place])]
         self._columns = {name: values[place] for name, values in batch.columns.items()}
-        self._few_shot = context.plan.cells[int(batch.cells[place])].few_shot
+        self._few_shot_texts = uses_few_shot_texts(context.plan, int(batch.cells[place]))
         self._option_style = batch.option_styles[place]
         self._layout = batch.layouts.get(place)
 
@@ -127,7 +127,7 @@ class _Taken:
         between = labels.input_end + labels.delimiter + labels.target
         separator = Part(kind="separator", text=layout.separator.text)
         parts: list[Part] = []
-        if self._template.instruction and uses_few_shot_texts(self._context.plan):
+        if self._template.instruction and self._few_shot_texts:
             pieces = _pieces(self._template.instruction, self._columns)
             lead = [
                 Part(kind="instruction", text=text, field=" ".join(names)) for text, names in pieces
@@ -157,7 +157,7 @@ class _Taken:
     def _pair(
         self, template: PromptTemplate, columns: Mapping[str, Any]
     ) -> tuple[_Pieces, _Pieces]:
-        few_shot = self._few_shot and uses_few_shot_texts(self._context.plan)
+        few_shot = self._few_shot_texts
         shown = _pieces(template.input_for(few_shot=few_shot).source, columns)
         if TARGET_ANSWER in columns:
             columns = {**columns, "answer": columns[TARGET_ANSWER]}

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from mixture_builder.draw import Indices, below, derive_seed, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
@@ -149,7 +150,7 @@ class TaskRenderer:
             return self.render(numbers)
         cells, templates = self._cells_and_templates(numbers)
         few_shot = np.asarray([c.few_shot for c in context.plan.cells])
-        able = np.flatnonzero(~few_shot[cells] | self._exemplars_by_columns())
+        able = np.flatnonzero(~few_shot[cells] | self._exemplars_by_columns()[cells])
         queries = render_by_columns(
             context,
             pieces,
@@ -176,10 +177,12 @@ class TaskRenderer:
         result.blocks.extend(blocks)
         return result
 
-    def _exemplars_by_columns(self) -> bool:
-        """Whether few-shot prompts can be made by columns at all."""
+    def _exemplars_by_columns(self) -> npt.NDArray[np.bool_]:
+        """For each cell whether its few-shot prompts can be made by columns at all."""
         plan = self._context.plan
-        return bool(plan.pool) and uses_few_shot_texts(plan)
+        return np.asarray(
+            [bool(plan.pool) and uses_few_shot_texts(plan, i) for i in range(len(plan.cells))]
+        )
 
     def _attempt(self, draws: Indices, attempt: int) -> Batch:
         cells, templates = self._cells_and_templates(draws)

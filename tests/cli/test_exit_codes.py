@@ -83,6 +83,27 @@ def test_a_task_that_is_left_out_is_3_and_named_with_its_reason(workspace: Works
     assert list(manifest["left_out"]) == ["tiny/lost"]
 
 
+def test_a_task_that_the_recipe_filters_is_0_and_listed(workspace: Workspace) -> None:
+    """Filters are the recipe's own wish: with --strict too, nothing is read and nothing failed."""
+    workspace.task("lost", None, held_out=["a benchmark"])
+    workspace.write_recipe(filters={"held_out": "exclude"})
+    build = [*workspace.options, "--out", workspace.out, "--workers", 0, "--strict"]
+
+    done = run("build", workspace.recipe, *build)
+
+    assert done.exit_code == 0, done.output
+    assert "filtered" in done.stdout
+    manifest = json.loads((workspace.out / "manifest.json").read_text(encoding="utf-8"))
+    assert list(manifest["tasks"]) == ["tiny/sums"]
+    assert manifest["left_out"] == {
+        "tiny/lost": "filtered: it overlaps with held-out data (a benchmark)"
+    }
+    assert not (workspace.out / "quarantine").exists()
+    card = (workspace.out / "README.md").read_text(encoding="utf-8")
+    assert "filters took out 1 of the tasks" in card
+    assert "could not be built" not in card
+
+
 def test_a_card_file_that_is_broken_is_left_out_too(workspace: Workspace) -> None:
     """A file that holds no sound card costs its own task, not the mixture."""
     workspace.task("odd", QUESTIONS, kind="guessing")

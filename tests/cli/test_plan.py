@@ -6,7 +6,7 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
-from tests.cli.helpers import QUESTIONS, Workspace, run
+from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 
 
 def test_rows_are_counted_in_the_store(store: Path) -> None:
@@ -93,3 +93,82 @@ def test_a_recipe_of_all_natural_instructions_can_be_planned(tmp_path: Path) -> 
 
     assert plan["submixtures"]["niv2"]["tasks"] == 1554
     assert sum(task["quota"] for task in plan["tasks"].values()) == plan["examples"] == 200_000
+
+
+def test_filtered_tasks_are_listed_with_the_reason_and_are_no_failure(workspace: Workspace) -> None:
+    """What filters take out is named, its share goes to the rest of its part, and all is well."""
+    workspace.task("shop", QUESTIONS, licence={"id": "CC-BY-NC-4.0", "read_at": "here"})
+    workspace.task("secret", QUESTIONS, licence={"id": "unknown", "read_at": "nowhere"})
+    workspace.write_recipe(filters={"licences": {"exclude": ["*-NC-*"]}})
+
+    done = run("plan", workspace.recipe, *workspace.options, "--strict")
+    plan = json.loads(run("plan", workspace.recipe, *workspace.options, "--json").stdout)
+
+    assert done.exit_code == 0
+    assert done.stderr == ""
+    assert "Filtered: 2 tasks (2 licence)" in done.stdout
+    assert "all: 2 filtered, 1 left" in done.stdout
+    assert plan["filtered_tasks"] == 2
+    assert plan["left_out"] == {
+        "tiny/secret": "filtered: its licence is unknown",
+        "tiny/shop": "filtered: its licence CC-BY-NC-4.0 is excluded",
+    }
+    assert plan["tasks"]["tiny/sums"]["share"] == "1"
+
+
+def test_a_part_that_filters_empty_gives_its_share_away_and_the_plan_says_so(
+    workspace: Workspace,
+) -> None:
+    """Where nothing is left of a part, the parts beside it take over."""
+    workspace.task("deutsch", QUESTIONS, languages=["de"])
+    workspace.write_recipe(
+        submixtures={
+            "one": {"rate": 9, "tasks": ["tiny/deutsch"]},
+            "two": {"rate": 1, "tasks": ["tiny/sums"]},
+        },
+        filters={"languages": {"allow": ["en"]}},
+    )
+
+    done = run("plan", workspace.recipe, *workspace.options)
+
+    assert done.exit_code == 0
+    assert "one: 1 filtered, 0 left; the other parts take over its share" in done.stdout
+
+
+def test_a_recipe_that_filters_everything_is_an_error(workspace: Workspace) -> None:
+    """A mixture of nothing is refused, with the reasons."""
+    workspace.write_recipe(filters={"cards": {"exclude": ["tiny/*"]}})
+
+    done = run("plan", workspace.recipe, *workspace.options)
+
+    assert done.exit_code == 1
+    assert "none of its 1 tasks can be built" in done.stderr
+    assert "its id is excluded" in done.stderr
+
+
+def test_templates_of_another_origin_filter_their_tasks(workspace: Workspace) -> None:
+    """`templates_from` is asked of the file that a card names."""
+    workspace.task("theirs", QUESTIONS, templates="tiny/theirs")
+    content = {"about": "Answer.", "origin": "imported", "templates": [PLAIN]}
+    workspace.write(workspace.templates / "tiny" / "theirs.yaml", content)
+
+    def tasks(origin: str) -> list[str]:
+        workspace.write_recipe(templates_from=origin)
+        done = run("plan", workspace.recipe, *workspace.options, "--json")
+        assert done.exit_code == 0
+        return list(json.loads(done.stdout)["tasks"])
+
+    assert tasks("any") == ["tiny/sums", "tiny/theirs"]
+    assert tasks("ours") == ["tiny/sums"]
+    assert tasks("imported") == ["tiny/theirs"]
+
+
+def test_pins_that_name_no_style_are_errors(workspace: Workspace) -> None:
+    """The nearest id is named, at the place in the recipe."""
+    workspace.write_recipe(styles={"exemplars": {"separators": ["blank_lime"]}})
+
+    done = run("plan", workspace.recipe, *workspace.options)
+
+    assert done.exit_code == 1
+    assert "styles.exemplars.separators" in done.stderr
+    assert "Did you mean 'blank_line'?" in done.stderr

@@ -351,3 +351,18 @@ def test_copies_in_memory_have_identities_of_their_own() -> None:
 
     assert rows.count == 2
     assert len(set(rows.ids(np.arange(2)).tolist())) == 2
+
+
+def test_a_preview_draws_from_what_pins_leave(workspace: Workspace) -> None:
+    """A recipe's pins hold for previews; those that leave nothing are errors here as well."""
+    styles = {"exemplars": {"labels": ["input_output"], "separators": ["dashes"]}}
+    workspace.write_recipe(styles=styles, variants={"fs_noopt": 1})
+    preview = ["preview", workspace.recipe, *workspace.options, "--task", "tiny/sums", "-n", 5]
+
+    drawn = json.loads(run(*preview, "--json").stdout)["examples"]
+    workspace.write_recipe(styles={"exemplars": {"labels": ["q_a"]}})
+    refused = run(*preview)
+
+    assert {example["style"] for example in drawn} == {"exemplars=input_output/dashes"}
+    assert refused.exit_code == 1
+    assert "suits: any" in refused.stderr

@@ -11,6 +11,7 @@ from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.errors import InvalidFilesError, UsageError
 from mixture_builder.findings import Finding, Report, did_you_mean
+from mixture_builder.recipe_checks import check_styles
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
@@ -191,6 +192,8 @@ class _TemplateFiles:
             optional = frozenset(f.name for f in card.fields if f.optional)
             known = card.template_names()
             problems += check_names(loaded, known=known, optional=optional, task=card.id)
+        if self._styles is not None:
+            problems += check_styles(recipe, self._styles)
         if loaded is None or self._styles is None or problems:
             raise InvalidFilesError(tuple(problems))
         return LoadedTask(

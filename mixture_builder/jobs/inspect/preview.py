@@ -165,7 +165,7 @@ def _renderer(loaded: LoadedTask, plan: TaskPlan, rows: PreviewRows) -> TaskRend
     return TaskRenderer(
         plan,
         templates=loaded.templates.templates,
-        styles=StylePools(loaded.styles),
+        styles=StylePools(plan.settings.styles.apply(loaded.styles)),
         rows=rows.rows,
         seed=loaded.recipe.seed,
     )
