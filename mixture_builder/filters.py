@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mixture_builder.cards import TaskCard
+if TYPE_CHECKING:
+    from mixture_builder.cards import TaskCard
 
 PREFIX = "filtered: "
 """How the reason of a filtered task begins, among the reasons of tasks that are left out."""
