@@ -201,14 +201,13 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
         raise _out_of_reach(name)
     if "*" not in location:
         return [_checked(file)]
-    *steps, root = name.split("::")
-    if mirror.resolve(name) is not None:
-        steps = []
-    prefix = "".join(f"{step}::" for step in steps)
-    pairs = sorted(_matches(root, location))
+    pattern, before, after = _pattern_of(name, mirror=mirror)
+    pairs = sorted(_matches(pattern, location))
     if is_own:
         pairs = [(found, _stay_inside(at, name=found, base=base)) for found, at in pairs]
-    files = [_checked(replace(file, name=prefix + found, location=at)) for found, at in pairs]
+    files = [
+        _checked(replace(file, name=f"{before}{found}{after}", location=at)) for found, at in pairs
+    ]
     if not files:
         where = "" if location == name else f" (looked for at {location})"
         raise SourceError(
@@ -216,6 +215,16 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
             "Correct `files` in the card, or the mirror."
         )
     return files
+
+
+def _pattern_of(name: str, *, mirror: Mirror) -> tuple[str, str, str]:
+    """The part of a name that a `*` is looked for in, and what stands before and after it."""
+    *steps, root = name.split("::")
+    if mirror.resolve(name) is None:
+        return root, "".join(f"{step}::" for step in steps), ""
+    # Copies of members stand for themselves: no step into an archive leads to them.
+    pattern, _, archive = name.partition("::")
+    return pattern, "", f"::{archive}" if archive else ""
 
 
 def _resolved(name: str, *, base: str, mirror: Mirror, read_as: Format) -> tuple[SourceFile, bool]:

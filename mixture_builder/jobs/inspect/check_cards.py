@@ -71,7 +71,7 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
             loaded, findings = load_templates(templates, card.templates)
             known[card.templates] = loaded
             yield from findings
-        shape = signature(card)
+        shape = rendering_signature(card)
         if shape in seen:
             continue
         seen.add(shape)
@@ -104,8 +104,8 @@ def placeholders(card: TaskCard) -> Iterator[Finding]:
             )
 
 
-def signature(card: TaskCard) -> str:
-    """Equal for cards of which the same would be found."""
+def rendering_signature(card: TaskCard) -> str:
+    """Equal for cards whose samples give the same rows for the same templates."""
     shapes = [
         [[[f.name, f.expression, f.type, f.optional] for f in source.fields], source.keep]
         for source in card.sources

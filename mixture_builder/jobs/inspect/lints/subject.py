@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from mixture_builder.cards import TaskCard
-from mixture_builder.jobs.inspect.check_cards import sample_rows, signature
+from mixture_builder.jobs.inspect.check_cards import rendering_signature, sample_rows
 from mixture_builder.templates import PromptTemplate, TemplateSet
 
 Row = Mapping[str, Any]
@@ -115,4 +115,4 @@ def texts_of(index: int, template: PromptTemplate) -> Iterator[OwnText]:
 
 def unlike(cards: Sequence[TaskCard]) -> list[TaskCard]:
     """Cards without those of which the same would be found, such as members of a family."""
-    return list({signature(card): card for card in reversed(cards)}.values())[::-1]
+    return list({rendering_signature(card): card for card in reversed(cards)}.values())[::-1]
