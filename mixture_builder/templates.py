@@ -98,6 +98,7 @@ class TemplateSet:
       name: `<submixture>/<name>`, as cards refer to it.
       file: the file, as messages name it.
       prompt: the one prompt that all its templates say in other words; mostly empty.
+      origin: `ours`, or `imported` from another collection.
       fingerprint: hash of everything that decides what is rendered.
     """
 
@@ -106,6 +107,7 @@ class TemplateSet:
     about: str
     templates: tuple[PromptTemplate, ...]
     prompt: str = ""
+    origin: str = "ours"
 
     @property
     def fingerprint(self) -> str:
@@ -200,6 +202,7 @@ def load_templates(folder: Path, name: str) -> tuple[TemplateSet | None, list[Fi
             about=data["about"],
             templates=templates,
             prompt=data.get("prompt", ""),
+            origin=data.get("origin", "ours"),
         ),
         [],
     )
@@ -291,7 +294,8 @@ def check_names(
                     f"requires '{name}', which is no optional field of the card {task}.",
                     did_you_mean(name, optional) or "Leave it out.",
                 )
-        for where, field in _leaks(template):
+        # Imported prompts list the options themselves, the right one among them.
+        for where, field in _leaks(template) if templates.origin == "ours" else ():
             yield error(
                 templates.file,
                 f"{place}.{where}",
