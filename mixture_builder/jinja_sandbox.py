@@ -111,7 +111,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Only the methods on the lists and the functions can be called."""
-        if obj is _bounded_range or obj is zip:
+        if obj is _bounded_range or obj is _zipped:
             return True
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
         return (isinstance(owner, str) and name in TEXT_METHODS) or (
@@ -142,6 +142,11 @@ def _bounded_range(*args: int) -> range:
     if len(numbers) > MAX_RANGE:
         raise SecurityError(f"range would count more than {MAX_RANGE:,} numbers")
     return numbers
+
+
+def _zipped(*lists: Iterable[Any]) -> list[tuple[Any, ...]]:
+    # A list, because what Python's own says of itself holds an address.
+    return list(zip(*lists, strict=False))
 
 
 def choice(items: Sequence[Any], chance: int, number: int = 0) -> Any:
@@ -213,7 +218,7 @@ def environment() -> SafeEnvironment:
         undefined=StrictUndefined, autoescape=False, optimized=False, cache_size=0
     )
     env.globals.clear()
-    env.globals.update(range=_bounded_range, zip=zip)
+    env.globals.update(range=_bounded_range, zip=_zipped)
     ours = {"choice": choice, "most_frequent": most_frequent}
     env.filters = {name: ours.get(name) or FILTERS[name] for name in FILTER_NAMES}
     env.filters["replace"] = _bounded_replace

@@ -139,7 +139,10 @@ class _Inliner:
                     raise NotImportedError("it sets something other than one variable")
                 scope[statement.target.name] = self.expression(statement.node, scope)
             elif isinstance(statement, nodes.If):
-                result.append(self._condition(statement, scope))
+                condition = self._condition(statement, scope)
+                # Nothing is left of one that only sets variables.
+                if any(o.body for o in (condition, *condition.elif_)) or condition.else_:
+                    result.append(condition)
             elif isinstance(statement, nodes.For):
                 result.append(self._loop(statement, scope))
             else:
@@ -209,9 +212,7 @@ class _Inliner:
             if node.node.name not in FUNCTION_NAMES:
                 raise NotImportedError(f"it calls '{node.node.name}'")
             if node.kwargs or node.dyn_args or node.dyn_kwargs:
-                raise NotImportedError(
-                    f"it calls '{node.node.name}' with other than plain arguments"
-                )
+                raise NotImportedError(f"it calls '{node.node.name}' with named arguments")
             arguments = [self.expression(a, scope) for a in node.args]
             return nodes.Call(nodes.Name(node.node.name, "load"), arguments, [], None, None)
         if isinstance(node, nodes.Call) and isinstance(node.node, nodes.Getattr):

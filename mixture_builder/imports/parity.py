@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mixture_builder.canonical import RowMaker, RowProblem, plain_values
+from mixture_builder.canonical import Row, RowMaker, RowProblem, plain_values
+from mixture_builder.imports.promptsource_files import UpstreamTemplate
 from mixture_builder.imports.reference import reference_pair
 from mixture_builder.imports.template_files import ImportedSet
 from mixture_builder.jinja_sandbox import describe
+from mixture_builder.templates import PromptTemplate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +45,9 @@ class Parity:
     differences: tuple[Difference, ...]
 
 
+Pair = tuple[str, str]
+
+
 def compare(imported: ImportedSet, records: Sequence[Mapping[str, Any]]) -> Parity:
     """Renders every template for every record by promptsource's rules and by ours."""
     pairs = neither = 0
@@ -51,16 +56,8 @@ def compare(imported: ImportedSet, records: Sequence[Mapping[str, Any]]) -> Pari
     for number, record in enumerate(records):
         row = maker.row(dict(record))
         for template, source in zip(imported.templates, imported.sources, strict=True):
-            try:
-                theirs: tuple[str, str] | str = (
-                    reference_pair(source, record, chance=number) or "no prompt and target"
-                )
-            except Exception as problem:  # noqa: BLE001  (a template may fail in any way)
-                theirs = describe(problem)
-            if isinstance(row, RowProblem) or row is None:
-                ours: tuple[str, str] | str = row.detail if row else "no row"
-            else:
-                ours = _our_pair(template, row, chance=number)
+            theirs = _their_pair(source, record, chance=number)
+            ours = our_pair(template, row, chance=number)
             if isinstance(theirs, str) and isinstance(ours, str):
                 neither += 1
             elif theirs == ours:
@@ -72,7 +69,16 @@ def compare(imported: ImportedSet, records: Sequence[Mapping[str, Any]]) -> Pari
     return Parity(pairs=pairs, neither=neither, differences=tuple(differences))
 
 
-def _our_pair(template: Any, row: Mapping[str, Any], *, chance: int) -> tuple[str, str] | str:
+def our_pair(template: PromptTemplate, row: Row | RowProblem | None, *, chance: int) -> Pair | str:
+    """Prompt and target of a row, or why there is no pair.
+
+    Args:
+      template: an imported one.
+      row: what a record gave, see `ImportedSet.card_source`.
+      chance: what `choice` chooses by.
+    """
+    if isinstance(row, RowProblem) or row is None:
+        return f"no row: {row.detail}" if row else "no row"
     columns: dict[str, list[Any]] = {name: plain_values([value]) for name, value in row.items()}
     columns["chance"] = [chance]
     texts = []
@@ -82,3 +88,10 @@ def _our_pair(template: Any, row: Mapping[str, Any], *, chance: int) -> tuple[st
             return describe(text)
         texts.append(text)
     return (texts[0], texts[1]) if all(texts) else "an empty prompt or target"
+
+
+def _their_pair(source: UpstreamTemplate, record: Mapping[str, Any], *, chance: int) -> Pair | str:
+    try:
+        return reference_pair(source, record, chance=chance) or "no prompt and target"
+    except Exception as problem:  # noqa: BLE001  (a template may fail in any way)
+        return describe(problem)
