@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -290,7 +291,7 @@ def test_only_pure_filters_and_tests_are_there():
 )
 def test_lists_can_be_counted_through_and_searched(source, text):
     """`range`, `zip`, methods of lists and `most_frequent` do what they do in Python."""
-    values = {"words": [["a", "b", "a"]], "range": ["a field"]}
+    values: dict[str, list[Any]] = {"words": [["a", "b", "a"]], "range": ["a field"]}
 
     assert compile_text(source).render_many(values, 1) == [text]
 

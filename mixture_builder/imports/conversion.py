@@ -60,6 +60,13 @@ def convert(template: UpstreamTemplate, *, field: Callable[[str], str]) -> Conve
     Raises:
       NotImportedError: with the reason.
     """
+    try:
+        return _converted(template, field)
+    except RecursionError:
+        raise NotImportedError("its variables make it nested too deep") from None
+
+
+def _converted(template: UpstreamTemplate, field: Callable[[str], str]) -> Converted:
     tree = _tree(template.jinja)
     choices = _tree(template.answer_choices) if template.answer_choices is not None else None
     numbers = choice_numbers(tree, choices)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -41,7 +42,7 @@ LEFT_OUT = """\
     name: As JSON
     reference: ''
 """
-RECORDS = [
+RECORDS: list[dict[str, Any]] = [
     {
         "question": f"What follows {n}?",
         "options": {"text": [f" {n + 1}", str(n - 1)], "label": ["A", "B"]},

@@ -118,6 +118,11 @@ def test_one_text_becomes_two(jinja, choices, prompt, target):
             "{% set a = a ~ a %}" * 30 + "{{ a }}|||y",
             "its variables make it too large",
         ),
+        (
+            "{% set a = a ~ 'x' %}" * 1_200 + "{{ a }}|||y",
+            "its variables make it nested too deep",
+        ),
+        ("{% set a = a ~ 'x' %}" * 60 + "{{ a }}|||y", "found expressions or tags nested too deep"),
     ],
 )
 def test_what_cannot_be_said_is_left_out_with_the_reason(jinja, reason):
