@@ -246,12 +246,20 @@ def row_reasons() -> str:
 
 def jinja_names() -> str:
     """What templates and expressions may use."""
-    from mixture_builder.jinja_sandbox import FILTER_NAMES, TEST_NAMES, TEXT_METHODS
+    from mixture_builder.jinja_sandbox import (
+        FILTER_NAMES,
+        FUNCTION_NAMES,
+        LIST_METHODS,
+        TEST_NAMES,
+        TEXT_METHODS,
+    )
 
     rows = [
         ["filters (`{{ x | name }}`)", ", ".join(map(_code, FILTER_NAMES))],
         ["tests (`x is name`)", ", ".join(map(_code, TEST_NAMES))],
+        ["functions (`name(x)`)", ", ".join(map(_code, sorted(FUNCTION_NAMES)))],
         ["methods of texts (`x.name()`)", ", ".join(map(_code, sorted(TEXT_METHODS)))],
+        ["methods of lists (`x.name()`)", ", ".join(map(_code, sorted(LIST_METHODS)))],
     ]
     return table(["What", "Names"], rows)
 

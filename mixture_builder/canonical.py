@@ -5,9 +5,10 @@ Pure functions over plain values; `jobs.ingest` runs them over files.
 
 from __future__ import annotations
 
+import json
 import re
 import unicodedata
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class RowProblem:
 
 
 Row = dict[str, Any]
+"""Values by field: texts, lists of texts, whole numbers, and bytes of JSON for `json` fields."""
 Check = Callable[[Any], Any]
 
 
@@ -89,8 +91,9 @@ class RowMaker:
                         field=field.name,
                         detail=f"found {found}; expected a value",
                     )
-                row[field.name] = _EMPTY[field.type]
-                continue
+                if field.type != "json":
+                    row[field.name] = _EMPTY[field.type]
+                    continue
             try:
                 row[field.name] = check(value)
             except _WrongTypeError as problem:
@@ -147,8 +150,31 @@ def _int(value: Any) -> int:
     return number
 
 
-_CHECKS: dict[str, Check] = {"string": _text, "list": _list, "int": _int}
-_EMPTY: dict[str, Any] = {"string": "", "list": [], "int": 0}
+def _json(value: Any) -> bytes:
+    try:
+        # Equal values give equal bytes, in whatever order their keys stand upstream.
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
+        )
+        return text.encode("utf-8")
+    except (TypeError, ValueError, RecursionError):
+        found = "" if isinstance(value, (dict, list, tuple)) else f": {str(value)[:40]!r}"
+        raise _WrongTypeError(
+            f"found a {type(value).__name__} that JSON cannot hold{found}"
+        ) from None
+
+
+def plain_values(values: Iterable[Any]) -> list[Any]:
+    """Values of a `json` field as templates see them.
+
+    >>> plain_values([b'{"text":["one"]}', b"null"])
+    [{'text': ['one']}, None]
+    """
+    return [json.loads(value) for value in values]
+
+
+_CHECKS: dict[str, Check] = {"string": _text, "list": _list, "int": _int, "json": _json}
+_EMPTY: dict[str, Any] = {"string": "", "list": [], "int": 0, "json": b"null"}
 
 
 def _check_options(row: Row) -> Row | RowProblem:
@@ -179,11 +205,15 @@ def row_identity(row: Row, names: tuple[str, ...], occurrence: int = 0) -> int:
     for name in sorted(names):
         value = row[name]
         # Lengths keep apart what a separator inside a text would run together.
-        texts = value if isinstance(value, list) else [str(value)]
+        texts = value if isinstance(value, list) else [_as_text(value)]
         parts.append(f"{name}\x1f{','.join(str(len(t)) for t in texts)}\x1f{''.join(texts)}")
     if occurrence:
         parts.append(str(occurrence))
     return identity("\x1d".join(parts).encode("utf-8"))
+
+
+def _as_text(value: Any) -> str:
+    return value.decode("utf-8") if isinstance(value, bytes) else str(value)
 
 
 _NOT_LETTERS = re.compile(r"[\W_]+")
@@ -195,6 +225,6 @@ def text_key(value: Any) -> int:
     >>> text_key("Who wrote it?") == text_key("who  wrote it")
     True
     """
-    text = " ".join(value) if isinstance(value, list) else str(value)
+    text = " ".join(value) if isinstance(value, list) else _as_text(value)
     letters = _NOT_LETTERS.sub("", text.casefold())
     return xxhash.xxh3_64_intdigest((letters or text).encode("utf-8"))

@@ -14,7 +14,7 @@ from mixture_builder.fingerprint import fingerprint
 from mixture_builder.jinja_compiler import CompiledExpression, compile_expression
 from mixture_builder.sources import Beside, Source
 
-FieldType = Literal["string", "list", "int"]
+FieldType = Literal["string", "list", "int", "json"]
 
 UnicodeForm = Literal["NFC", "NFKC"]
 
@@ -29,7 +29,7 @@ FIXED_TYPES: dict[str, FieldType] = {
 ALWAYS_THERE = frozenset(["options", "answers", "answer_index"])
 """Fields that cannot be empty: the target is drawn from them."""
 
-DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text")
+DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text", "chance")
 """Names that templates see and cards may not declare: they are made when an example is drawn."""
 
 PLACEHOLDER = "FILL IN"
@@ -48,7 +48,8 @@ class Field:
     Attributes:
       name: as templates use it.
       expression: Jinja expression over the upstream record.
-      type: what is stored; texts are stored as they are, other values as their text.
+      type: what is stored; texts are stored as they are, other values as their text. `json` keeps
+        any value as it stands upstream, nested ones too.
       optional: whether it may be missing or empty; it is then stored as empty.
     """
 
@@ -140,7 +141,7 @@ class TaskCard:
 
     def template_names(self) -> frozenset[str]:
         """Every name that a template for this task may use."""
-        names = {f.name for f in self.fields} - {"answers"}
+        names = {f.name for f in self.fields} - {"answers"} | {"chance"}
         if "options" in names:
             names |= {"options_text", "answer", "answer_text"}
         if any(f.name == "answers" for f in self.fields):

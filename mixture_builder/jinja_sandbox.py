@@ -1,16 +1,19 @@
 """The one Jinja environment in which cards and templates are evaluated.
 
 Cards and templates may come from strangers, so the environment is sandboxed and strict:
-no globals, an allow-list of filters, tests and text methods, no include, import, macro
-or assignment, and bounds on what multiplication, replacement and loops can blow up.
+two functions (`range`, `zip`), an allow-list of filters, tests and methods of texts and lists,
+no include, import, macro or assignment, and bounds on what multiplication, replacement and
+loops can blow up. `choice` draws nothing: it follows from a number that the example brings.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import Any
 
+import xxhash
 from jinja2 import (
     Environment,
     StrictUndefined,
@@ -27,11 +30,11 @@ from jinja2.tests import TESTS
 from jinja2.utils import pass_eval_context
 
 FILTER_NAMES = (
-    "abs batch capitalize count default d dictsort first float int items join last length list "
-    "lower map max min reject rejectattr replace reverse round select selectattr slice sort "
-    "string sum title trim truncate unique upper wordcount"
+    "abs batch capitalize choice count default d dictsort first float int items join last length "
+    "list lower map max min most_frequent reject rejectattr replace reverse round select "
+    "selectattr slice sort string sum title trim truncate unique upper wordcount"
 ).split()
-"""Filters that are pure functions of text, numbers and lists."""
+"""Filters that are pure functions of text, numbers and lists: Jinja's, and two of ours."""
 
 TEST_NAMES = (
     "boolean defined divisibleby eq equalto even ge greaterthan gt in integer le lessthan lower "
@@ -45,6 +48,15 @@ TEXT_METHODS = frozenset(
     "rindex rpartition rsplit rstrip split splitlines startswith strip swapcase title upper".split()
 )
 """Methods of texts that field expressions and templates may call."""
+
+LIST_METHODS = frozenset(["count", "index"])
+"""Methods of lists that field expressions and templates may call."""
+
+FUNCTION_NAMES = frozenset(["range", "zip"])
+"""Functions that field expressions and templates may call; no field needs them as its name."""
+
+MAX_RANGE = 1_000
+"""Most numbers that `range` may count."""
 
 MAX_TEXT = 16_000_000
 """Most characters that one operation may make; far above any real record."""
@@ -89,17 +101,22 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
     optimized = False
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ARG002  (Jinja's signature)
-        """Text methods on the list, and keys of mappings; nothing else has attributes."""
+        """Methods on the lists, and keys of mappings; nothing else has attributes."""
         if isinstance(obj, str):
             return attr in TEXT_METHODS
+        if isinstance(obj, list):
+            return attr in LIST_METHODS
         return type(obj).__name__ in {"LoopContext", "AsyncLoopContext"} and not attr.startswith(
             "_"
         )
 
     def is_safe_callable(self, obj: Any) -> bool:
-        """Only the text methods can be called."""
-        return isinstance(getattr(obj, "__self__", None), str) and (
-            getattr(obj, "__name__", "") in TEXT_METHODS
+        """Only the methods on the lists and the functions can be called."""
+        if obj is _bounded_range or obj is _zipped:
+            return True
+        owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
+        return (isinstance(owner, str) and name in TEXT_METHODS) or (
+            isinstance(owner, list) and name in LIST_METHODS
         )
 
     def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
@@ -111,7 +128,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         return super().call_binop(context, operator, left, right)
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
-        """Calls a text method, after checking what `replace` would grow to."""
+        """Calls what may be called, after checking what `replace` would grow to."""
         if not self.is_safe_callable(obj) and not isinstance(obj, Undefined):
             # Jinja's own message holds an address, and so would differ from run to run.
             name = getattr(obj, "__name__", type(obj).__name__)
@@ -119,6 +136,40 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         if getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
             _bound_replacement(obj.__self__, str(args[0]), str(args[1]))
         return super().call(context, obj, *args, **kwargs)
+
+
+def _bounded_range(*args: int) -> range:
+    numbers = range(*args)
+    if len(numbers) > MAX_RANGE:
+        raise SecurityError(f"range would count more than {MAX_RANGE:,} numbers")
+    return numbers
+
+
+def _zipped(*lists: Iterable[Any]) -> list[tuple[Any, ...]]:
+    # A list, because what Python's own says of itself holds an address.
+    return list(zip(*lists, strict=False))
+
+
+def choice(items: Sequence[Any], chance: int, number: int = 0) -> Any:
+    """The item that a number decides on: each is as likely over many numbers.
+
+    Args:
+      items: a list, a text or a range.
+      chance: what is drawn for an example; templates see it under this name.
+      number: keeps apart the choices of one template.
+
+    Raises:
+      SecurityError: if there is nothing to choose from.
+    """
+    if not isinstance(items, (list, tuple, str, range)) or not len(items):
+        raise SecurityError("choice found nothing to choose from; expected a list with items")
+    return items[xxhash.xxh3_64_intdigest(f"{chance} {number}".encode()) % len(items)]
+
+
+def most_frequent(items: Sequence[Any]) -> list[Any] | None:
+    """The items that no other outnumbers, in their order; `None` if there are none."""
+    counted = Counter(items).most_common()
+    return [item for item, times in counted if times == counted[0][1]] or None
 
 
 def _is_number(value: Any) -> bool:
@@ -168,7 +219,9 @@ def environment() -> SafeEnvironment:
         undefined=StrictUndefined, autoescape=False, optimized=False, cache_size=0
     )
     env.globals.clear()
-    env.filters = {name: FILTERS[name] for name in FILTER_NAMES}
+    env.globals.update(range=_bounded_range, zip=_zipped)
+    ours = {"choice": choice, "most_frequent": most_frequent}
+    env.filters = {name: ours.get(name) or FILTERS[name] for name in FILTER_NAMES}
     env.filters["replace"] = _bounded_replace
     env.filters["round"] = _bounded_round
     env.filters["batch"] = _bounded_groups("batch")
@@ -185,9 +238,19 @@ def parse(source: str) -> nodes.Template:
       TemplateSyntaxError: with line and message, for anything that is no Jinja, and for
         tags, filters, tests and nestings that are not allowed here.
     """
-    env = environment()
+    tree = parse_any(source)
+    _check(tree, environment())
+    return tree
+
+
+def parse_any(source: str) -> nodes.Template:
+    """The syntax tree of a text that may hold what is not allowed here: to be read, never run.
+
+    Raises:
+      TemplateSyntaxError: for what is no Jinja, or nested too deep.
+    """
     try:
-        tree = env.parse(source)
+        tree = environment().parse(source)
         depth = _depth(tree)
     except RecursionError:
         raise TemplateSyntaxError(_TOO_DEEP, 1) from None
@@ -196,7 +259,6 @@ def parse(source: str) -> nodes.Template:
         raise TemplateSyntaxError(str(problem).split(";", maxsplit=1)[0], 1) from None
     if depth > MAX_DEPTH:
         raise TemplateSyntaxError(_TOO_DEEP, 1)
-    _check(tree, env)
     return tree
 
 
@@ -260,6 +322,10 @@ def names_used(tree: nodes.Node) -> frozenset[str]:
     """Names that a tree reads from its row; a loop's variables count outside the loop only."""
     if isinstance(tree, nodes.Name):
         return frozenset([tree.name] if tree.ctx == "load" else [])
+    if isinstance(tree, nodes.Call) and isinstance(tree.node, nodes.Name):
+        called = frozenset([tree.node.name]) - FUNCTION_NAMES
+        given = (child for child in tree.iter_child_nodes() if child is not tree.node)
+        return called | _names_of(given)
     if isinstance(tree, nodes.For):
         inside = _names_of([*tree.body, *([tree.test] if tree.test else [])])
         bound = {n.name for n in _targets(tree.target)} | {"loop"}

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 
 from jinja2 import nodes
 
-from mixture_builder.jinja_sandbox import TEXT_METHODS, environment
+from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, environment
 
 _COMPARISONS = {
     "eq": "==",
@@ -34,8 +34,8 @@ _OPERATORS: dict[type[nodes.Node], str] = {
 }
 
 _FILTERS = frozenset(
-    "abs capitalize count first float int join last length list lower replace round string title "
-    "trim upper wordcount".split()
+    "abs capitalize choice count first float int join last length list lower most_frequent replace "
+    "round string title trim upper wordcount".split()
 )
 """Filters that are called with their value and arguments, and perhaps the environment."""
 
@@ -49,6 +49,8 @@ class NotCompilableError(Exception):
 
 
 def _method(value: Any, name: str, *args: Any) -> Any:
+    if type(value) is list and name in LIST_METHODS:
+        return getattr(value, name)(*args)
     if type(value) is not str:
         raise NotCompilableError
     if name == "replace":
@@ -268,7 +270,7 @@ class PythonWriter:
         target = node.node
         if (
             not isinstance(target, nodes.Getattr)
-            or target.attr not in TEXT_METHODS
+            or target.attr not in TEXT_METHODS | LIST_METHODS
             or node.kwargs
             or node.dyn_args
             or node.dyn_kwargs

@@ -318,7 +318,8 @@ def check_names(
                     f"requires '{name}', which is no optional field of the card {task}.",
                     did_you_mean(name, optional) or "Leave it out.",
                 )
-        for where, name in _leaks(template):
+        # Imported prompts list the options themselves, the right one among them.
+        for where, name in _leaks(template) if templates.origin == "ours" else ():
             yield error(
                 templates.file,
                 f"{place}.{where}",

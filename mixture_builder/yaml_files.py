@@ -70,12 +70,25 @@ _StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
 
 
-def load_yaml(path: Path, *, shown_as: str) -> tuple[Any, list[Finding]]:
+def _with_tags(tags: tuple[str, ...]) -> Any:
+    """The loader, but mappings with these tags are read as plain mappings."""
+    if not tags:
+        return _StrictLoader
+    loader: Any = type("_TaggedLoader", (_StrictLoader,), {})
+    for tag in tags:
+        loader.add_constructor(tag, _construct_mapping)
+    return loader
+
+
+def load_yaml(
+    path: Path, *, shown_as: str, tags: tuple[str, ...] = ()
+) -> tuple[Any, list[Finding]]:
     """The data of one YAML file, or findings that say why there is none.
 
     Args:
       path: the file.
       shown_as: how messages name it.
+      tags: of mappings; they are read as mappings without a tag. Any other tag is an error.
 
     Returns:
       The parsed data and no findings, or `None` and at least one error.
@@ -114,7 +127,7 @@ def load_yaml(path: Path, *, shown_as: str) -> tuple[Any, list[Finding]]:
             line,
         )
     try:
-        data = yaml.load(text, Loader=_StrictLoader)  # noqa: S506  (a subclass of the safe loader)
+        data = yaml.load(text, Loader=_with_tags(tags))  # noqa: S506  (a subclass of the safe loader)
     except yaml.MarkedYAMLError as problem:
         mark = problem.problem_mark or problem.context_mark
         what = (problem.problem or str(problem)).rstrip(".")

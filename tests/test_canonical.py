@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixture_builder.canonical import ROW_REASONS, RowMaker, RowProblem, row_identity, text_key
+from mixture_builder.canonical import (
+    ROW_REASONS,
+    RowMaker,
+    RowProblem,
+    plain_values,
+    row_identity,
+    text_key,
+)
 from tests.makers import make_card
 
 
@@ -215,3 +222,31 @@ def test_half_a_surrogate_pair_cannot_be_stored():
     """What is no Unicode has no identity; ingest gives such a record its reason."""
     with pytest.raises(UnicodeEncodeError):
         row_identity({"a": "\ud800"}, ("a",))
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"text": ["a", None], "start": [1]}, [[1], []], "", [], 3, 2.5, True, " kept \n", None],
+)
+def test_a_json_field_keeps_any_value_as_it_stands(value):
+    """Nested values, numbers, empty ones and nothing at all come back as what they were."""
+    row = made({"v": value}, v="v", types={"v": "json"}, optional=["v"])
+
+    assert plain_values([row["v"]]) == [value]
+
+
+def test_equal_json_values_are_equal_rows():
+    """The order of keys is no part of a value."""
+    one = made({"v": {"a": 1, "b": 2}}, v="v", types={"v": "json"})
+    other = made({"v": {"b": 2, "a": 1}}, v="v", types={"v": "json"})
+
+    assert one == other
+    assert row_identity(one, ("v",)) == row_identity(other, ("v",))
+
+
+@pytest.mark.parametrize(
+    "value", [b"bytes", float("nan"), {"a": {1, 2}}, ["half \ud800"], {"x": object()}]
+)
+def test_what_json_cannot_hold_has_a_reason(value):
+    """A value that would not come back the same is no value of a json field."""
+    assert reason({"v": value}, v="v", types={"v": "json"}) == ("wrong_type", "v")

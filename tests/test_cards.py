@@ -77,7 +77,7 @@ def test_a_sound_card_is_read_as_it_is_written(tmp_path):
         ("answer", "colour", "string", False),
     ]
     assert card.folder == str(tmp_path.resolve())
-    assert card.template_names() == {"thing", "answer"}
+    assert card.template_names() == {"thing", "answer", "chance"}
     assert card.known_rows is None
     assert json.loads(json.dumps(card.to_json()))["id"] == "demo/colours"
 
@@ -98,7 +98,7 @@ def test_templates_see_the_fields_and_what_is_made_of_them(tmp_path, fields, nam
     before, after = CARD.split('fields:\n  thing: "thing"\n  answer: "colour"')
     card = card_of(tmp_path, f"{before}fields: {fields}{after}")
 
-    assert card.template_names() == names
+    assert card.template_names() == names | {"chance"}
 
 
 def test_tasks_are_laid_over_defaults(tmp_path):

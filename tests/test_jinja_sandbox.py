@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,6 +14,7 @@ from jinja2 import TemplateError, TemplateSyntaxError
 from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jinja_sandbox import (
     FILTER_NAMES,
+    FUNCTION_NAMES,
     MAX_ITEMS,
     MAX_LOOP_DEPTH,
     MAX_TEXT,
@@ -73,6 +76,13 @@ ESCAPES = [
     "{{ 5 | round(1000000000, 'ceil') }}",
     "{{ 5 | round(-1000000000, 'floor') }}",
     "{{ range(1000000000) }}",
+    "{{ range(1001) }}",
+    "{{ range.__call__(1) }}",
+    "{{ zip(words).append(1) }}",
+    "{{ words.append('x') }}",
+    "{{ words.index.__self__ }}",
+    "{{ [] | choice(1) }}",
+    "{{ 5 | choice(1) }}",
     "{{ lipsum() }}",
     "{{ cycler('a') }}",
     "{{ namespace() }}",
@@ -258,13 +268,52 @@ def test_an_if_without_else_gives_nothing_where_it_does_not_hold():
 
 
 def test_only_pure_filters_and_tests_are_there():
-    """The environment holds exactly the lists, and no globals."""
+    """The environment holds exactly the lists, and no global but two functions."""
     env = environment()
 
     assert sorted(env.filters) == sorted(FILTER_NAMES)
     assert {name for name in env.tests if name.isidentifier()} == set(TEST_NAMES)
-    assert not env.globals
+    assert set(env.globals) == FUNCTION_NAMES
     assert not env.autoescape
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{% for i in range(words | length) %}{{ i }}{{ words[i] }}{% endfor %}", "0a1b2a"),
+        ("{% for i in range(1, 9, 4) %}{{ i }}{% endfor %}", "15"),
+        ("{% for w, n in zip(words, [1, 2]) %}{{ w }}{{ n }}{% endfor %}", "a1b2"),
+        ("{{ zip(words) }}", "[('a',), ('b',), ('a',)]"),
+        ("{{ words.index('b') }}{{ words.count('a') }}", "12"),
+        ("{{ words | most_frequent | join }}{{ [] | most_frequent }}", "aNone"),
+        ("{{ range }}", "a field"),
+    ],
+)
+def test_lists_can_be_counted_through_and_searched(source, text):
+    """`range`, `zip`, methods of lists and `most_frequent` do what they do in Python."""
+    values: dict[str, list[Any]] = {"words": [["a", "b", "a"]], "range": ["a field"]}
+
+    assert compile_text(source).render_many(values, 1) == [text]
+
+
+def test_functions_are_no_fields():
+    """A template that calls `range` needs no field of that name."""
+    assert compile_text("{% for i in range(n) %}{{ zip(a) }}{% endfor %}").names == ("a", "n")
+
+
+def test_choice_follows_from_the_chance_of_the_example():
+    """The same chance chooses the same; over many, each item comes about as often."""
+    text = compile_text("{{ ['a', 'b', 'c'] | choice(chance, 1) }}")
+    chances = {"chance": list(range(3_000))}
+    once = text.render_many(chances, 3_000)
+
+    assert text.render_many(chances, 3_000) == once
+    assert not text.fallback
+    counts = Counter(once)
+    assert set(counts) == {"a", "b", "c"}
+    assert min(counts.values()) > 900
+    other = compile_text("{{ ['a', 'b', 'c'] | choice(chance, 2) }}")
+    assert other.render_many(chances, 3_000) != once
 
 
 @given(st.text(alphabet="{}%#ab()[]'\"|~.,:0 \n-+*", max_size=30))

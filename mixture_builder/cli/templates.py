@@ -1,4 +1,4 @@
-"""`templates`: list, show and check prompt templates."""
+"""`templates`: list, show, check and import prompt templates."""
 
 from __future__ import annotations
 
@@ -13,14 +13,18 @@ from mixture_builder.cli.cards import show_findings
 from mixture_builder.cli.options import cards_option, json_option, templates_option
 from mixture_builder.cli.output import indented, many, show_json, table
 from mixture_builder.cli.shown import BAR
+from mixture_builder.cli.template_imports import import_
 
 if TYPE_CHECKING:
     from mixture_builder.templates import PromptTemplate
 
 
-@click.group(short_help="List, show and check prompt templates.")
+@click.group(short_help="List, show, check and import prompt templates.")
 def templates() -> None:
-    """List, show and check prompt templates: how rows are said as instructions."""
+    """List, show, check and import prompt templates: how rows are said as instructions."""
+
+
+templates.add_command(import_)
 
 
 @templates.command("list", short_help="List template files.")

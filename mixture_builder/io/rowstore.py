@@ -43,6 +43,8 @@ _ARROW_TYPES: dict[FieldType, pa.DataType] = {
     "string": pa.string(),
     "list": pa.list_(pa.string()),
     "int": pa.int64(),
+    # Not a text: it is read as the value that it says.
+    "json": pa.binary(),
 }
 
 

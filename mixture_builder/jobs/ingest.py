@@ -287,7 +287,7 @@ class _PartReader:
 
 
 def _characters(value: Any) -> int:
-    if isinstance(value, str):
+    if isinstance(value, (str, bytes)):
         return len(value)
     return sum(map(len, value)) if isinstance(value, list) else 1
 

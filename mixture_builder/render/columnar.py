@@ -233,7 +233,7 @@ def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.N
     keys = cells * len(context.templates) + templates
     met, inverse = np.unique(keys, return_inverse=True)
     able = np.zeros(len(met), dtype=bool)
-    known = _texts_known(context) | set(context.rows.fields)
+    known = _texts_known(context) | set(context.rows.fields) | {"chance"}
     for place, key in enumerate(met.tolist()):
         cell, template = divmod(key, len(context.templates))
         programs = programs_of(context, cell, template)
@@ -277,6 +277,8 @@ def _queries(
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
     columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
+    if "chance" in used:
+        columns["chance"] = drawn_chance(context, draws, purpose="chance")
     styles, numbers, labels = pa.repeat("", len(draws)), np.full(len(draws), -1), None
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, draws, rows, attempt=0)
@@ -316,6 +318,11 @@ def picked_answers(
     bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
     return lists.flatten().take(pa.array(np.cumsum(sizes) - sizes + picks))
+
+
+def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> pa.Array:
+    """What `choice` in a template chooses by; as in `drawn.DrawnColumns`."""
+    return pa.array(random_bits(derive_seed(context.seed, purpose), counters))
 
 
 def shuffles_options(context: TaskContext) -> bool:

@@ -22,6 +22,7 @@ from mixture_builder.render.columnar import (
     add_dialogs,
     add_listed_order,
     arrays_of,
+    drawn_chance,
     picked_answers,
     programs_of,
     right_answers,
@@ -137,6 +138,8 @@ def _render(
     prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
     columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
+    if "chance" in used:
+        columns["chance"] = drawn_chance(context, rows, purpose="exemplar chance")
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, rows, rows, attempt=-1)
     in_targets = columns

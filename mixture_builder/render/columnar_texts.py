@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import nodes
 
+from mixture_builder.canonical import plain_values
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import parse
 
@@ -245,13 +246,13 @@ def _rendered(program: Program, columns: Mapping[str, pa.Array], start: int, sto
 
 
 def as_list(column: pa.Array) -> list[Any]:
-    """Python values of a column."""
+    """Python values of a column, as templates see them."""
     if pa.types.is_list(column.type):
         flat: list[Any] = column.flatten().to_pylist()
         ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
         return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     values: list[Any] = column.to_pylist()
-    return values
+    return plain_values(values) if pa.types.is_binary(column.type) else values
 
 
 def _holds(column: pa.Array, value: str | None) -> npt.NDArray[np.bool_]:

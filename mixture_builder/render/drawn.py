@@ -1,4 +1,4 @@
-"""What is drawn for an example beside its row: which answer, and the layout of options and turns.
+"""What is drawn for an example beside its row: chance, which answer, layout of options and turns.
 
 Queries and exemplars get the same columns. For a query the draws belong to the query; for an
 exemplar they belong to its row, so that its text can be used again.
@@ -32,10 +32,13 @@ class DrawnColumns:
         self._has_options = "options" in context.rows.fields
         self._several_answers = "answers" in context.rows.fields
         self._has_turns = "turns" in context.rows.fields
+        self._has_chance = any("chance" in t.names for t in context.templates)
 
     def add_to_queries(self, batch: Batch) -> None:
         """Adds answers, options and dialogs to a batch, and says in `styles` what was drawn."""
         columns, styles = batch.columns, self._context.styles
+        if self._has_chance:
+            self._draw_chance(columns, batch.draws, "chance")
         if self._several_answers:
             self._pick_answers(columns, batch.draws, batch.attempt)
         if self._has_options:
@@ -75,12 +78,18 @@ class DrawnColumns:
           rows: their indices.
           option_styles: those of the prompts they stand in; -1 where options are not shown.
         """
+        if self._has_chance:
+            self._draw_chance(columns, rows, "exemplar chance")
         if self._several_answers:
             self._pick_answers(columns, rows, -1)
         if self._has_options:
             self._list_options(columns, rows, option_styles, "exemplar option order")
         if self._has_turns:
             self._write_dialogs(columns, rows, "exemplar dialog style")
+
+    def _draw_chance(self, columns: dict[str, list[Any]], counters: Indices, purpose: str) -> None:
+        """What `choice` in a template chooses by."""
+        columns["chance"] = random_bits(derive_seed(self._seed, purpose), counters).tolist()
 
     def _pick_answers(self, columns: dict[str, list[Any]], counters: Indices, attempt: int) -> None:
         """Which of several right answers is the target."""

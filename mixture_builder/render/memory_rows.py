@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mixture_builder.canonical import row_identity, text_key
+from mixture_builder.canonical import plain_values, row_identity, text_key
 from mixture_builder.draw import Bits, Indices
 
 
@@ -43,7 +43,11 @@ class MemoryRows:
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""
         places = indices.tolist()
-        return {name: [self._rows[i][name] for i in places] for name in names}
+        found = {name: [self._rows[i][name] for i in places] for name in names}
+        return {
+            name: plain_values(values) if values and type(values[0]) is bytes else values
+            for name, values in found.items()
+        }
 
     def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
         """The identities of rows."""

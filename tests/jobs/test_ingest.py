@@ -353,3 +353,24 @@ def test_real_files_are_read_with_every_record_accounted_for(shared, tmp_path):
         fates = task.rows + task.duplicates + task.filtered + sum(task.quarantined.values())
         assert fates == task.records
         assert task.rows > 0.9 * (task.records - task.filtered)
+
+
+def test_json_fields_come_back_from_the_store(tmp_path):
+    """What upstream nests is read from the store as it was; copies are kept once."""
+    nested = {"q": "who", "a": {"text": ["Ann", "Bo"], "start": [0, 4]}}
+    other = {"q": "who", "a": {"text": [], "start": []}}
+    write(tmp_path / "c", {"data.jsonl": [nested, other, nested]})
+    fields = {"question": "q", "found": "a"}
+    card = card_of(
+        tmp_path / "c", fields=fields, keep="", types={"found": "json"}, optional=["found"]
+    )
+    stored = stored_of(card, tmp_path / "store")
+    rows = StoredRows(
+        task_folder(tmp_path / "store", card.id, stored.fingerprint), expected_rows=stored.rows
+    )
+
+    found = rows.columns(["question", "found"], np.arange(2))
+    assert found["question"] == ["who", "who"]
+    assert sorted(found["found"], key=str) == sorted([nested["a"], other["a"]], key=str)
+    assert stored.duplicates == 1
+    assert "found" not in rows.text_fields

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
+from fractions import Fraction
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,7 +22,17 @@ from mixture_builder.render.columnar_texts import (
     join_stretches,
     program_of,
 )
+from mixture_builder.render.task import TaskRenderer
 from tests.jobs.test_build import lock_of
+from tests.jobs.test_ingest import card_of, rows_of, stored_of, write
+from tests.makers import (
+    make_settings,
+    make_shots,
+    make_task_plan,
+    make_template,
+    make_templates,
+    shipped_styles,
+)
 
 
 def by_draw(rendered: Any) -> dict[int, tuple[Any, ...]]:
@@ -78,6 +90,39 @@ def test_blocks_and_rows_give_the_same_examples(quickstart: Any, limit: int, poo
             by_columns[block.exemplar_rows is not None] += len(block.draws)
     assert by_columns[False] > (200 if limit == 300 else 800)
     assert by_columns[True] > (20 if limit == 300 or pool == 5 else 800)
+
+
+@pytest.mark.parametrize("variant", ["zs_noopt", "fs_noopt"])
+def test_json_fields_and_choices_are_the_same_by_columns(tmp_path: Path, variant: str) -> None:
+    """Nested values are read and `choice` chooses the same, row by row and by columns."""
+    records = [
+        {"q": f"what is {n}", "a": {"text": [f"it is {n}", f"it is {n}!"]}} for n in range(40)
+    ]
+    write(tmp_path / "c", {"data.jsonl": records})
+    fields = {"question": "q", "found": "a"}
+    card = card_of(tmp_path / "c", fields=fields, keep="", types=dict.fromkeys(fields, "json"))
+    stored = stored_of(card, tmp_path / "store")
+    lead = "{{ ['Say', 'Tell'] | choice(chance, 1) }} {{ question }}"
+    templates = make_templates(
+        make_template("ask", lead, "{{ found['text'] | choice(chance, 2) }}"),
+        make_template("plain", "{{ question }}?", "{{ found['text'][0] }}"),
+    )
+    settings = make_settings(variants=((variant, Fraction(1)),), shots=make_shots(1, 3))
+    plan = make_task_plan(rows=stored.rows, quota=120, templates=templates, settings=settings)
+    renderers = [
+        TaskRenderer(
+            plan,
+            templates=templates.templates,
+            styles=shipped_styles(),
+            rows=rows_of(stored, tmp_path / "store"),
+            seed=3,
+        )
+        for _ in range(2)
+    ]
+    blocks = renderers[0].render_blocks(range(120), OptionPieces(shipped_styles()))
+
+    assert by_draw(blocks) == by_draw(renderers[1].render(range(120)))
+    assert sum(len(block.draws) for block in blocks.blocks) > 100
 
 
 def test_what_strip_strips_is_stripped() -> None:

@@ -652,3 +652,21 @@ def test_mixed_prompts_whose_templates_all_require_a_field_use_their_own():
 
     assert made.draws
     assert not any("|»" in shown for shown in made.inputs)
+
+
+@pytest.mark.parametrize("settings_", [make_settings(), FEW])
+def test_a_choice_in_a_template_is_drawn_for_each_example(settings_):
+    """Prompt and target see the same choice; other draws of the same row see others."""
+    word = "{{ ['red', 'green', 'blue'] | choice(chance, 1) }}"
+    templates = make_templates(make_template("ask", f"«{{{{ question }}}} {word}»", f"‹{word}›"))
+    raw = [question_answer(i) for i in range(10)]
+    result, _ = render(raw, templates, quota=200, settings=settings_)
+    again, _ = render(raw, templates, quota=200, settings=settings_)
+
+    assert not result.dropped
+    assert result.targets == again.targets
+    assert {t.strip("‹›") for t in result.targets} == {"red", "green", "blue"}
+    for shown, target in zip(result.inputs, result.targets, strict=True):
+        assert target.strip("‹›") + "»" in shown
+        for prompt, solved in pairs_shown(shown):
+            assert prompt.endswith(solved)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mixture_builder.canonical import RowMaker, RowProblem
+from mixture_builder.canonical import RowMaker, RowProblem, plain_values
 from mixture_builder.card_files import load_card_file, load_cards
 from mixture_builder.cards import PLACEHOLDER, TaskCard
 from mixture_builder.findings import Finding, did_you_mean, error
@@ -198,7 +198,8 @@ def enumerating(styles: Styles) -> OptionStyle:
 
 def names_of(row: Row, *, shows: bool, style: OptionStyle, styles: Styles) -> dict[str, Any]:
     """What a template sees of a row; `answer in target` is what its target sees as `answer`."""
-    names = dict(row)
+    names = {n: plain_values([v])[0] if type(v) is bytes else v for n, v in row.items()}
+    names["chance"] = 0
     if "options" in row:
         options, right = row["options"], row["answer_index"]
         names["options_text"] = style.text(options) if shows else ""
