@@ -22,7 +22,6 @@ from mixture_builder.cli.options import (
     templates_option,
 )
 from mixture_builder.cli.output import counted, indented, many, per_cent, show_json, table
-from mixture_builder.filters import PREFIX
 
 if TYPE_CHECKING:
     from mixture_builder.jobs.inspect.counts import Counts
@@ -192,12 +191,13 @@ def _as_text(plan: MixturePlan, mixture: Mixture, counts: Counts, *, by_task: bo
     return "\n\n".join(blocks)
 
 
-_WHY = re.compile(rf"{PREFIX}(?:its |it )?(\w+)")
-
-
 def _filtered(plan: MixturePlan, mixture: Mixture) -> str:
     """How many tasks filters take out, why, and who takes over their shares."""
-    why = Counter(found[1] for w in mixture.filtered.values() if (found := _WHY.match(w)))
+    from mixture_builder.filters import PREFIX
+
+    first_word = re.compile(rf"{PREFIX}(?:its |it )?(\w+)")
+    reasons = mixture.filtered.values()
+    why = Counter(found[1] for text in reasons if (found := first_word.match(text)))
     parts = [p for p in mixture.recipe.root.walk() if p.tasks]
     left = Counter(task.submixture for task in plan.tasks)
     head = (
