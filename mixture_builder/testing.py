@@ -23,8 +23,10 @@ from mixture_builder.card_files import load_card_file
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.draw import Bits, Indices
 from mixture_builder.findings import Report
+from mixture_builder.jobs.inspect.check_cards import rendering_signature
 from mixture_builder.plan import TaskPlan
 from mixture_builder.recipes import Settings, Shots
+from mixture_builder.render.batch import RenderedExamples
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.shipped import templates_folder
@@ -66,27 +68,36 @@ def make_rows(card: TaskCard) -> list[Row]:
     return rows
 
 
-def assert_card_is_sound(card_path: str | Path, *, templates: str | Path | None = None) -> None:
-    """Checks a card file against its own samples and its templates.
+def assert_card_is_sound(
+    card: TaskCard | str | Path, *, templates: str | Path | None = None
+) -> None:
+    """Checks a card against its own samples and its templates.
 
-    The file must have no finding, every sample record must give a row, and every template
-    must render every row to a prompt and a target, in every variant that it serves.
+    A file must have no finding. Every sample record must give a row, every template must
+    have a sample that it can show, and must render it to a prompt and a target in every variant
+    that it serves, without another row or template in its place. Where there are two samples or
+    more, each few-shot variant must come with an exemplar for one of them at least.
+
+    Cards that differ in nothing of this, such as the members of a family, are rendered once.
 
     Args:
-      card_path: a file of one or several cards, or of a family.
+      card: a card, or a file of one or several cards, or of a family.
       templates: the folder of templates and styles; the shipped one if not given.
 
     Raises:
       AssertionError: with all that is wrong.
     """
-    path = Path(card_path)
     folder = Path(templates) if templates else templates_folder()
-    cards, findings = load_card_file(path, shown_as=str(card_path))
+    if isinstance(card, TaskCard):
+        cards, findings = [card], []
+    else:
+        cards, findings = load_card_file(Path(card), shown_as=str(card))
     styles, _, style_findings = load_styles(folder)
     if findings or styles is None:
         raise AssertionError(Report(findings=(*findings, *style_findings)).format())
     pools = StylePools(styles)
-    problems = [problem for card in cards for problem in _card_problems(card, folder, pools)]
+    different = {(rendering_signature(c), c.kind, c.fixed_option_order): c for c in cards[::-1]}
+    problems = [problem for c in different.values() for problem in _card_problems(c, folder, pools)]
     if problems:
         raise AssertionError("\n".join(problems))
 
@@ -108,15 +119,41 @@ def _card_problems(card: TaskCard, folder: Path, styles: StylePools) -> Iterator
         return
     fields = tuple(field.name for field in card.fields)
     held = MemoryRows(rows, fields=fields)
+    needed = {
+        (template.id, variant)
+        for template in loaded.templates
+        for variant in template.served(has_options=card.has_options)
+        if held.count > 1 or not variant.startswith("fs_")
+    }
+    if not needed:
+        yield f"{loaded.file}: no template serves {card.id}; expected at least one."
+        return
     for row in rows:
         # All other rows are the pool that exemplars are drawn from.
         turned = _LastOf(held, held.index_of(row_identity(row, fields)))
-        yield from _row_problems(card, loaded, styles, row, turned)
+        rendered = _rendered(card, loaded, styles, row, turned)
+        needed -= set(zip(rendered.templates, rendered.variants, strict=True))
+        for drop in rendered.dropped:
+            # Two or three samples may all say the same; a task's rows do not.
+            if drop.reason != "no_exemplar":
+                # What a sample cannot be rendered with is said once.
+                needed -= {(drop.template, variant) for variant in VARIANTS}
+                yield (
+                    f"{loaded.file}: '{drop.template}': {card.id}: {drop.reason}: {drop.detail}, "
+                    f"for the sample that gives {row}. Correct the template, or the sample."
+                )
+    for template, variant in sorted(needed):
+        yield (
+            f"{loaded.file}: '{template}': {card.id}: no sample can be shown in the variant "
+            f"{variant}: a field that the template requires is empty in all, or none may be an "
+            "exemplar of another. Add a sample."
+        )
 
 
-def _row_problems(
+def _rendered(
     card: TaskCard, templates: TemplateSet, styles: StylePools, query: Row, rows: _LastOf
-) -> Iterator[str]:
+) -> RenderedExamples:
+    """The query, the last of the rows, in each template and variant that can show it."""
     cells = tuple(
         Cell(variant=variant, direction=t.direction, weight=1, quota=1, templates=(index,))
         for index, t in enumerate(templates.templates)
@@ -125,9 +162,6 @@ def _row_problems(
         if variant in t.served(has_options=card.has_options)
         if rows.count > 1 or not variant.startswith("fs_")
     )
-    if not cells:
-        yield f"{templates.file}: no template serves {card.id}; expected at least one."
-        return
     plan = TaskPlan(
         task=card.id,
         submixture=card.submixture,
@@ -139,18 +173,12 @@ def _row_problems(
         quota=len(cells),
         cells=cells,
         templates=templates.name,
-        settings=Settings(shots=Shots(counts=((1, Fraction(1)),))),
+        settings=Settings(shots=Shots(counts=((max(1, rows.count - 1), Fraction(1)),))),
         questions=card.kind in QUESTION_KINDS,
         fixed_option_order=card.fixed_option_order,
     )
     renderer = TaskRenderer(plan, templates=templates.templates, styles=styles, rows=rows, seed=0)
-    for drop in renderer.render(range(plan.quota)).dropped:
-        # Two or three samples may all say the same; a task's rows do not.
-        if drop.reason != "no_exemplar":
-            yield (
-                f"{templates.file}: '{drop.template}': {card.id}: {drop.reason}: {drop.detail}, "
-                f"for the sample that gives {query}. Correct the template, or the sample."
-            )
+    return renderer.render(range(plan.quota))
 
 
 class _LastOf:

@@ -22,7 +22,9 @@ NATURAL_INSTRUCTIONS_REVISION = "55a365637381ce7f3748fa2eac7aef1a113bbb82"
 """What the card of the NIV2 family pins; the kept copies come from a repository that carries it."""
 
 STAND_INS = Path(__file__).parent / "stand_ins"
-"""Tables of addresses whose file is too big to keep, and a kept file of the same layout."""
+"""Tables of addresses whose file is too big to keep, and a kept file of the same layout.
+
+An address that holds a `*` is mapped to a folder, or to a pattern of kept files."""
 
 _REPOSITORY = re.compile(r"[\w.-]+/[\w.-]+")
 _ARCHIVE_ENDINGS = {".zip": "zip", ".tar.gz": "tar", ".tgz": "tar"}
@@ -61,13 +63,17 @@ def write_mirror(shared: Path, to: Path) -> None:
             sources[address] = str(local_folders.pop()) + "/"
     for table_of_stand_ins in sorted(STAND_INS.glob("*.yaml")):
         for address, file in yaml.safe_load(table_of_stand_ins.read_text("utf-8")).items():
-            if not (data / file).exists():
+            if not _is_there(data, file):
                 raise FileNotFoundError(f"{table_of_stand_ins} names {file}, which is missing")
             sources[address] = str(data / file) + ("/" if address.endswith("/") else "")
     to.write_text(
         yaml.safe_dump({"sources": dict(sorted(sources.items()))}, allow_unicode=True, width=1000),
         encoding="utf-8",
     )
+
+
+def _is_there(data: Path, name: str) -> bool:
+    return any(True for _ in data.glob(name)) if "*" in name else (data / name).exists()
 
 
 def upstream_url(repository: str, path: str, commit: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,23 @@ def test_a_template_that_does_not_render_is_named(tmp_path: Path, target: str, m
 
     with pytest.raises(AssertionError, match=message):
         assert_card_is_sound(ENTAILMENT, templates=tmp_path)
+
+
+def test_a_card_is_as_good_as_its_file():
+    """A card that is loaded already is checked like the file it came from."""
+    (card,), _ = load_card_file(ENTAILMENT, shown_as="entailment.yaml")
+
+    assert_card_is_sound(card)
+    with pytest.raises(AssertionError, match="'keep' is false for all"):
+        assert_card_is_sound(replace(card, sources=(replace(card.sources[0], keep="false"),)))
+
+
+def test_each_few_shot_variant_must_meet_two_samples(tmp_path: Path):
+    """Samples that all ask the same, or lack what a template requires, show no exemplar."""
+    sample = [{"premise": "It rains.", "hypothesis": "It is wet.", "label": n} for n in (0, 1)]
+
+    with pytest.raises(AssertionError, match="no sample can be shown in the variant fs_noopt"):
+        assert_card_is_sound(changed_card(tmp_path, sample=sample))
 
 
 def test_run_eagerly_gives_what_comes_out():

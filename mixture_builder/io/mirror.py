@@ -6,6 +6,8 @@ A mirror is a YAML file of the user's own, so it may name local paths, which car
       https://example.org/data/train.jsonl: copies/train.jsonl
       https://example.org/other/: /data/other/          # a prefix: ends in "/"
       hf://datasets/squad@7b6d24c/plain_text/train: copies/squad   # a folder of Parquet
+      "tar://train/*.txt::https://example.org/a.tgz": copies/a      # a folder for what a "*" finds
+      "tar://test/*.txt::https://example.org/a.tgz": copies/b*.txt  # or a pattern of one's own
 """
 
 from __future__ import annotations
@@ -38,8 +40,8 @@ class Mirror:
     """Which URLs are read from somewhere else.
 
     Attributes:
-      sources: URL, or prefix of URLs that ends in "/", to an absolute local path or
-        another URL.
+      sources: URL as a card names it (it may hold "*"), or prefix of URLs that ends in "/", to
+        an absolute local path (which may hold "*" too) or another URL.
       offline: whether what is not mirrored may not be read over the network either.
     """
 
@@ -170,4 +172,12 @@ def _check_entry(key: Any, value: Any, *, folder: Path) -> tuple[str, tuple[str,
                 "Name the folder, or write the whole URL as the key.",
             )
         return f"{local}/", None
+    if "*" in key and local.is_dir():
+        return f"{local}/{_from_star(key)}", None
     return str(local), None
+
+
+def _from_star(address: str) -> str:
+    """What of an address, or of a member of an archive, follows the last folder without `*`."""
+    member = address.partition("::")[0]
+    return member[member.rfind("/", 0, member.index("*")) + 1 :]

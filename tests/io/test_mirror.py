@@ -8,6 +8,8 @@ import pytest
 
 from mixture_builder.errors import InvalidFilesError, SourceError
 from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.readers import source_files
+from mixture_builder.sources import Source
 
 
 def write(tmp_path, text):
@@ -54,6 +56,34 @@ def test_what_follows_a_prefix_cannot_leave_its_folder(tmp_path):
     with pytest.raises(SourceError, match=r"found '\.\.' after the mirrored prefix"):
         mirror.resolve("https://example.org/a/../../etc/passwd")
     assert mirror.resolve("https://example.org//etc/passwd") == f"{tmp_path}//etc/passwd"
+
+
+@pytest.mark.parametrize("copies", ["kept", "kept/*.txt"])
+def test_a_glob_in_a_card_finds_copies_in_a_folder(tmp_path, copies):
+    """A key may hold the card's `*`; members of an archive keep the names they have in it."""
+    (tmp_path / "kept").mkdir()
+    for name in ("a.txt", "b.txt", "c.json"):
+        (tmp_path / "kept" / name).write_text(name, encoding="utf-8")
+    address = "tar://train/*.txt::https://example.org/a.tgz"
+    mirror = Mirror.load(write(tmp_path, f'sources: {{"{address}": "{copies}"}}\n'), offline=True)
+
+    found = source_files(Source(files=(address,), format="document"), base="", mirror=mirror)
+
+    assert [file.name for file in found] == [
+        "tar://train/a.txt::https://example.org/a.tgz",
+        "tar://train/b.txt::https://example.org/a.tgz",
+    ]
+    assert [file.location for file in found] == [f"{tmp_path}/kept/{n}.txt" for n in "ab"]
+    assert not any(file.inside for file in found)
+
+
+def test_a_pattern_of_copies_that_fits_none_is_an_error_of_the_source(tmp_path):
+    """The address and where it was looked for are both named."""
+    address = "zip://*.csv::https://example.org/a.zip"
+    mirror = Mirror.load(write(tmp_path, f'sources: {{"{address}": "kept/*.csv"}}\n'))
+
+    with pytest.raises(SourceError, match=r"looked for at .*kept/\*\.csv\): found no file"):
+        source_files(Source(files=(address,), format="csv"), base="", mirror=mirror)
 
 
 def test_all_mistakes_of_a_mirror_file_are_reported_at_once(tmp_path):

@@ -167,9 +167,12 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
             raise _refused(
                 name, f"'{step}'", "steps into archives of the form zip://... or tar://..."
             )
+    pattern, around = root, ("".join(f"{step}::" for step in steps), "")
     trusted = mirror.resolve(name)
     if trusted is not None:
-        steps = []
+        # Copies of members stand for themselves: no step into an archive leads to them.
+        pattern, _, archive = name.partition("::")
+        steps, around = [], ("", f"::{archive}" if archive else "")
     else:
         trusted = mirror.resolve(root) if has_scheme(root) else None
     location = trusted if trusted is not None else _location(root, name=name, base=base)
@@ -180,11 +183,13 @@ def _expand(name: str, *, base: str, mirror: Mirror, read_as: Format) -> list[So
     file = SourceFile(name=name, location=location, inside=inside, format=read_as)
     if "*" not in location:
         return [_checked(file)]
-    prefix = "".join(f"{step}::" for step in steps)
-    pairs = sorted(_matches(root, location))
+    pairs = sorted(_matches(pattern, location))
     if trusted is None and not has_scheme(location):
         pairs = [(found, _stay_inside(at, name=found, base=base)) for found, at in pairs]
-    files = [_checked(replace(file, name=prefix + found, location=at)) for found, at in pairs]
+    before, after = around
+    files = [
+        _checked(replace(file, name=f"{before}{found}{after}", location=at)) for found, at in pairs
+    ]
     if not files:
         where = "" if location == name else f" (looked for at {location})"
         raise SourceError(

@@ -70,7 +70,7 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
             loaded, findings = load_templates(templates, card.templates)
             known[card.templates] = loaded
             yield from findings
-        signature = _signature(card)
+        signature = rendering_signature(card)
         if signature in seen:
             continue
         seen.add(signature)
@@ -88,8 +88,8 @@ def check_cards(cards: Mapping[str, TaskCard], *, templates: Path) -> Iterator[F
             yield from check_rendering(card, template_set, rows, styles=styles)
 
 
-def _signature(card: TaskCard) -> str:
-    """Equal for cards of which the same would be found."""
+def rendering_signature(card: TaskCard) -> str:
+    """Equal for cards whose samples give the same rows for the same templates."""
     shapes = [
         [[[f.name, f.expression, f.type, f.optional] for f in source.fields], source.keep]
         for source in card.sources
