@@ -12,11 +12,12 @@ CODE := mixture_builder tests $(patsubst %/,%,$(sort $(dir $(wildcard pipelines/
 PYTEST_ARGS ?= -n auto
 OUT ?= build/quickstart
 BENCH_ARGS ?=
+REHEARSAL_ARGS ?=
 
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-lowest lint format bench docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -64,6 +65,9 @@ format: setup ## Rewrite the code in the project's style
 
 bench: setup ## Measure speed and memory; takes minutes and wants an idle machine
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+rehearsal: setup ## Build all 1,836 tasks of Flan 2022 offline, from kept and grown rows; takes minutes
+	@$(BIN)/python -m benchmarks.rehearsal $(REHEARSAL_ARGS)
 
 docs: setup ## Build the documentation into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

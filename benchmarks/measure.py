@@ -13,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,16 +51,19 @@ class Measured:
     peak_bytes: int
 
 
-def measure(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Measured:
+def measure(
+    command: Sequence[str], *, env: Mapping[str, str], log: Path, accepted: Collection[int] = (0,)
+) -> Measured:
     """Runs `command` to its end.
 
     Args:
       command: the program and its arguments.
       env: replaces the environment.
       log: file for its output, both streams.
+      accepted: statuses it may end with.
 
     Raises:
-      ProgramFailedError: if it ends with another status than 0.
+      ProgramFailedError: if it ends with another status.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
@@ -73,7 +76,7 @@ def measure(command: Sequence[str], *, env: Mapping[str, str], log: Path) -> Mea
     # The status is taken already; without this, Popen would wait for it in vain.
     process.returncode = os.waitstatus_to_exitcode(status)
     cpu = usage.ru_utime + usage.ru_stime + _reap_orphans()
-    if process.returncode:
+    if process.returncode not in accepted:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         raise ProgramFailedError(
             f"{' '.join(command)}\nended with status {process.returncode}. The end of {log}:\n"

@@ -22,7 +22,7 @@ from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity
 from mixture_builder.card_files import load_card_file
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.draw import Bits, Indices
-from mixture_builder.findings import Report
+from mixture_builder.findings import Finding, Report
 from mixture_builder.jobs.inspect.check_cards import rendering_signature
 from mixture_builder.plan import TaskPlan
 from mixture_builder.recipes import Settings, Shots
@@ -89,7 +89,7 @@ def assert_card_is_sound(
     """
     folder = Path(templates) if templates else templates_folder()
     if isinstance(card, TaskCard):
-        cards, findings = [card], []
+        cards, findings = [card], list[Finding]()
     else:
         cards, findings = load_card_file(Path(card), shown_as=str(card))
     styles, _, style_findings = load_styles(folder)
