@@ -36,15 +36,15 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def call(*arguments: object) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a process of its own."""
+def call(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a process of its own; `timeout` in seconds."""
     return subprocess.run(
         command(*arguments),
         env=environment(),
         capture_output=True,
         text=True,
         encoding="utf-8",
-        timeout=120,
+        timeout=timeout,
         check=False,
     )
 
