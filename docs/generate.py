@@ -277,6 +277,47 @@ def recipes() -> str:
     return table(["Recipe", "What it is for"], rows)
 
 
+def coverage() -> str:
+    """Which cards have met rows of their upstream files, as `scripts/card_coverage.py` found."""
+    from mixture_builder.card_files import load_cards
+    from mixture_builder.shipped import cards_folder
+
+    met = json.loads((DOCS / "reference" / "coverage.json").read_text(encoding="utf-8"))
+    parts = {"muffin": "Muffin", "t0_sf": "T0-SF", "cot": "Chain of thought", "niv2": "NIV2"}
+    cards, _ = load_cards(cards_folder(), wanted=lambda path: path.split("/")[0] in parts)
+    tasks = {part: [t for t, c in cards.items() if c.submixture == part] for part in parts}
+    totals = [
+        [
+            name,
+            f"{len(tasks[part]):,}",
+            f"{sum(t in met for t in tasks[part]):,}",
+            f"{sum(t not in met for t in tasks[part]):,}",
+            f"{sum(met[t]['rows'] for t in tasks[part] if t in met):,}",
+        ]
+        for part, name in parts.items()
+    ]
+    header = ["Part", "Cards", "Have met real records", "Samples only", "Rows"]
+    blocks = [table(header, totals)]
+    for part in ("muffin", "t0_sf", "cot"):
+        rows = [
+            [_code(task), *(f"{met[task][key]:,}" for key in ("records", "rows"))]
+            if task in met
+            else [_code(task), "samples only", ""]
+            for task in tasks[part]
+        ]
+        blocks += [f"## {parts[part]}", table(["Card", "Records read", "Rows"], rows)]
+    unmet = [task.removeprefix("niv2/") for task in tasks["niv2"] if task not in met]
+    blocks += [
+        f"## {parts['niv2']}",
+        (
+            f"All members of the family are read by one card; of these {len(unmet):,} no file was "
+            "at hand:"
+        ),
+        ", ".join(map(_code, unmet)) + ".",
+    ]
+    return "\n\n".join(blocks)
+
+
 def style_counts() -> str:
     """How many pieces the shipped pools hold."""
     from mixture_builder.shipped import templates_folder
@@ -470,6 +511,7 @@ def _per_submixture(values: tuple[str, ...], value_of: Callable[[Any], str]) -> 
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
     "columns": columns,
+    "coverage": coverage,
     "row_reasons": row_reasons,
     "jinja_names": jinja_names,
     "public_names": public_names,

@@ -145,6 +145,17 @@ def test_records_go_to_quarantine_for_known_reasons_only(kept: Kept) -> None:
     assert all(task.startswith("t0_sf/cos_e") for task, why in bad.items() if "no_partner" in why)
 
 
+def test_the_page_of_coverage_is_true(kept: Kept) -> None:
+    """What the reference says of cards and real rows is what an ingest gives."""
+    page = Path(__file__).parents[2] / "docs" / "reference" / "coverage.json"
+    said = json.loads(page.read_text(encoding="utf-8"))
+
+    assert said == {
+        task: {"records": facts["records"], "rows": facts["rows"]}
+        for task, facts in kept.summary["tasks"].items()
+    }, "run `python scripts/card_coverage.py` and `python docs/generate.py`"
+
+
 def test_a_second_ingest_reads_nothing(kept: Kept) -> None:
     """All tasks are there already, and the last line says so."""
     again = run("ingest", "flan2022", *kept.options, "--workers", 0)

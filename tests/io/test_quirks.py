@@ -7,6 +7,7 @@ The quirks were met in real files. Where a test of another module holds one, it 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -112,10 +113,10 @@ def test_each_quirk_is_held_by_a_test() -> None:
             assert not name or f"def {name}(" in (TESTS / file).read_text("utf-8"), place
 
 
-def read(folder: Path, content: str, **keys: object) -> list[dict[str, object]]:
+def read(folder: Path, content: str, **keys: Any) -> list[dict[str, Any]]:
     """The records of a file with this content; none may be bad."""
     (folder / "data").write_bytes(content.encode("utf-8"))
-    source = Source(files=("data",), **keys)  # type: ignore[arg-type]  (keys of a source)
+    source = Source(files=("data",), **keys)
     items = list(read_source(source, base=str(folder), mirror=Mirror.empty()))
     assert all(isinstance(item, SourceRecord) for item in items), items
     return [item.record for item in items if isinstance(item, SourceRecord)]
@@ -133,7 +134,7 @@ TWO_RECORDS = [
 
 
 @pytest.mark.parametrize(("keys", "content"), TWO_RECORDS)
-def test_the_last_record_needs_no_newline(tmp_path: Path, keys: dict[str, object], content: str):
+def test_the_last_record_needs_no_newline(tmp_path: Path, keys: dict[str, Any], content: str):
     """A file that ends in the middle of its last line holds as many records."""
     found = read(tmp_path, content.rstrip("\n"), **keys)
 
@@ -141,7 +142,7 @@ def test_the_last_record_needs_no_newline(tmp_path: Path, keys: dict[str, object
 
 
 @pytest.mark.parametrize(("keys", "content"), TWO_RECORDS)
-def test_line_ends_of_windows(tmp_path: Path, keys: dict[str, object], content: str):
+def test_line_ends_of_windows(tmp_path: Path, keys: dict[str, Any], content: str):
     """CR and LF end a line as LF alone does, and stay out of the values."""
     found = read(tmp_path, content.replace("\n", "\r\n"), **keys)
 
