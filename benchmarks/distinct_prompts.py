@@ -15,7 +15,8 @@ from pathlib import Path
 
 from mixture_builder.card_files import load_cards
 from mixture_builder.cli.output import table
-from mixture_builder.jobs.inspect.preview import LoadedTask, preview
+from mixture_builder.jobs.inspect.loaded_tasks import LoadedTask
+from mixture_builder.jobs.inspect.preview import preview
 from mixture_builder.recipes import recipe_from_json
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import load_styles
