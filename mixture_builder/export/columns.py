@@ -14,6 +14,10 @@ PROVENANCE: tuple[str, ...] = tuple(
 )
 """Columns that say where an example comes from, for consumers that leave others alone."""
 
+SIMPLE_PROVENANCE: tuple[str, ...] = tuple(n for n in PROVENANCE if n != "exemplar_rows")
+"""The same without lists, for JSON Lines: readers that infer types from the first lines take a
+list that is empty there for a list of nothing. `task_id` and `draw` still name the example."""
+
 
 def pick(
     examples: pa.Table, columns: Mapping[str, pa.ChunkedArray], *, keep: Sequence[str] = ()

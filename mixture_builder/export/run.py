@@ -185,13 +185,16 @@ def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
             problems.append(f"--set {name}: '{target.name}' has no such setting. {hint}")
         elif (check := known[name].check) and (wrong := check(value)):
             problems.append(f"--set {name}={value}: {wrong}")
-    settings = {name: options.settings.get(name, s.default) for name, s in known.items()}
-    problems += [
-        f"--for {target.name}: the setting '{name}' must be given: {known[name].about}. "
-        f"Add --set {name}=..."
-        for name, value in settings.items()
-        if not value and not known[name].default and name not in options.settings
-    ]
+    settings = {}
+    for name, setting in known.items():
+        value = options.settings.get(name, setting.default)
+        if value is None:
+            problems.append(
+                f"--for {target.name}: '{name}' must be given: {setting.about}. "
+                f"Add --set {name}=..."
+            )
+        else:
+            settings[name] = value
     if target.tokenizer and not options.tokenizer:
         problems.append(
             f"--for {target.name}: writes token ids and needs a tokenizer. Add --tokenizer FILE, "

@@ -26,6 +26,13 @@ _FORMATS = "mixture_builder.export.formats"
 
 MODULES: Mapping[str, str] = MappingProxyType(
     {
+        "hf": f"{_FORMATS}.hugging_face",
+        "axolotl": f"{_FORMATS}.axolotl",
+        "llama-factory": f"{_FORMATS}.llama_factory",
+        "torchtune": f"{_FORMATS}.torchtune",
+        "nemo": f"{_FORMATS}.nemo",
+        "megatron-jsonl": f"{_FORMATS}.megatron_jsonl",
+        "openai": f"{_FORMATS}.openai",
         "trl": f"{_FORMATS}.trl",
     }
 )
@@ -37,14 +44,25 @@ class Setting:
     """Something that a target lets its user choose, as `--set KEY=VALUE`.
 
     Attributes:
-      default: the value when nothing is said; empty if there must be a value.
+      default: the value when nothing is said; `None` if something must be.
       about: what it decides, one line.
       check: gives what is wrong with a value, as a sentence, or an empty text.
     """
 
-    default: str
+    default: str | None
     about: str
     check: Callable[[str], str] | None = None
+
+
+def choice(*values: str, default: str, about: str) -> Setting:
+    """A setting that knows a few values."""
+
+    def check(value: str) -> str:
+        if value in values:
+            return ""
+        return f"Expected {' or '.join(values)}. {did_you_mean(value, values)}".rstrip()
+
+    return Setting(default=default, about=about, check=check)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

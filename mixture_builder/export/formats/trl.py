@@ -1,6 +1,6 @@
 """Parquet for TRL's `SFTTrainer`: `prompt` and `completion`, and `messages`, as two configs.
 
-TRL appends the completion to the prompt as it is, so the separator is the beginning of the
+TRL puts the completion after the prompt as it is, so the separator is the beginning of the
 completion. Other columns are carried along; the trainer removes them.
 """
 
@@ -10,10 +10,9 @@ import pyarrow as pa
 
 from mixture_builder.export.columns import PROVENANCE, messages, pick, separated
 from mixture_builder.export.context import ExportContext
-from mixture_builder.export.hub import dataset_readme
+from mixture_builder.export.hub import add_parquet, dataset_readme
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target
-from mixture_builder.io.parquet import write_parquet
+from mixture_builder.export.targets import Target, choice
 
 _PAIRS, _MESSAGES = "prompt_completion", "messages"
 
@@ -27,22 +26,25 @@ trainer = SFTTrainer(model=..., args=SFTConfig(...), train_dataset=data["train"]
 ```
 
 With `prompt_completion` the loss is on the completion. With `messages` the chat template of the
-tokenizer lays out the turns; set `assistant_only_loss=True` for a loss on the targets only."""
+tokenizer lays out the turns, and the loss is on all of them unless `assistant_only_loss=True`,
+which needs a template that marks the assistant's words."""
 
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both configs of one split of one shard."""
-    pairs = pick(
-        examples,
-        {
-            "prompt": examples.column("inputs"),
-            "completion": separated(examples, context.separator),
-        },
-        keep=PROVENANCE,
-    )
-    parts.add(_PAIRS, lambda url: write_parquet(pairs, url, schema=pairs.schema))
-    chats = pick(examples, {"messages": messages(examples)}, keep=PROVENANCE)
-    parts.add(_MESSAGES, lambda url: write_parquet(chats, url, schema=chats.schema))
+    if context.settings["only"] != _MESSAGES:
+        pairs = pick(
+            examples,
+            {
+                "prompt": examples.column("inputs"),
+                "completion": separated(examples, context.separator),
+            },
+            keep=PROVENANCE,
+        )
+        add_parquet(parts, _PAIRS, pairs)
+    if context.settings["only"] != _PAIRS:
+        chats = pick(examples, {"messages": messages(examples)}, keep=PROVENANCE)
+        add_parquet(parts, _MESSAGES, chats)
 
 
 def layout(series: str, split: str, _context: ExportContext) -> str:
@@ -52,7 +54,8 @@ def layout(series: str, split: str, _context: ExportContext) -> str:
 
 def finish(context: ExportContext, placed: Placed) -> None:
     """The README whose head names the configs."""
-    placed.add_text("README.md", dataset_readme(context, placed, default=_PAIRS, use=_USE))
+    default = _MESSAGES if context.settings["only"] == _MESSAGES else _PAIRS
+    placed.add_text("README.md", dataset_readme(context, placed, default=default, use=_USE))
 
 
 TARGET = Target(
@@ -63,4 +66,9 @@ TARGET = Target(
     layout=layout,
     finish=finish,
     joins=True,
+    settings={
+        "only": choice(
+            "all", _PAIRS, _MESSAGES, default="all", about="write only one of the two configs"
+        )
+    },
 )
