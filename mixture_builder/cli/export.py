@@ -179,7 +179,7 @@ def do_export(
         "target": target,
         **{
             key: manifest[key]
-            for key in ("fingerprint", "mixture", "asked", "examples", "bytes", "files")
+            for key in ("fingerprint", "mixture", "asked", "examples", "bytes", "report", "files")
         },
     }
 
@@ -196,4 +196,5 @@ def summary_text(summary: dict[str, Any]) -> str:
     ]
     for split, count in summary["examples"].items():
         lines.append((split.replace("_", " "), many(count, "example")))
+    lines += [(name, text) for name, text in summary["report"].items() if isinstance(text, str)]
     return f"{summary['mixture']['name']}: exported for {summary['target']}\n{facts(lines)}"

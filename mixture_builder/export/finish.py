@@ -135,6 +135,7 @@ def _manifest(
             for split in (*plan.context.splits, *(["left_out"] if plan.held.share else []))
         },
         "bytes": sum(f.bytes for f in placed.files),
+        "report": placed.report,
         "versions": versions(),
         "files": [
             {

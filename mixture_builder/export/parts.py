@@ -117,6 +117,8 @@ class Placed:
     Attributes:
       files: under their final names, series by series, in order; without empty ones.
       beside: parts that `layout` gave no name, in the order of the shards.
+      report: what the target wants said of the export as a whole, as plain data for the
+        manifest; the command line shows what of it is a text.
     """
 
     def __init__(
@@ -124,6 +126,7 @@ class Placed:
     ) -> None:
         self.files: list[PlacedFile] = list(files)
         self.beside: tuple[Part, ...] = tuple(beside)
+        self.report: dict[str, Any] = {}
         self._out = out
         self._work = work
 

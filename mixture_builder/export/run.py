@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
+from importlib.metadata import version
 from typing import Any
 
 import fsspec
@@ -26,7 +27,7 @@ from mixture_builder.export.context import (
 )
 from mixture_builder.export.parts import Part, Parts
 from mixture_builder.export.splits import HeldBack, split_examples
-from mixture_builder.export.targets import Target, check_packages, find_target
+from mixture_builder.export.targets import Target, check_packages, find_target, require
 from mixture_builder.findings import did_you_mean
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output, sha256_of
@@ -147,6 +148,10 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
         tokenizer=options.tokenizer,
         settings=settings,
     )
+    if options.tokenizer:
+        require({"tokenizers": "tokenizers"}, wanted_by="--tokenizer")
+    if chosen.check:
+        chosen.check(context)
     asked: dict[str, Any] = {
         "validation": str(options.validation),
         "seed": options.seed,
@@ -200,6 +205,10 @@ def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
             f"--for {target.name}: writes token ids and needs a tokenizer. Add --tokenizer FILE, "
             "the tokenizer.json of the model."
         )
+    if options.tokenizer and not (target.tokenizer or target.may_tokenize):
+        problems.append(
+            f"--tokenizer: '{target.name}' writes texts, not token ids. Leave it out."
+        )
     if options.separator is not None and not target.joins:
         problems.append(
             f"--separator: '{target.name}' keeps prompt and target apart, so nothing stands "
@@ -213,7 +222,11 @@ def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
 def _tokenizer_facts(path: str) -> dict[str, str]:
     try:
         with open(path, "rb") as file:
-            return {"file": path.replace("\\", "/").rsplit("/", 1)[-1], "sha256": sha256_of(file)}
+            return {
+                "file": path.replace("\\", "/").rsplit("/", 1)[-1],
+                "sha256": sha256_of(file),
+                "tokenizers": version("tokenizers"),
+            }
     except OSError as problem:
         raise UsageError(
             f"--tokenizer {path}: cannot be read ({problem.strerror or problem}); expected a "

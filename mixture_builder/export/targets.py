@@ -34,6 +34,12 @@ MODULES: Mapping[str, str] = MappingProxyType(
         "megatron-jsonl": f"{_FORMATS}.megatron_jsonl",
         "openai": f"{_FORMATS}.openai",
         "trl": f"{_FORMATS}.trl",
+        "seqio": f"{_FORMATS}.seqio",
+        "tfds": f"{_FORMATS}.tfds",
+        "grain": f"{_FORMATS}.grain",
+        "mosaicml": f"{_FORMATS}.mosaicml",
+        "megatron": f"{_FORMATS}.megatron",
+        "packed": f"{_FORMATS}.packed",
     }
 )
 """The module of each target; its order is the order in which targets are listed."""
@@ -82,6 +88,8 @@ class Target:
       finish: writes what goes beside the files, when these have their names.
       joins: whether prompt and target become one text somewhere, so that a separator counts.
       tokenizer: whether a tokenizer must be named.
+      may_tokenize: whether one may be named.
+      check: looks at what the user chose before anything is written, and raises `UsageError`.
       packages: modules that must be importable beyond our own dependencies, each with the
         extra of this package that brings it.
       settings: what the user may choose.
@@ -95,6 +103,8 @@ class Target:
     finish: Callable[[ExportContext, Placed], None]
     joins: bool = False
     tokenizer: bool = False
+    may_tokenize: bool = False
+    check: Callable[[ExportContext], None] | None = None
     packages: Mapping[str, str] = field(default_factory=dict)
     settings: Mapping[str, Setting] = field(default_factory=dict)
 
