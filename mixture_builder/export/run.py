@@ -206,9 +206,7 @@ def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
             "the tokenizer.json of the model."
         )
     if options.tokenizer and not (target.tokenizer or target.may_tokenize):
-        problems.append(
-            f"--tokenizer: '{target.name}' writes texts, not token ids. Leave it out."
-        )
+        problems.append(f"--tokenizer: '{target.name}' writes texts, not token ids. Leave it out.")
     if options.separator is not None and not target.joins:
         problems.append(
             f"--separator: '{target.name}' keeps prompt and target apart, so nothing stands "

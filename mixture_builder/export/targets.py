@@ -6,7 +6,7 @@ is imported when it is asked for, so that naming the targets costs nothing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.util import find_spec
@@ -69,6 +69,18 @@ def choice(*values: str, default: str, about: str) -> Setting:
         return f"Expected {' or '.join(values)}. {did_you_mean(value, values)}".rstrip()
 
     return Setting(default=default, about=about, check=check)
+
+
+def number_from(smallest: int, *, others: Sequence[str] = ()) -> Callable[[str], str]:
+    """A check that allows whole numbers from `smallest` on, and some words."""
+
+    def check(value: str) -> str:
+        if value in others or (value.isascii() and value.isdigit() and int(value) >= smallest):
+            return ""
+        words = "".join(f", or {word}" for word in others)
+        return f"Expected a whole number, {smallest} or more{words}."
+
+    return check
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

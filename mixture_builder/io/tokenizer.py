@@ -54,9 +54,9 @@ class Tokenizer:
         from tokenizers import Tokenizer as Reader
 
         self.path = path
-        try:
+        try:  # The package raises nothing more specific than Exception.
             self._reader: Any = Reader.from_buffer(content)
-        except Exception as error:  # noqa: BLE001 (the package raises nothing more specific)
+        except Exception as error:
             raise UsageError(
                 f"{path}: found no tokenizer: {error}. Expected the file tokenizer.json of a "
                 "model, as the package tokenizers reads and writes it."
