@@ -75,6 +75,12 @@ shaping = together(
         help="The tokenizer.json of the model, for targets that write token ids.",
     ),
     click.option(
+        "--certify",
+        is_flag=True,
+        help="Also look whether the tokens of each prompt are a prefix of the tokens of the "
+        "whole; exit with 1 if not.",
+    ),
+    click.option(
         "--set",
         "settings",
         multiple=True,
@@ -100,7 +106,9 @@ shaping = together(
 @shaping
 @workers_option
 @json_option
+@click.pass_context
 def export(
+    ctx: click.Context,
     *,
     mixture: str,
     target: str,
@@ -109,6 +117,7 @@ def export(
     validation_seed: int,
     separator: str | None,
     tokenizer: Path | None,
+    certify: bool,
     settings: dict[str, str],
     workers: int | None,
     as_json: bool,
@@ -126,6 +135,7 @@ def export(
         validation_seed=validation_seed,
         separator=separator,
         tokenizer=tokenizer,
+        certify=certify,
         settings=settings,
         workers=workers,
     )
@@ -133,6 +143,13 @@ def export(
         show_json(summary)
     else:
         click.echo(summary_text(summary))
+    if failed(summary):
+        ctx.exit(1)
+
+
+def failed(summary: dict[str, Any]) -> bool:
+    """Whether a certificate was asked for and some examples fail."""
+    return bool(summary.get("certificate", {}).get("violations"))
 
 
 def do_export(
@@ -144,6 +161,7 @@ def do_export(
     validation_seed: int,
     separator: str | None,
     tokenizer: Path | None,
+    certify: bool,
     settings: dict[str, str],
     workers: int | None,
 ) -> dict[str, Any]:
@@ -162,6 +180,7 @@ def do_export(
             seed=validation_seed,
             separator=separator,
             tokenizer=str(tokenizer) if tokenizer else "",
+            certify=certify,
             settings=settings,
         ),
     )
@@ -181,6 +200,7 @@ def do_export(
             key: manifest[key]
             for key in ("fingerprint", "mixture", "asked", "examples", "bytes", "report", "files")
         },
+        **({"certificate": manifest["certificate"]} if certify else {}),
     }
 
 
@@ -196,5 +216,14 @@ def summary_text(summary: dict[str, Any]) -> str:
     ]
     for split, count in summary["examples"].items():
         lines.append((split.replace("_", " "), many(count, "example")))
+    if "certificate" in summary:
+        found = summary["certificate"]
+        verdict = (
+            f"{found['violations']:,} of {many(found['examples'], 'example')} fail; see "
+            f"{summary['out']}/{found['file']}"
+            if found["violations"]
+            else f"{many(found['examples'], 'example')}, none fails"
+        )
+        lines.append(("certificate", verdict))
     lines += [(name, text) for name, text in summary["report"].items() if isinstance(text, str)]
     return f"{summary['mixture']['name']}: exported for {summary['target']}\n{facts(lines)}"

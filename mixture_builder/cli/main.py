@@ -28,6 +28,7 @@ COMMANDS = {
     "build": "mixture_builder.cli.build:build",
     "verify": "mixture_builder.cli.verify:verify",
     "export": "mixture_builder.cli.export:export",
+    "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",
     "doctor": "mixture_builder.cli.doctor:doctor",
 }

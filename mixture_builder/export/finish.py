@@ -9,6 +9,7 @@ from typing import Any
 
 import fsspec
 
+from mixture_builder.export.certify import total
 from mixture_builder.export.parts import Part, Placed, PlacedFile
 from mixture_builder.export.run import (
     EXPORT_NAME,
@@ -20,6 +21,8 @@ from mixture_builder.export.run import (
 from mixture_builder.export.targets import Target, find_target
 from mixture_builder.io.atomic import atomic_output, remove_leftovers
 from mixture_builder.jobs.build import versions
+
+CERTIFICATE_NAME = "certificate.json"
 
 _BLOCK = 4 << 20
 
@@ -42,7 +45,17 @@ def finish_export(plan: ExportPlan, results: Sequence[ShardExport]) -> dict[str,
     files, beside = _place(plan, target, [part for r in ordered for part in r.parts])
     placed = Placed(out=plan.out, work=plan.work, files=files, beside=beside)
     target.finish(plan.context, placed)
+    certificate = total([r.certificate for r in ordered if r.certificate])
+    if plan.certify:
+        text = json.dumps(certificate.to_json(), ensure_ascii=False, indent=1) + "\n"
+        placed.add_text(CERTIFICATE_NAME, text)
     manifest = _manifest(plan, target, ordered, placed)
+    if plan.certify:
+        manifest["certificate"] = {
+            "examples": certificate.examples,
+            "violations": certificate.failed,
+            "file": CERTIFICATE_NAME,
+        }
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
     with atomic_output(f"{plan.out}/{EXPORT_NAME}") as output:
         output.write(text.encode())

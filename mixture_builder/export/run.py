@@ -18,7 +18,8 @@ from typing import Any
 import fsspec
 import pyarrow as pa
 
-from mixture_builder.errors import BuildError, UsageError, VerifyError
+from mixture_builder.errors import BuildError, UsageError
+from mixture_builder.export.certify import Certificate, certify
 from mixture_builder.export.context import (
     DEFAULT_SEPARATOR,
     TRAIN,
@@ -26,15 +27,15 @@ from mixture_builder.export.context import (
     ExportContext,
 )
 from mixture_builder.export.parts import Part, Parts
+from mixture_builder.export.reading import read_shard
 from mixture_builder.export.splits import HeldBack, split_examples
 from mixture_builder.export.targets import Target, check_packages, find_target, require
 from mixture_builder.findings import did_you_mean
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output, sha256_of
-from mixture_builder.io.digest import ContentDigest
-from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
+from mixture_builder.io.tokenizer import load_tokenizer
 from mixture_builder.jobs.build import versions
-from mixture_builder.jobs.inspect.records import load_manifest, read_batches
+from mixture_builder.jobs.inspect.records import load_manifest
 
 EXPORT_NAME = "export.json"
 EXPORT_VERSION = 1
@@ -49,6 +50,7 @@ class ExportOptions:
       seed: of the held-back rows.
       separator: `None` for the default.
       tokenizer: path of a `tokenizer.json`, or empty.
+      certify: whether every example is looked at for the loss-mask certificate.
       settings: the target's own.
     """
 
@@ -56,6 +58,7 @@ class ExportOptions:
     seed: int = 0
     separator: str | None = None
     tokenizer: str = ""
+    certify: bool = False
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -68,6 +71,7 @@ class ExportPlan:
       target: its name.
       context: for the target.
       held: which rows are held back.
+      certify: whether each shard gets a loss-mask certificate.
       asked: what the user chose, as plain data for the manifest.
       fingerprint: equal ones have equal files, for one version of pyarrow.
     """
@@ -76,6 +80,7 @@ class ExportPlan:
     target: str
     context: ExportContext
     held: HeldBack
+    certify: bool
     asked: Mapping[str, Any]
     fingerprint: str
 
@@ -102,16 +107,20 @@ class ShardExport:
       rows: examples in the shard.
       parts: the files that the target wrote.
       tasks: examples by task and split; `left_out` counts as a split.
+      certificate: of the shard, if one was asked for.
     """
 
     shard: int
     rows: int
     parts: Sequence[Part]
     tasks: Mapping[str, Mapping[str, int]]
+    certificate: Certificate | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return asdict(self)
+        plain = asdict(self)
+        plain["certificate"] = self.certificate and self.certificate.to_json()
+        return plain
 
     @classmethod
     def from_json(cls, plain: Mapping[str, Any]) -> ShardExport:
@@ -120,7 +129,14 @@ class ShardExport:
         Raises:
           TypeError, KeyError: if it is another kind of data.
         """
-        return cls(**{**plain, "parts": [Part(**part) for part in plain["parts"]]})
+        known = plain["certificate"]
+        return cls(
+            **{
+                **plain,
+                "parts": [Part(**part) for part in plain["parts"]],
+                "certificate": known and Certificate.from_json(known),
+            }
+        )
 
 
 def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> ExportPlan:
@@ -157,6 +173,8 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
         "seed": options.seed,
         "settings": settings,
     }
+    if options.certify:
+        asked["certify"] = True
     if chosen.joins:
         asked["separator"] = context.separator
     if options.tokenizer:
@@ -166,6 +184,7 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
         target=target,
         context=context,
         held=HeldBack(share=options.validation, seed=options.seed),
+        certify=options.certify,
         asked=asked,
         fingerprint=fingerprint(
             {
@@ -192,20 +211,29 @@ def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
             problems.append(f"--set {name}={value}: {wrong}")
     settings = {}
     for name, setting in known.items():
-        value = options.settings.get(name, setting.default)
-        if value is None:
+        if name in options.settings:
+            settings[name] = options.settings[name]
+        elif setting.default is not None:
+            settings[name] = setting.default
+        else:
             problems.append(
                 f"--for {target.name}: '{name}' must be given: {setting.about}. "
                 f"Add --set {name}=..."
             )
-        else:
-            settings[name] = value
     if target.tokenizer and not options.tokenizer:
         problems.append(
             f"--for {target.name}: writes token ids and needs a tokenizer. Add --tokenizer FILE, "
             "the tokenizer.json of the model."
         )
-    if options.tokenizer and not (target.tokenizer or target.may_tokenize):
+    if options.certify and not target.joins:
+        problems.append(
+            f"--certify: '{target.name}' does not join prompt and target, the chat template of the "
+            "model does. Use `mixture-builder certify` to look at the texts themselves."
+        )
+    if options.certify and not options.tokenizer:
+        problems.append("--certify: needs a tokenizer. Add --tokenizer FILE.")
+    takes_one = target.tokenizer or target.may_tokenize or options.certify
+    if options.tokenizer and not takes_one:
         problems.append(f"--tokenizer: '{target.name}' writes texts, not token ids. Leave it out.")
     if options.separator is not None and not target.joins:
         problems.append(
@@ -312,7 +340,7 @@ def export_shard(argument: tuple[ExportPlan, int]) -> ShardExport:
       BuildError: if the storage refuses.
     """
     plan, shard = argument
-    examples = _read_shard(plan, shard)
+    examples = read_shard(plan.context.mixture, plan.context.manifest, shard=shard)
     divided = split_examples(examples, plan.held)
     target = find_target(plan.target)
     written: list[Part] = []
@@ -328,33 +356,20 @@ def export_shard(argument: tuple[ExportPlan, int]) -> ShardExport:
         rows=examples.num_rows,
         parts=written,
         tasks={task: dict(counts) for task, counts in sorted(tasks.items())},
+        certificate=_certificate(plan, examples, shard) if plan.certify else None,
     )
     with atomic_output(plan.result_url(shard), durable=False) as output:
         output.write(json.dumps(result.to_json(), ensure_ascii=False).encode())
     return result
 
 
-def _read_shard(plan: ExportPlan, shard: int) -> pa.Table:
-    manifest = plan.context.manifest
-    entry = manifest["shards"][shard]
-    url = f"{plan.context.mixture}/{entry['file']}"
-    digest = ContentDigest()
-    batches = []
-    try:
-        for batch in read_batches(url, format=manifest["format"]):
-            digest.update(batch)
-            batches.append(batch)
-    except FileNotFoundError:
-        raise VerifyError(
-            f"{url}: found no such file, which the manifest names. Build the mixture again; only "
-            "what is missing is built."
-        ) from None
-    if (digest.rows, digest.hexdigest()) != (entry["rows"], entry["content_digest"]):
-        raise VerifyError(
-            f"{url}: its records are not those that the manifest lists; nothing was exported. "
-            "`verify` says more; build the mixture again, and only this shard is built."
-        )
-    return pa.Table.from_batches(batches, schema=EXAMPLE_SCHEMA)
+def _certificate(plan: ExportPlan, examples: pa.Table, shard: int) -> Certificate:
+    return certify(
+        examples,
+        load_tokenizer(plan.context.tokenizer),
+        separator=plan.context.separator,
+        file=plan.context.manifest["shards"][shard]["file"],
+    )
 
 
 def _count(tasks: dict[str, Counter[str]], table: pa.Table, split: str) -> None:
