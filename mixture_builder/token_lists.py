@@ -96,7 +96,7 @@ def joined(parts: Sequence[TokenLists]) -> TokenLists:
     >>> joined([token_lists([[1], [2, 3]]), token_lists([[9], [9]])]).to_lists()
     [[1, 9], [2, 3, 9]]
     """
-    lengths = np.sum([part.lengths for part in parts], axis=0, dtype=np.int64)
+    lengths: Lengths = np.sum(np.stack([part.lengths for part in parts]), axis=0)
     values = np.empty(int(lengths.sum()), dtype=np.int32)
     places = starts_of(lengths)
     for part in parts:

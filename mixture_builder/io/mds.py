@@ -185,4 +185,5 @@ def _fixed(numbers: npt.NDArray[Any], *, width: int) -> pa.Array:
 
 
 def _lengths(array: pa.Array) -> npt.NDArray[np.int64]:
-    return pc.binary_length(array).to_numpy().astype(np.int64)
+    lengths: npt.NDArray[np.int64] = pc.binary_length(array).to_numpy().astype(np.int64)
+    return lengths

@@ -50,7 +50,6 @@ from mixture_builder.token_lists import Lengths, TokenLists, starts_of
 
 _SEQUENCES, _COUNTS = "sequences", "counts"
 _PARQUET, _TFRECORD = "parquet", "tfrecord"
-_WRITERS = {_PARQUET: write_parquet, _TFRECORD: write_tfrecord}
 
 # Four numbers of 4 bytes a token: a file's table stays near 130 MB.
 _FILE_TOKENS = 1 << 23
@@ -91,8 +90,10 @@ def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts)
     for start in range(0, len(chosen), step):
         some = chosen.slice(start, min(start + step, len(chosen)))
         table = _table(examples, some, kinds, contexts, padding=tokenizer_of(context).padding)
-        writer = _WRITERS[context.settings["container"]]
-        parts.add(_SEQUENCES, partial(writer, table, schema=table.schema))
+        if context.settings["container"] == _PARQUET:
+            parts.add(_SEQUENCES, partial(write_parquet, table, schema=table.schema))
+        else:
+            parts.add(_SEQUENCES, partial(write_tfrecord, table, schema=table.schema))
     counts = shard_counts(
         examples,
         packed=numbers != TOO_LONG,
