@@ -58,7 +58,7 @@ def write_byte_tokenizer(
     letters |= {byte: chr(256 + place) for place, byte in enumerate(others)}
     flags = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False}
     byte_level = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True}
-    content = {
+    content: dict[str, Any] = {
         "version": "1.0",
         # Both must be ignored: an export never cuts and never pads a text.
         "truncation": {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ ROWS = st.lists(
     max_size=8,
 )
 
+DECODERS: dict[str, Callable[[bytes], Any]] = {
+    "str": bytes.decode,
+    "int": lambda value: struct.unpack("<q", value)[0],
+    "json": json.loads,
+}
+
 
 def read_shard(data: bytes, entry: dict[str, Any]) -> list[dict[str, Any]]:
     """The samples of a shard, found by the offsets at its beginning."""
@@ -33,7 +41,7 @@ def read_shard(data: bytes, entry: dict[str, Any]) -> list[dict[str, Any]]:
     places = struct.unpack_from(f"<{count + 1}I", data, 4)
     assert places[-1] == len(data)
     rows = []
-    for start, end in zip(places[:-1], places[1:], strict=True):
+    for start, end in pairwise(places):
         sample = data[start:end]
         open_columns = [size for size in entry["column_sizes"] if size is None]
         sizes = list(struct.unpack_from(f"<{len(open_columns)}I", sample))
@@ -44,11 +52,7 @@ def read_shard(data: bytes, entry: dict[str, Any]) -> list[dict[str, Any]]:
             width = size or sizes.pop(0)
             value = sample[place : place + width]
             place += width
-            row[name] = {
-                "str": lambda v: v.decode(),
-                "int": lambda v: struct.unpack("<q", v)[0],
-                "json": json.loads,
-            }[encoding](value)
+            row[name] = DECODERS[encoding](value)
         assert place == len(sample)
         rows.append(row)
     return rows
@@ -84,7 +88,7 @@ def test_shards_are_cut_by_their_true_size(rows: list[dict[str, Any]], size: int
 
     assert [row for piece in pieces for row in piece.to_pylist()] == rows
     assert all(s <= size or p.num_rows == 1 for s, p in zip(sizes, pieces, strict=True))
-    for first, second in zip(pieces[:-1], pieces[1:], strict=True):
+    for first, second in pairwise(pieces):
         more = pa.concat_tables([first, second.slice(0, 1)])
         assert write_mds(more, "memory://mds/more").bytes > size
 
