@@ -41,6 +41,12 @@ MOST_TASKS = 20
     metavar="N",
     help="Show so many violations.  [default: 10]",
 )
+@click.option(
+    "--shards",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Look at the first N shards only; each is a likeness of the whole.  [default: all]",
+)
 @workers_option
 @json_option
 @click.pass_context
@@ -51,6 +57,7 @@ def certify(
     tokenizer: Path,
     separator: str | None,
     listed: int,
+    shards: int | None,
     workers: int | None,
     as_json: bool,
 ) -> None:
@@ -67,9 +74,14 @@ def certify(
     require({"tokenizers": "tokenizers"}, wanted_by="certify")
     mixture = mixture.rstrip("/") or mixture
     manifest = load_manifest(mixture)
+    first = manifest["shards"][:shards]
     separator = DEFAULT_SEPARATOR if separator is None else separator
     certificate = _certify(
-        mixture, manifest, tokenizer=tokenizer, separator=separator, workers=workers
+        mixture,
+        {"format": manifest["format"], "shards": first},
+        tokenizer=tokenizer,
+        separator=separator,
+        workers=workers,
     )
     plain = certificate.to_json()
     if as_json:
@@ -77,6 +89,7 @@ def certify(
             {
                 "name": manifest["name"],
                 "content_digest": manifest["content_digest"],
+                "shards": len(first),
                 "tokenizer": tokenizer.name,
                 "separator": separator,
                 **plain,
@@ -96,26 +109,28 @@ def _certify(
     from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
     from mixture_builder.export.certify import ShardToCertify, certify_shard, total
 
+    entries = manifest["shards"]
     if workers is None:
-        workers = 0 if manifest["bytes"] <= FEW_BYTES else available_cores()
-    slim = {key: manifest[key] for key in ("format", "shards")}
+        few = sum(entry["bytes"] for entry in entries) <= FEW_BYTES
+        workers = 0 if few else available_cores()
     jobs = [
         Job(
             label=entry["file"],
             function=certify_shard,
             argument=ShardToCertify(
                 mixture=mixture,
-                manifest=slim,
+                manifest=manifest,
                 shard=shard,
                 tokenizer=str(tokenizer),
                 separator=separator,
             ),
         )
-        for shard, entry in enumerate(manifest["shards"])
+        for shard, entry in enumerate(entries)
     ]
     found = {}
+    examples = sum(entry["rows"] for entry in entries)
     with (
-        JobLog(as_json=False).bar("certify", total=manifest["realised"], unit="examples") as bar,
+        JobLog(as_json=False).bar("certify", total=examples, unit="examples") as bar,
         WorkerPool(min(workers, len(jobs))) as pool,
     ):
         for job, result in pool.run(jobs):

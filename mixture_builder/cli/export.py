@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mixture_builder.cli.options import json_option, together, workers_option
+from mixture_builder.cli.options import Decorator, json_option, together, workers_option
 from mixture_builder.cli.output import byte_size, facts, many, show_json
 from mixture_builder.export.targets import MODULES
+
+if TYPE_CHECKING:
+    from mixture_builder.export.run import ExportOptions
 
 
 class Share(click.ParamType[Fraction]):
@@ -47,14 +50,15 @@ def _settings(
     return found
 
 
-shaping = together(
-    click.option(
-        "--validation",
-        type=Share(),
-        default="0",
-        metavar="SHARE",
-        help="Share of the rows held back for a validation split, such as 0.01.  [default: 0]",
-    ),
+validation_option: Decorator = click.option(
+    "--validation",
+    type=Share(),
+    default="0",
+    metavar="SHARE",
+    help="Share of the rows held back for a validation split, such as 1%.  [default: 0]",
+)
+_shaping = together(
+    validation_option,
     click.option(
         "--validation-seed",
         type=click.IntRange(min=0),
@@ -89,7 +93,6 @@ shaping = together(
         help="A setting of the target's own; may be given again.",
     ),
 )
-"""Options that decide what an export holds."""
 
 
 @click.command(short_help="Write a mixture as a trainer reads it.")
@@ -103,7 +106,7 @@ shaping = together(
     help=f"Who reads it: {', '.join(MODULES)}.",
 )
 @click.option("--out", required=True, metavar="DIR", help="Folder or URL of the export.")
-@shaping
+@_shaping
 @workers_option
 @json_option
 @click.pass_context
@@ -127,16 +130,20 @@ def export(
     The mixture itself is not changed. The export's manifest, export.json, is written last: where
     it stands, the export is complete. An interrupted export goes on when it is run again.
     """
+    from mixture_builder.export.run import ExportOptions
+
     summary = do_export(
         mixture.rstrip("/") or mixture,
         target=target,
         out=out.rstrip("/") or out,
-        validation=validation,
-        validation_seed=validation_seed,
-        separator=separator,
-        tokenizer=tokenizer,
-        certify=certify,
-        settings=settings,
+        options=ExportOptions(
+            validation=validation,
+            seed=validation_seed,
+            separator=separator,
+            tokenizer=str(tokenizer) if tokenizer else "",
+            certify=certify,
+            settings=settings,
+        ),
         workers=workers,
     )
     if as_json:
@@ -153,37 +160,15 @@ def failed(summary: dict[str, Any]) -> bool:
 
 
 def do_export(
-    mixture: str,
-    *,
-    target: str,
-    out: str,
-    validation: Fraction,
-    validation_seed: int,
-    separator: str | None,
-    tokenizer: Path | None,
-    certify: bool,
-    settings: dict[str, str],
-    workers: int | None,
+    mixture: str, *, target: str, out: str, options: ExportOptions, workers: int | None
 ) -> dict[str, Any]:
     """Exports and gives a summary as plain data."""
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.exporting import run_export
     from mixture_builder.drivers.pool import available_cores
-    from mixture_builder.export.run import ExportOptions, ShardExport, prepare
+    from mixture_builder.export.run import ShardExport, prepare
 
-    plan = prepare(
-        mixture,
-        target=target,
-        out=out,
-        options=ExportOptions(
-            validation=validation,
-            seed=validation_seed,
-            separator=separator,
-            tokenizer=str(tokenizer) if tokenizer else "",
-            certify=certify,
-            settings=settings,
-        ),
-    )
+    plan = prepare(mixture, target=target, out=out, options=options)
     if workers is None:
         workers = 0 if plan.context.manifest["bytes"] <= FEW_BYTES else available_cores()
     total = plan.context.manifest["realised"]
@@ -193,15 +178,25 @@ def do_export(
             bar.advance(result.rows, already=already)
 
         manifest = run_export(plan, workers=workers, on_shard=tell)
+    shown = ("fingerprint", "mixture", "asked", "examples", "bytes", "report", "files")
     return {
         "out": out,
         "target": target,
-        **{
-            key: manifest[key]
-            for key in ("fingerprint", "mixture", "asked", "examples", "bytes", "report", "files")
-        },
-        **({"certificate": manifest["certificate"]} if certify else {}),
+        **{key: manifest[key] for key in shown},
+        **({"certificate": manifest["certificate"]} if options.certify else {}),
     }
+
+
+def export_beside(
+    mixture: str, *, target: str, validation: Fraction, workers: int | None
+) -> dict[str, Any]:
+    """Exports a mixture into the folder beside it that has the target's name at its end."""
+    from mixture_builder.export.run import ExportOptions
+
+    mixture = mixture.rstrip("/") or mixture
+    options = ExportOptions(validation=validation)
+    out = f"{mixture}-{target}"
+    return do_export(mixture, target=target, out=out, options=options, workers=workers)
 
 
 FEW_BYTES = 50_000_000

@@ -146,9 +146,8 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
       UsageError: if something that was asked for cannot be, or the folder is in use.
       VerifyError: if there is no finished mixture.
     """
+    settings = check_options(target, options)
     chosen = find_target(target)
-    settings = _settings(chosen, options)
-    check_packages(chosen)
     manifest = load_manifest(mixture)
     slim = {key: value for key, value in manifest.items() if key not in {"tasks", "left_out"}}
     submixtures = dict.fromkeys(
@@ -164,8 +163,6 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
         tokenizer=options.tokenizer,
         settings=settings,
     )
-    if options.tokenizer:
-        require({"tokenizers": "tokenizers"}, wanted_by="--tokenizer")
     if chosen.check:
         chosen.check(context)
     asked: dict[str, Any] = {
@@ -196,6 +193,20 @@ def prepare(mixture: str, *, target: str, out: str, options: ExportOptions) -> E
             }
         ),
     )
+
+
+def check_options(target: str, options: ExportOptions) -> dict[str, str]:
+    """Sees to it that a target can do what the user asked for; gives all of its settings.
+
+    Raises:
+      UsageError: naming everything that is wrong, or a package that is missing.
+    """
+    chosen = find_target(target)
+    settings = _settings(chosen, options)
+    check_packages(chosen)
+    if options.tokenizer:
+        require({"tokenizers": "tokenizers"}, wanted_by="--tokenizer")
+    return settings
 
 
 def _settings(target: Target, options: ExportOptions) -> dict[str, str]:
