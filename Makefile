@@ -16,7 +16,7 @@ BENCH_ARGS ?=
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-lowest lint format bench docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +43,13 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
+
+test-readers: setup build/readers/.made ## Read exports with the real libraries; several GB the first time
+	@$(BIN)/python -m pytest -m readers
+
+build/readers/.made: scripts/readers.sh scripts/readers.txt
+	@scripts/readers.sh build/readers
+	@touch $@
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows
 	@mkdir -p build

@@ -35,18 +35,22 @@ _SEQIO_VERSION = "0.0.20"
 
 _USE = """\
 ```python
-import functools
 import seqio
 
+
+def unread(split, shuffle_files=False, seed=None):
+    raise RuntimeError("the cache is read instead")
+
+
 seqio.add_global_cache_dirs(["FOLDER"])
-features = {{
-    name: seqio.Feature(vocabulary=vocabulary, add_eos=True) for name in ("inputs", "targets")
-}}
 seqio.TaskRegistry.add(
     "{task}",
-    source=seqio.FunctionDataSource(dataset_fn=None, splits={splits}),  # never read: cached
+    source=seqio.FunctionDataSource(dataset_fn=unread, splits={splits}),
     preprocessors=[{preprocessors}],
-    output_features=features,
+    output_features={{
+        name: seqio.Feature(vocabulary=vocabulary, add_eos=True)
+        for name in ("inputs", "targets")
+    }},
 )
 data = seqio.get_mixture_or_task("{task}").get_dataset(
     sequence_length={{"inputs": 1024, "targets": 256}}, split="train", use_cached=True
