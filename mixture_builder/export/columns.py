@@ -71,13 +71,14 @@ def messages(
     """
     table = examples.combine_chunks()
     count = table.num_rows
-    texts = pa.concat_arrays([*table.column("inputs").chunks, *table.column("targets").chunks])
+    pieces = [*table.column("inputs").chunks, *table.column("targets").chunks]
+    texts = pa.concat_arrays(pieces) if pieces else pa.array([], pa.string())
     order = pa.array(range(2 * count), pa.int64())
     # 0, n, 1, n + 1, ...: prompts and targets in turn.
     places = pc.add(
         pc.divide(order, 2), pc.multiply(pc.bit_wise_and(order, 1), pa.scalar(count, pa.int64()))
     )
-    content = texts.take(places) if count else pa.array([], pa.string())
+    content = texts.take(places)
     role = pa.DictionaryArray.from_arrays(
         pc.bit_wise_and(order, 1).cast(pa.int32()), pa.array(roles, pa.string())
     ).dictionary_decode()

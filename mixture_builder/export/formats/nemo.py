@@ -7,6 +7,8 @@ template. NeMo cuts spaces off both ends of a text.
 
 from __future__ import annotations
 
+import json
+
 import pyarrow as pa
 
 from mixture_builder.export.columns import PROVENANCE, pick
@@ -23,7 +25,7 @@ from nemo.collections import llm
 data = llm.FineTuningDataModule(
     dataset_root="FOLDER",
     seq_length=2048,
-    dataset_kwargs={"prompt_template": "{template}", "answer_only_loss": True},
+    dataset_kwargs={"prompt_template": {template}, "answer_only_loss": True},
 )
 ```
 
@@ -48,14 +50,17 @@ def layout(_series: str, split: str, _context: ExportContext) -> str:
 
 def finish(context: ExportContext, placed: Placed) -> None:
     """How to read it, with the prompt template."""
-    template = prompt_template(context.separator)
+    template = json.dumps(prompt_template(context.separator))
     placed.add_text("README.md", readme(context, placed, use=_USE.replace("{template}", template)))
 
 
 def prompt_template(separator: str) -> str:
-    """NeMo's template; it undoes Python's escapes in it, and so does a Python string."""
-    escaped = separator.encode("unicode_escape").decode("ascii").replace('"', '\\"')
-    return f"{{input}}{escaped}{{output}}"
+    r"""NeMo's template for a separator, with the escapes that NeMo undoes.
+
+    >>> print(prompt_template(chr(10)))
+    {input}\n{output}
+    """
+    return f"{{input}}{separator.encode('unicode_escape').decode('ascii')}{{output}}"
 
 
 TARGET = Target(
