@@ -44,11 +44,11 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
 
-test-readers: setup build/readers/.made ## Read exports with the real libraries; several GB the first time
+test-readers: setup build/readers/.made build/trainers/.made ## Read exports with the real libraries; several GB the first time
 	@$(BIN)/python -m pytest -m readers
 
-build/readers/.made: scripts/readers.sh scripts/readers.txt
-	@scripts/readers.sh build/readers
+build/%/.made: scripts/readers.sh scripts/%.txt
+	@scripts/readers.sh $* build/$*
 	@touch $@
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows

@@ -23,13 +23,23 @@ Read = Callable[..., list[dict[str, Any]]]
 
 @pytest.fixture(scope="session")
 def read() -> Read:
-    """Runs a script with arguments and gives the rows it prints, one JSON object a line."""
-    named = os.environ.get("MIXTURE_BUILDER_READERS")
-    python = Path(named) if named else ROOT / "build" / "readers" / "bin" / "python"
+    """Runs a script of a data library and gives the rows it prints, one JSON object a line."""
+    return _runner("MIXTURE_BUILDER_READERS", environment="readers")
+
+
+@pytest.fixture(scope="session")
+def train() -> Read:
+    """The same for scripts of trainers, whose packages do not stand beside the others."""
+    return _runner("MIXTURE_BUILDER_TRAINERS", environment="trainers")
+
+
+def _runner(variable: str, *, environment: str) -> Read:
+    named = os.environ.get(variable)
+    python = Path(named) if named else ROOT / "build" / environment / "bin" / "python"
     if not python.is_file():
         pytest.skip(
-            f"{python} is not there; `make test-readers` makes it, or set "
-            "MIXTURE_BUILDER_READERS to a Python that has the packages of scripts/readers.txt"
+            f"{python} is not there; `make test-readers` makes it, or set {variable} to a Python "
+            f"that has the packages of scripts/{environment}.txt"
         )
 
     def run(script: str, *arguments: object, given: str = "") -> list[dict[str, Any]]:
