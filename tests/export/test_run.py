@@ -80,6 +80,16 @@ def test_every_example_is_counted_once(tiny: Path, export: Export, target: str):
     }
 
 
+def test_the_manifest_has_the_keys_that_its_page_lists(tiny: Path, export: Export):
+    """The page on exports lists all keys of `export.json`, and no others."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "exports.md").read_text("utf-8")
+    table = page.split("## The manifest of an export")[1].split("\n## ")[0]
+    cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
+    listed = {name.strip("`") for cell in cells for name in cell.strip().split(", ")}
+
+    assert listed == {*manifest_of(export(tiny, "nemo")), "certificate"}
+
+
 @pytest.mark.slow
 def test_workers_do_not_change_a_byte(tiny: Path, tmp_path: Path):
     """In this process or in two others, the files are the same."""
