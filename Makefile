@@ -17,7 +17,7 @@ REHEARSAL_ARGS ?=
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,6 +44,13 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
+
+test-readers: setup build/readers/.made build/trainers/.made ## Read exports with the real libraries; several GB the first time
+	@$(BIN)/python -m pytest -m readers
+
+build/%/.made: scripts/readers.sh scripts/%.txt
+	@scripts/readers.sh $* build/$*
+	@touch $@
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows
 	@mkdir -p build

@@ -508,6 +508,31 @@ def _per_submixture(values: tuple[str, ...], value_of: Callable[[Any], str]) -> 
     return table(header, rows)
 
 
+def export_targets() -> str:
+    """Who can be exported for."""
+    from mixture_builder.export.targets import MODULES, find_target
+
+    rows = []
+    for name in MODULES:
+        target = find_target(name)
+        tokenizer = "needed" if target.tokenizer else "possible" if target.may_tokenize else ""
+        rows.append([_code(name), target.about, "yes" if target.joins else "", tokenizer])
+    return table(["`--for`", "Reader and form", "Separator", "Tokenizer"], rows)
+
+
+def export_settings() -> str:
+    """What targets let their users choose."""
+    from mixture_builder.export.targets import MODULES, find_target
+
+    rows = []
+    for name in MODULES:
+        for key, setting in find_target(name).settings.items():
+            given = setting.default is not None
+            default = (_code(setting.default) if setting.default else "empty") if given else "none"
+            rows.append([_code(name), _code(key), default, setting.about])
+    return table(["`--for`", "Key", "Default", "Decides"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
     "columns": columns,
@@ -516,6 +541,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "jinja_names": jinja_names,
     "public_names": public_names,
     "lints": lints,
+    "export_targets": export_targets,
+    "export_settings": export_settings,
     "recipes": recipes,
     "template_coverage": template_coverage,
     "template_fallbacks": template_fallbacks,

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 
 import click
 
+from mixture_builder.cli.export import export_beside, validation_option
+from mixture_builder.cli.export import summary_text as export_text
 from mixture_builder.cli.options import (
     beam_argument,
     format_option,
@@ -14,11 +17,21 @@ from mixture_builder.cli.options import (
     shards_option,
 )
 from mixture_builder.cli.output import show_json
+from mixture_builder.export.targets import MODULES
 
 
 @click.command(short_help="Build a mixture: shards, lock, manifest.")
 @recipe_argument
 @click.option("--out", required=True, metavar="DIR", help="Folder or URL of the mixture.")
+@click.option(
+    "--for",
+    "targets",
+    multiple=True,
+    type=click.Choice(list(MODULES)),
+    metavar="NAME",
+    help="Then also export for NAME, into DIR-NAME, as `export` does; may be given again.",
+)
+@validation_option
 @running
 @format_option
 @shards_option
@@ -29,6 +42,8 @@ def build(
     *,
     recipe: str,
     out: str,
+    targets: tuple[str, ...],
+    validation: Fraction,
     store: Path,
     mirror: Path | None,
     offline: bool,
@@ -52,6 +67,10 @@ def build(
     from mixture_builder.cli import steps
     from mixture_builder.cli.runners import make_runner, warming
 
+    if targets:
+        _check_targets(targets, validation)
+    elif validation:
+        raise click.UsageError("--validation is for exports; add --for NAME.")
     log = steps.start_log(as_json=log_json)
     where = make_runner(
         name=runner,
@@ -72,9 +91,21 @@ def build(
     summary = steps.build(
         ingested, store=store, out=out, runner=where, log=log, shards=shards, format=format
     )
+    exports = [
+        export_beside(out, target=target, validation=validation, workers=workers)
+        for target in targets
+    ]
     if as_json:
-        show_json(summary)
+        show_json({**summary, **({"exports": exports} if targets else {})})
     else:
-        click.echo(steps.summary_text(summary))
+        click.echo("\n".join([steps.summary_text(summary), *map(export_text, exports)]))
     if ingested.left_out:
         ctx.exit(steps.LEFT_OUT)
+
+
+def _check_targets(targets: tuple[str, ...], validation: Fraction) -> None:
+    """What cannot be exported is said before hours of building."""
+    from mixture_builder.export.run import ExportOptions, check_options
+
+    for target in targets:
+        check_options(target, ExportOptions(validation=validation))

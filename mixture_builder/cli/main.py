@@ -27,12 +27,14 @@ COMMANDS = {
     "ingest": "mixture_builder.cli.ingest:ingest",
     "build": "mixture_builder.cli.build:build",
     "verify": "mixture_builder.cli.verify:verify",
+    "export": "mixture_builder.cli.export:export",
+    "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",
     "doctor": "mixture_builder.cli.doctor:doctor",
 }
 """Where each command stands, in the order in which one meets them."""
 
-RESUMABLE = frozenset(["quickstart", "ingest", "build"])
+RESUMABLE = frozenset(["quickstart", "ingest", "build", "export"])
 """Commands whose finished work is kept when they are interrupted."""
 
 INTERRUPTED = 130

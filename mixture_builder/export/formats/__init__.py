@@ -1,0 +1,1 @@
+"""One module a target; each holds `TARGET`. See `mixture_builder.export.targets`."""

@@ -1,0 +1,164 @@
+"""Texts to token ids with any `tokenizer.json`; the only door to the package `tokenizers`.
+
+A text is tokenised as text: the file's own truncation, padding and begin or end tokens are
+off, and a marker such as `</s>` inside a prompt does not become the control token of that
+name. What must be added is added by whoever lays out the tokens.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import fsspec
+import numpy as np
+import pyarrow as pa
+
+from mixture_builder.errors import UsageError
+from mixture_builder.io.bounded_slices import bounded_slices
+from mixture_builder.token_lists import TokenLists, one_after_the_other
+
+END_TOKENS: tuple[str, ...] = (
+    "</s>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<eos>",
+    "[EOS]",
+    "<｜end▁of▁sentence｜>",
+)
+"""What tokenizers call the token that ends a text; `tokenizer.json` itself does not say."""
+
+_PAD_TOKENS = ("<pad>", "[PAD]", "<|padding|>", "<|finetune_right_pad_id|>")
+
+# A call of the tokenizer holds its texts and ids as Python objects, so not all at once.
+_ROWS, _BYTES = 4_096, 16 * 1024 * 1024
+
+
+class Tokenizer:
+    """A tokenizer read from its file.
+
+    Attributes:
+      path: of the file.
+      vocabulary: one more than the largest token id, added tokens included.
+      padding: the id that fills what is left over: that of a token with a usual name, or 0.
+    """
+
+    def __init__(self, path: str, content: bytes) -> None:
+        """Reads the content of a `tokenizer.json`.
+
+        Raises:
+          UsageError: if it is none.
+        """
+        from tokenizers import Tokenizer as Reader
+
+        self.path = path
+        try:  # The package raises nothing more specific than Exception.
+            self._reader: Any = Reader.from_buffer(content)
+        except Exception as error:
+            raise UsageError(
+                f"{path}: found no tokenizer: {error}. Expected the file tokenizer.json of a "
+                "model, as the package tokenizers reads and writes it."
+            ) from error
+        self._reader.no_truncation()
+        self._reader.no_padding()
+        self._reader.encode_special_tokens = True
+        self.vocabulary = 1 + max(self._reader.get_vocab(with_added_tokens=True).values())
+        self._special = {
+            str(token["content"]): int(token["id"])
+            for token in json.loads(content).get("added_tokens") or ()
+            if token.get("special")
+        }
+        self.padding = next((self._special[t] for t in _PAD_TOKENS if t in self._special), 0)
+
+    def encode(self, texts: pa.ChunkedArray) -> TokenLists:
+        """The token ids of each text."""
+        parts = []
+        for piece in bounded_slices(pa.table({"text": texts}), rows=_ROWS, size=_BYTES):
+            found = self._reader.encode_batch_fast(
+                piece.column("text").to_pylist(), add_special_tokens=False
+            )
+            ids = [encoding.ids for encoding in found]
+            parts.append(
+                TokenLists(
+                    values=np.concatenate([np.array(i, dtype=np.int32) for i in ids]),
+                    lengths=np.array([len(i) for i in ids], dtype=np.int64),
+                )
+            )
+        return one_after_the_other(parts)
+
+    def token(self, name: str, *, wanted_by: str) -> int:
+        """The id of a token.
+
+        Args:
+          name: as the vocabulary has it.
+          wanted_by: what the user wrote, for the message.
+
+        Raises:
+          UsageError: if the vocabulary has no such token.
+        """
+        found = self._reader.token_to_id(name)
+        if found is None:
+            known = ", ".join(self._special) or "none"
+            raise UsageError(
+                f"{wanted_by}: {self.path} has no token {name!r}. Its special tokens are: {known}."
+            )
+        return int(found)
+
+    def end(self, *, wanted_by: str) -> int:
+        """The id of the token that ends a text, found by its usual names.
+
+        Args:
+          wanted_by: how the user names another, for the message.
+
+        Raises:
+          UsageError: if there is none, or more than one.
+        """
+        found = [name for name in END_TOKENS if name in self._special]
+        if len(found) != 1:
+            known = ", ".join(self._special) or "none"
+            what = f"several ({', '.join(found)})" if found else "none"
+            raise UsageError(
+                f"{self.path}: found {what} of the usual names of the token that ends a text. "
+                f"Its special tokens are: {known}. Say which one it is with {wanted_by}."
+            )
+        return self._special[found[0]]
+
+
+@lru_cache(maxsize=1)
+def load_tokenizer(path: str) -> Tokenizer:
+    """The tokenizer of a file; read once in a process.
+
+    Args:
+      path: local path or fsspec URL of a `tokenizer.json`.
+
+    Raises:
+      UsageError: if the file cannot be read or is something else.
+    """
+    try:
+        with fsspec.open(path, "rb") as file:
+            content: bytes = file.read()
+    except OSError as error:
+        raise UsageError(
+            f"{path}: the tokenizer cannot be read: {error.strerror or error}. Expected the "
+            "file tokenizer.json of a model."
+        ) from error
+    return Tokenizer(path, content)
+
+
+def as_lists(tokens: TokenLists) -> pa.Array:
+    """Token lists as an Arrow column."""
+    offsets = np.concatenate([[0], np.cumsum(tokens.lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, pa.array(tokens.values), type=TOKEN_LIST)
+
+
+def as_rows(matrix: Sequence[Any] | np.ndarray[Any, Any]) -> pa.Array:
+    """The rows of a matrix of numbers as an Arrow column of lists."""
+    rows = np.asarray(matrix, dtype=np.int32)
+    offsets = np.arange(len(rows) + 1, dtype=np.int32) * rows.shape[1]
+    return pa.ListArray.from_arrays(offsets, pa.array(rows.reshape(-1)), type=TOKEN_LIST)
+
+
+TOKEN_LIST = pa.list_(pa.field("element", pa.int32(), nullable=False))
+"""The type of a column of token ids."""
