@@ -15,6 +15,9 @@ import numpy.typing as npt
 Tokens = npt.NDArray[np.int32]
 Lengths = npt.NDArray[np.int64]
 
+# Where a token goes is a number of 8 bytes beside the token's 4, so not of all at once.
+_LISTS = 4_096
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TokenLists:
@@ -100,7 +103,12 @@ def joined(parts: Sequence[TokenLists]) -> TokenLists:
     values = np.empty(int(lengths.sum()), dtype=np.int32)
     places = starts_of(lengths)
     for part in parts:
-        values[spans(places, part.lengths)] = part.values
+        first = 0
+        for start in range(0, len(part), _LISTS):
+            some = slice(start, start + _LISTS)
+            last = first + int(part.lengths[some].sum())
+            values[spans(places[some], part.lengths[some])] = part.values[first:last]
+            first = last
         places = places + part.lengths
     return TokenLists(values=values, lengths=lengths)
 

@@ -35,6 +35,14 @@ def test_joining_goes_list_by_list(pairs: list[tuple[list[int], list[int]]]):
     assert joined([first, second, end]).to_lists() == [[*a, *b, 99] for a, b in pairs]
 
 
+def test_joining_many_lists_piece_by_piece_changes_nothing():
+    """More lists than are joined at a time give what each of them gives alone."""
+    first = token_lists([[n] * (n % 3) for n in range(10_000)])
+    second = token_lists([[-n] for n in range(10_000)])
+
+    assert joined([first, second]).to_lists() == [[n] * (n % 3) + [-n] for n in range(10_000)]
+
+
 @given(parts=st.lists(LISTS, max_size=4))
 def test_parts_stand_one_after_the_other(parts: list[list[list[int]]]):
     """Lists of several parts keep their order, also where a part is empty."""

@@ -32,8 +32,8 @@ END_TOKENS: tuple[str, ...] = (
 
 _PAD_TOKENS = ("<pad>", "[PAD]", "<|padding|>", "<|finetune_right_pad_id|>")
 
-# A call of the tokenizer holds its texts and ids as Python objects, so not all at once.
-_ROWS, _BYTES = 4_096, 16 * 1024 * 1024
+# The package keeps some 100 bytes a token until a call is over, so not all texts at once.
+_ROWS, _BYTES = 1_024, 4 * 1024 * 1024
 
 
 class Tokenizer:

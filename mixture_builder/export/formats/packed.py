@@ -11,7 +11,7 @@ ids tell the examples apart, so that attention can be kept inside each, and `tas
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -51,8 +51,9 @@ from mixture_builder.token_lists import Lengths, TokenLists, starts_of
 _SEQUENCES, _COUNTS = "sequences", "counts"
 _PARQUET, _TFRECORD = "parquet", "tfrecord"
 
-# Four numbers of 4 bytes a token: a file's table stays near 130 MB.
-_FILE_TOKENS = 1 << 23
+# Four numbers of 4 bytes a token: a file's table stays near 130 MB. To lay tokens out takes
+# more than that, so it is done in smaller pieces.
+_FILE_TOKENS, _PIECE_TOKENS = 1 << 23, 1 << 20
 
 _USE = """\
 Each row is one sequence. Positions count from 0 in each example, segment ids from 1; padding has
@@ -86,10 +87,13 @@ def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts)
         window=window,
     )
     chosen = sequences(numbers)
-    step = max(1, _FILE_TOKENS // (length + target_length))
-    for start in range(0, len(chosen), step):
-        some = chosen.slice(start, min(start + step, len(chosen)))
-        table = _table(examples, some, kinds, contexts, padding=tokenizer_of(context).padding)
+    padding = tokenizer_of(context).padding
+    width = length + target_length
+    for whole_file in _pieces(chosen, max(1, _FILE_TOKENS // width)):
+        table = pa.concat_tables(
+            _table(examples, piece, kinds, contexts, padding=padding)
+            for piece in _pieces(whole_file, max(1, _PIECE_TOKENS // width))
+        )
         if context.settings["container"] == _PARQUET:
             parts.add(_SEQUENCES, partial(write_parquet, table, schema=table.schema))
         else:
@@ -102,6 +106,11 @@ def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts)
         sequences=len(chosen),
     )
     parts.add(_COUNTS, lambda url: _write_counts(counts, url))
+
+
+def _pieces(chosen: Sequences, size: int) -> Iterator[Sequences]:
+    for start in range(0, len(chosen), size):
+        yield chosen.slice(start, min(start + size, len(chosen)))
 
 
 def _table(
