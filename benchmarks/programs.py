@@ -111,7 +111,8 @@ class Bench:
                 folder=self.folder / "workloads" / f"{name}-{examples}",
                 store=self.folder / "store",
                 examples=examples,
-                workers=WORKERS,
+                # In this process: the next program that is measured must not meet our workers.
+                workers=0,
             )
             self._workloads[name, examples] = known
         return known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -192,11 +193,16 @@ def _flow(value: Any) -> str:
         list(value) if isinstance(value, tuple) else value,
         Dumper=_Dumper,
         default_flow_style=True,
-        allow_unicode=True,
+        allow_unicode=_keeps_lines(value),
         width=2**31,
         sort_keys=False,
     )
     return text.removesuffix("\n").removesuffix("\n...")
+
+
+def _keeps_lines(value: Any) -> bool:
+    """Whether letters may stand as they are: YAML takes some marks of Unicode for line ends."""
+    return set(json.dumps(value, ensure_ascii=False, default=str)).isdisjoint("\x85\u2028\u2029")
 
 
 def _scalar(text: str) -> str:
@@ -205,11 +211,13 @@ def _scalar(text: str) -> str:
 
 def _quoted(text: str) -> str:
     dumped: str = yaml.dump(
-        text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=2**31
+        text, Dumper=_Dumper, default_style='"', allow_unicode=_keeps_lines(text), width=2**31
     )
     return dumped.removesuffix("\n")
 
 
 def _block(value: Any) -> str:
-    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=WIDTH, sort_keys=False)
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, allow_unicode=_keeps_lines(value), width=WIDTH, sort_keys=False
+    )
     return text.removesuffix("\n")
