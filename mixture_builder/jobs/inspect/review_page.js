@@ -295,7 +295,7 @@
   new ResizeObserver(([filters]) => {
     const sticky = getComputedStyle(filters.target).position === "sticky";
     const height = sticky ? filters.target.offsetHeight + 8 : 8;
-    document.documentElement.style.scrollPaddingTop = height + "px";
+    document.documentElement.style.setProperty("--filters", height + "px");
   }).observe(byId("filters"));
   addEventListener("hashchange", follow);
   apply();
