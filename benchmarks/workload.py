@@ -216,7 +216,8 @@ def _write_records(lock: Lock, *, store: Path, folder: Path) -> None:
         mine = records.filter(pc.equal(records.column("task"), task.task))
         # Groups small enough for Beam to split a file among its workers.
         target = folder / "records" / f"{number:05d}.parquet"
-        pq.write_table(mine, target, row_group_size=10_000)
+        if len(mine):
+            pq.write_table(mine, target, row_group_size=10_000)
     pool = pa.concat_tables(pools, promote_options="permissive")
     pq.write_table(pool, folder / "pool.parquet")
     facts = {
