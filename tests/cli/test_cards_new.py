@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mixture_builder.card_files import load_card_file
@@ -48,7 +48,7 @@ def parquet(records: list[dict[str, Any]]) -> bytes:
 JSONL = lines(*map(json.dumps, RECORDS))
 CSV = lines("question,answer", "What is 1 and 1?,2", '"What is 2, and 2?",4', "What is 3 and 3?,6")
 TSV = lines("question\tanswer", "What is 1 and 1?\t2", "What is 2, and 2?\t4", "What is 3?\t6")
-FORMATS = {
+FORMATS: dict[str, tuple[bytes, dict[str, Any]]] = {
     "jsonl": (JSONL, {"format": "jsonl"}),
     "jsonl, packed": (gzip.compress(JSONL), {"format": "jsonl"}),
     "json, a list": (json.dumps(RECORDS).encode(), {"format": "json"}),
@@ -271,6 +271,7 @@ def test_a_column_of_any_name_can_be_referred_to(name: str) -> None:
     assert field_name(name).isidentifier()
 
 
+@example([{"question": "0\x85", "answer": "a\n b\u2028 \n"}])
 @given(
     st.lists(
         st.dictionaries(

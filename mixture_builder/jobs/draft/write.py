@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -187,22 +186,27 @@ class _Dumper(yaml.SafeDumper):
         return True
 
 
+def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    # Other styles fold line ends, and take some characters for line ends that are none here.
+    style = '"' if _LINE_ENDS & set(text) else None
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+_LINE_ENDS = frozenset("\n\r\t\x85\u2028\u2029")
+_Dumper.add_representer(str, _text)
+
+
 def _flow(value: Any) -> str:
     """A value on one line."""
     text: str = yaml.dump(
         list(value) if isinstance(value, tuple) else value,
         Dumper=_Dumper,
         default_flow_style=True,
-        allow_unicode=_keeps_lines(value),
+        allow_unicode=True,
         width=2**31,
         sort_keys=False,
     )
     return text.removesuffix("\n").removesuffix("\n...")
-
-
-def _keeps_lines(value: Any) -> bool:
-    """Whether letters may stand as they are: YAML takes some marks of Unicode for line ends."""
-    return set(json.dumps(value, ensure_ascii=False, default=str)).isdisjoint("\x85\u2028\u2029")
 
 
 def _scalar(text: str) -> str:
@@ -211,13 +215,11 @@ def _scalar(text: str) -> str:
 
 def _quoted(text: str) -> str:
     dumped: str = yaml.dump(
-        text, Dumper=_Dumper, default_style='"', allow_unicode=_keeps_lines(text), width=2**31
+        text, Dumper=_Dumper, default_style='"', allow_unicode=True, width=2**31
     )
     return dumped.removesuffix("\n")
 
 
 def _block(value: Any) -> str:
-    text: str = yaml.dump(
-        value, Dumper=_Dumper, allow_unicode=_keeps_lines(value), width=WIDTH, sort_keys=False
-    )
+    text: str = yaml.dump(value, Dumper=_Dumper, allow_unicode=True, width=WIDTH, sort_keys=False)
     return text.removesuffix("\n")
