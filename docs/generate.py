@@ -405,7 +405,7 @@ def _submixtures() -> list[tuple[str, list[Any], dict[str, Any]]]:
     """Name, cards and template files of each submixture."""
     from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder, templates_folder
-    from mixture_builder.templates import load_templates
+    from mixture_builder.template_files import load_templates
 
     cards, _ = load_cards(cards_folder())
     result = []

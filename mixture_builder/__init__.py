@@ -28,7 +28,8 @@ if TYPE_CHECKING:
     from mixture_builder.lock import Lock
     from mixture_builder.plan import MixturePlan, TaskPlan
     from mixture_builder.recipes import MixtureRecipe, load_recipe
-    from mixture_builder.templates import PromptTemplate, load_templates
+    from mixture_builder.template_files import load_templates
+    from mixture_builder.templates import PromptTemplate
 
 _HOMES = {
     "Finding": "findings",

@@ -19,7 +19,7 @@ from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.rates import exact
 from mixture_builder.shot_forms import NAMED_FORMS, OWN_FORM, Counts, ShotForm
 from mixture_builder.style_pins import ALL_STYLES, StylePins
-from mixture_builder.yaml_files import check_against_schema, find_lines, line_of, load_yaml
+from mixture_builder.yaml_files import find_lines, line_of, load_checked
 
 DEFAULT_POOL = 1024
 
@@ -167,10 +167,9 @@ def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, lis
     Returns:
       The recipe, or `None` and at least one error.
     """
-    loaded, findings = load_yaml(path, shown_as=shown_as)
-    data = _with_text_keys(loaded)
-    if not findings:
-        findings = check_against_schema(data, schema_name="recipe", path=path, shown_as=shown_as)
+    data, findings = load_checked(
+        path, shown_as=shown_as, schema_name="recipe", prepared=_with_text_keys
+    )
     if findings:
         return None, findings
     recipe = recipe_from_json(data, file=shown_as, folder=path.parent)

@@ -32,7 +32,8 @@ from mixture_builder.render.task import TaskRenderer
 from mixture_builder.shipped import templates_folder
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
+from mixture_builder.templates import TemplateSet
 from mixture_builder.variants import VARIANTS, Cell
 
 if TYPE_CHECKING:

@@ -46,7 +46,8 @@ from mixture_builder.recipe_checks import check_styles, filter_tasks, refused_or
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
+from mixture_builder.templates import TemplateSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
