@@ -533,8 +533,20 @@ def export_settings() -> str:
     return table(["`--for`", "Key", "Default", "Decides"], rows)
 
 
+def audit_checks() -> str:
+    """What an audit looks for."""
+    from mixture_builder.audit.checks import CHECKS
+
+    rows = [
+        [_code(check.id), check.severity.value, check.finds, check.decides, check.remedy]
+        for check in CHECKS.values()
+    ]
+    return table(["Check", "Severity", "Finds", "How it decides", "What to do"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
+    "audit_checks": audit_checks,
     "columns": columns,
     "coverage": coverage,
     "row_reasons": row_reasons,

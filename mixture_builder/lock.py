@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
@@ -66,6 +66,8 @@ class Lock:
       templates: by name.
       styles: plain data of the pools.
       format: of the shards.
+      cards: what the cards say about the tasks, from `card_facts`; for the manifest, and no part
+        of the document: it decides no byte of an example.
     """
 
     recipe: Mapping[str, Any]
@@ -74,6 +76,7 @@ class Lock:
     templates: Mapping[str, tuple[PromptTemplate, ...]]
     styles: Mapping[str, Any]
     format: str
+    cards: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def style_pools(self) -> StylePools:

@@ -56,6 +56,7 @@ def make_manifest(
     sources: Mapping[str, Mapping[str, Any]],
     versions: Mapping[str, str],
     columns: Mapping[str, str],
+    cards: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Plain data of the manifest.
 
@@ -67,7 +68,9 @@ def make_manifest(
       sources: for each task, what ingest counted and which files it read.
       versions: of the packages that decide bytes.
       columns: what each column holds.
+      cards: from `card_facts`: what the cards say about the tasks.
     """
+    facts = cards or {"tasks": {}, "citations": {}}
     realised = _sum(s.cells for s in shards)
     redrawn = _sum(s.redrawn for s in shards)
     dropped = _sum(s.dropped for s in shards)
@@ -91,6 +94,7 @@ def make_manifest(
             "redrawn": redrawn.get(task, {}),
             "dropped": dropped.get(task, {}),
             "source": dict(sources.get(task, {})),
+            **({"card": dict(facts["tasks"][task])} if task in facts["tasks"] else {}),
         }
     return {
         "manifest_version": MANIFEST_VERSION,
@@ -115,6 +119,7 @@ def make_manifest(
             for s in shards
         ],
         "tasks": tasks,
+        **({"citations": dict(facts["citations"])} if facts["tasks"] else {}),
         "left_out": dict(lock["left_out"]),
     }
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "ingest": "mixture_builder.cli.ingest:ingest",
     "build": "mixture_builder.cli.build:build",
     "verify": "mixture_builder.cli.verify:verify",
+    "audit": "mixture_builder.cli.audit:audit",
     "export": "mixture_builder.cli.export:export",
     "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",

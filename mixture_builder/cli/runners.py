@@ -10,6 +10,7 @@ from mixture_builder.errors import UsageError
 
 if TYPE_CHECKING:
     from mixture_builder.jobs.mixture import Runner
+    from mixture_builder.transforms.runner import BeamRunner
 
 
 def make_runner(
@@ -44,6 +45,15 @@ def make_runner(
         from mixture_builder.drivers.local import LocalRunner
 
         return LocalRunner(workers=count)
+    return beam_runner(name, workers=workers, beam_options=beam_options)
+
+
+def beam_runner(name: str, *, workers: int | None, beam_options: tuple[str, ...]) -> BeamRunner:
+    """The Beam runner for `--runner` and what follows after `--`.
+
+    Raises:
+      UsageError: as for `make_runner`.
+    """
     if workers is not None:
         raise UsageError(
             f"found --workers beside --runner {name}; expected one of them. A Beam runner has "

@@ -269,6 +269,7 @@ def finish_build(
         sources={task: _source_facts(s) for task, s in stored.items()},
         versions=versions(),
         columns=EXAMPLE_COLUMNS,
+        cards=lock.cards,
     )
     description = str(lock.recipe.get("description", ""))
     _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import fsspec
 
+from mixture_builder.card_facts import card_facts
 from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.errors import BuildError, InvalidFilesError, SourceError
@@ -366,6 +367,7 @@ def lock_mixture(
         templates={n: mixture.templates[n].templates for n in sorted(used)},
         styles=mixture.styles_plain,
         format=format or mixture.recipe.format,
+        cards=card_facts(mixture.cards[t.task] for t in plan.tasks),
     )
 
 

@@ -23,6 +23,7 @@ from mixture_builder.errors import (
     RenderError,
     SourceError,
     StoreError,
+    VerifyError,
 )
 from mixture_builder.io.atomic import atomic_output
 
@@ -100,6 +101,7 @@ def first_error(folder: str, names: Iterable[str]) -> MixtureBuilderError | None
 
 
 _KINDS: dict[str, type[MixtureBuilderError]] = {
-    kind.__name__: kind for kind in (BuildError, RecipeError, RenderError, SourceError, StoreError)
+    kind.__name__: kind
+    for kind in (BuildError, RecipeError, RenderError, SourceError, StoreError, VerifyError)
 }
 """What workers raise, all of them made of a text."""

@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+import fsspec
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 
+from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import BuildError, UsageError
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.rowstore import StoredTask
@@ -23,6 +25,7 @@ from mixture_builder.jobs.build import work_folder
 from mixture_builder.jobs.ingest import PartSpec
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms.audit import DOCUMENT, Audit
 from mixture_builder.transforms.build import Build, shard_file
 from mixture_builder.transforms.ingest import Ingest, task_result
 from mixture_builder.transforms.quiet_beam import beam
@@ -150,6 +153,34 @@ class BeamRunner:
             waiting=files,
             result=lambda _, plain: ShardResult(**plain),
         )
+
+    def audit(self, context: AuditContext, *, work: str) -> dict[str, Any]:
+        """Audits all shards of a mixture; gives the document.
+
+        Args:
+          context: of the audit.
+          work: folder or URL that workers see, for a small file that is removed again.
+
+        Raises:
+          VerifyError, StoreError, BuildError: as `audit.shard.audit_shard`; or if the pipeline
+            fails.
+        """
+        folder = f"{work}/.results/{secrets.token_hex(8)}"
+        try:
+            found = self._run(
+                list(range(context.shards)),
+                Audit(context, results=folder),
+                folder=folder,
+                waiting={DOCUMENT},
+                result=lambda _, plain: plain,
+            )
+            return next(iter(list(found)))
+        finally:
+            files, root = fsspec.core.url_to_fs(folder)
+            with suppress(OSError):
+                files.rm(root, recursive=True)
+            with suppress(OSError):
+                files.rmdir(root.rsplit("/", 1)[0])
 
     def _run(
         self,
