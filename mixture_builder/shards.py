@@ -8,6 +8,8 @@ mixture, and a shard reads neighbouring rows of the store.
 
 from __future__ import annotations
 
+import re
+
 from mixture_builder.draw import derive_seed
 
 _CIRCLE = 1 << 40
@@ -17,9 +19,23 @@ SUFFIXES = {"parquet": ".parquet", "tfrecord": ".tfrecord", "jsonl": ".jsonl"}
 MAX_SHARDS = 99_999
 
 
+_SHARD_NAME = re.compile(
+    r"train-\d{5}-of-\d{5}(" + "|".join(map(re.escape, SUFFIXES.values())) + ")"
+)
+
+
 def shard_name(shard: int, shards: int, file_format: str) -> str:
     """`train-00003-of-00064.parquet`, as Hugging Face and TFDS write it."""
     return f"train-{shard:05d}-of-{shards:05d}{SUFFIXES[file_format]}"
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a file is called like a shard of any build.
+
+    >>> is_shard_name("train-00003-of-00064.parquet"), is_shard_name("train.parquet")
+    (True, False)
+    """
+    return _SHARD_NAME.fullmatch(name) is not None
 
 
 def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[range]:

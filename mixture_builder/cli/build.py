@@ -77,6 +77,7 @@ def build(
         workers=workers,
         beam_options=beam_options,
         warm=warming(recipe, cards=cards, templates=templates),
+        log=log,
     )
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     ingested = steps.ingest(

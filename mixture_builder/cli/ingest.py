@@ -47,7 +47,7 @@ def ingest(
     from mixture_builder.cli.runners import make_runner
 
     log = steps.start_log(as_json=log_json)
-    where = make_runner(name=runner, workers=workers, beam_options=beam_options)
+    where = make_runner(name=runner, workers=workers, beam_options=beam_options, log=log)
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     done = steps.ingest(
         mixture,

@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.errors import MixtureBuilderError, of_the_machine
 from mixture_builder.findings import did_you_mean
 from mixture_builder.version import __version__
 
@@ -99,6 +99,9 @@ class Commands(click.Group):
             if isinstance(problem, OSError) and problem.errno == errno.EPIPE:
                 raise
             _show_trace(ctx)
+            if known := of_the_machine(problem):
+                _say(ctx, known)
+                ctx.exit(1)
             text = str(problem).split("\n", maxsplit=1)[0]
             hint = "" if ctx.meta.get("debug") else " (--debug shows where)"
             _say(ctx, f"internal error: {type(problem).__name__}: {text}; please report it{hint}")

@@ -35,9 +35,11 @@ class LocalRunner:
 
     Attributes:
       workers: how many processes; 0 for this one.
+      on_death: told in one sentence when a worker has died and is replaced.
     """
 
     workers: int
+    on_death: Callable[[str], None] | None = None
 
     def ingest(
         self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
@@ -63,7 +65,7 @@ class LocalRunner:
         # Long jobs first: a large file begun last would keep one worker busy alone.
         jobs = pieces + sorted(whole, key=lambda j: -_size(j.argument[0]))
         results: dict[str, list[PartResult]] = {task: [] for task in split}
-        with WorkerPool(min(self.workers, len(jobs))) as pool:
+        with WorkerPool(min(self.workers, len(jobs)), on_death=self.on_death) as pool:
             finishing: list[Job] = []
             for job, result in pool.run(jobs):
                 if not isinstance(result, PartResult):
@@ -94,6 +96,7 @@ class LocalRunner:
             self.workers if in_rounds else min(self.workers, len(shards)),
             initializer=_set_lock,
             initargs=(lock.to_json(), str(store)),
+            on_death=self.on_death,
         ) as pool:
             if not in_rounds:
                 jobs = [Job(label=f"shard {s}", function=_build, argument=(out, s)) for s in shards]

@@ -14,14 +14,14 @@ import signal
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from typing import TYPE_CHECKING, Any
 
-from mixture_builder.errors import BuildError
+from mixture_builder.errors import BuildError, of_the_machine
 from mixture_builder.jobs import WARM_VARIABLE
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ class WorkerPool:
     Args:
       workers: how many processes; 0 runs jobs in this process, which is for debugging.
       initializer: called once in each worker, with `initargs`.
+      on_death: told in one sentence when a worker has died and its work is done again.
     """
 
     def __init__(
@@ -62,8 +63,10 @@ class WorkerPool:
         *,
         initializer: Callable[..., None] | None = None,
         initargs: tuple[Any, ...] = (),
+        on_death: Callable[[str], None] | None = None,
     ) -> None:
         self.workers = workers
+        self._on_death = on_death
         self.deaths = 0
         self._initializer = initializer
         self._initargs = initargs
@@ -81,12 +84,12 @@ class WorkerPool:
         """Yields each job with its result, in the order in which they finish.
 
         Raises:
-          BuildError: if a job was at work in `MAX_DEATHS` dying workers.
+          BuildError: if a job was at work in `MAX_DEATHS` dying workers, or had not enough
+            memory.
           Exception: what a job raised; jobs at work are let finish, others are not begun.
         """
         if not self.workers:
-            for job in jobs:
-                yield job, job.function(job.argument)
+            yield from _run_here(jobs)
             return
         waiting = deque(jobs)
         deaths: dict[str, int] = {}
@@ -114,16 +117,17 @@ class WorkerPool:
                 continue
             failed_starts = 0
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            died = False
+            died: list[Job] = []
             for future in done:
                 job = running.pop(future)
                 try:
                     result = future.result()
                 except BrokenProcessPool:
-                    died = True
-                    self._count_death(job, deaths)
+                    died.append(job)
                     waiting.appendleft(job)
                     continue
+                except MemoryError as problem:
+                    raise _no_memory(job, problem) from problem
                 yield job, result
             if died:
                 for future, job in list(running.items()):
@@ -131,17 +135,25 @@ class WorkerPool:
                     if future.done() and not future.exception():
                         yield job, future.result()
                     else:
-                        self._count_death(job, deaths)
+                        died.append(job)
                         waiting.appendleft(job)
                 running.clear()
-                self._replace()
+                self._bury(died, deaths)
 
-    def _count_death(self, job: Job, deaths: dict[str, int]) -> None:
+    def _bury(self, jobs: Sequence[Job], deaths: dict[str, int]) -> None:
+        """Makes room for a new pool, and says what has happened."""
+        cause = self._replace()
+        for job in jobs:
+            self._count_death(job, deaths, cause)
+        if self._on_death:
+            self._on_death(_death_text(jobs, cause))
+
+    def _count_death(self, job: Job, deaths: dict[str, int], cause: str) -> None:
         deaths[job.label] = deaths.get(job.label, 0) + 1
         if deaths[job.label] >= MAX_DEATHS:
             raise BuildError(
-                f"{job.label}: the worker process died {MAX_DEATHS} times, perhaps for want of "
-                "memory. Use fewer workers (--workers) or smaller shards (output.shards), and run "
+                f"{job.label}: the worker process died {MAX_DEATHS} times, the last time {cause}. "
+                "Use fewer workers (--workers) or smaller shards (output.shards), and run "
                 "the same command again; finished work is kept."
             )
 
@@ -155,14 +167,57 @@ class WorkerPool:
             )
         return self._executor
 
-    def _replace(self) -> None:
+    def _replace(self) -> str:
+        """Ends what is left of the pool; the next job starts another one. Gives the cause."""
         self.deaths += 1
-        self._stop(wait_for_work=False)
+        executor = self._executor
+        processes = dict(getattr(executor, "_processes", None) or {})
+        # The other workers are being ended as well; none may write while its work is done again.
+        self._stop(wait_for_work=True)
+        return _cause([process.exitcode for process in processes.values()])
 
     def _stop(self, *, wait_for_work: bool) -> None:
         if self._executor is not None:
             self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
             self._executor = None
+
+
+def _run_here(jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+    for job in jobs:
+        try:
+            result = job.function(job.argument)
+        except MemoryError as problem:
+            raise _no_memory(job, problem) from problem
+        yield job, result
+
+
+def _no_memory(job: Job, problem: MemoryError) -> BuildError:
+    return BuildError(f"{job.label}: {of_the_machine(problem)}")
+
+
+def _cause(exit_codes: Iterable[int | None]) -> str:
+    """Why workers ended, as far as their exit codes tell; the pool ends the others by SIGTERM."""
+    told = [code for code in exit_codes if code and code != -signal.SIGTERM]
+    if not told:
+        return "for a reason it did not tell"
+    if told[0] > 0:
+        return f"with exit code {told[0]}"
+    try:
+        name = signal.Signals(-told[0]).name
+    except ValueError:
+        name = f"signal {-told[0]}"
+    return f"by {name}{_MEANINGS.get(name, '')}"
+
+
+_MEANINGS = {
+    "SIGKILL": ", which is how the system ends processes when memory runs out",
+    "SIGBUS": ", which a file that is cut or damaged while it is read can cause",
+}
+
+
+def _death_text(jobs: Sequence[Job], cause: str) -> str:
+    named = ", ".join(job.label for job in jobs[:3]) + (", ..." if len(jobs) > 3 else "")
+    return f"a worker process died {cause}; it is replaced, and its work done again: {named}"
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

@@ -68,7 +68,7 @@ class HashingWriter(io.RawIOBase):
         try:
             self._sink.write(view)
         except OSError as error:
-            raise _cannot_write(self.url, error) from error
+            raise cannot_write(self.url, error) from error
         self._hash.update(view)
         self.count += view.nbytes
         return view.nbytes
@@ -124,7 +124,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(partial, "xb", buffering=1 << 20)  # noqa: SIM115 (closed before the rename)
     except OSError as error:
-        raise _cannot_write(url, error) from error
+        raise cannot_write(url, error) from error
     try:
         try:
             writer = HashingWriter(file, url=url)
@@ -134,7 +134,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
                 if durable:
                     os.fsync(file.fileno())
             except OSError as error:
-                raise _cannot_write(url, error) from error
+                raise cannot_write(url, error) from error
         finally:
             # A full disk makes even closing fail; the first error is the one to show.
             with suppress(OSError):
@@ -142,7 +142,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
         try:
             os.replace(partial, path)
         except OSError as error:
-            raise _cannot_write(url, error) from error
+            raise cannot_write(url, error) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -169,7 +169,7 @@ def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWrit
             filesystem.makedirs(parent, exist_ok=True)
         file = filesystem.open(partial, "wb")
     except OSError as error:
-        raise _cannot_write(url, error) from error
+        raise cannot_write(url, error) from error
     try:
         try:
             writer = HashingWriter(file, url=url)
@@ -182,11 +182,12 @@ def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWrit
         with suppress(OSError):
             filesystem.rm(partial)
         if isinstance(error, OSError):
-            raise _cannot_write(url, error) from error
+            raise cannot_write(url, error) from error
         raise
 
 
-def _cannot_write(url: str, error: OSError) -> BuildError:
+def cannot_write(url: str, error: OSError) -> BuildError:
+    """The error of a file that the storage refuses to write."""
     return BuildError(
         f"{url}: cannot be written: {error.strerror or error}. Nothing was left under that "
         "name. Make room or grant access there, then run the same command again."
@@ -228,14 +229,15 @@ def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> l
         if match is None:
             continue
         own = match["host"] == re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
-        if _is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
+        if is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
             continue
         filesystem.rm_file(entry["name"])
         removed.append(str(entry["name"]))
     return removed
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether this machine has such a process."""
     if os.name == "nt":
         return True  # Signal 0 would end a process there instead of asking about it.
     try:

@@ -26,7 +26,7 @@ import pyarrow.ipc
 
 from mixture_builder.cards import FieldType, TaskCard
 from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
-from mixture_builder.errors import StoreError
+from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output
 from mixture_builder.render.columnar_texts import as_list
@@ -111,6 +111,8 @@ def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as problem:
+        if ran_out(problem):
+            raise
         raise StoreError(
             f"{meta}: found no readable description of stored rows ({problem}). Delete the folder "
             f"{meta.parent} and run ingest again."
@@ -167,6 +169,8 @@ class StoredRows:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         except (OSError, ValueError, pa.ArrowInvalid) as problem:
+            if ran_out(problem):
+                raise
             raise StoreError(
                 f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
             ) from None

@@ -28,9 +28,9 @@ import pyarrow.ipc
 from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity, text_key
 from mixture_builder.cards import CardSource, TaskCard
 from mixture_builder.draw import BLOCK_ROWS, identity
-from mixture_builder.errors import MixtureBuilderError, SourceError
+from mixture_builder.errors import BuildError, MixtureBuilderError, SourceError
 from mixture_builder.fingerprint import fingerprint
-from mixture_builder.io.atomic import atomic_output, sha256_of
+from mixture_builder.io.atomic import atomic_output, remove_leftovers, sha256_of
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import (
     BadRecord,
@@ -62,6 +62,9 @@ PART_BYTES = 64_000_000
 
 FAILED_NAME = "failed.jsonl"
 """In a task's folder: why it could not be ingested, and its records in quarantine."""
+
+SPILL_NAME = ".spill"
+"""In the store: runs of tasks that are not finished."""
 
 QUARANTINE_ENTRIES = 1_000
 """Records that a task's quarantine keeps; all are counted."""
@@ -326,7 +329,21 @@ def _new_spill_folder(store: Path, card: TaskCard) -> Path:
 
     One folder a task and plan: what one worker or command removes, no other writes into.
     """
-    return store / ".spill" / f"{card.id.replace('/', '--')}-{secrets.token_hex(8)}"
+    return store / SPILL_NAME / f"{card.id.replace('/', '--')}-{secrets.token_hex(8)}"
+
+
+def remove_dead_work(store: Path, cards: Mapping[str, TaskCard]) -> None:
+    """Deletes what an ingest that was killed has left: spilled runs, and half-written files.
+
+    To be called by who holds the store's lock: then nobody else's work is unfinished.
+
+    Args:
+      store: root of the row store.
+      cards: of the tasks that are ingested next, by id.
+    """
+    shutil.rmtree(store / SPILL_NAME, ignore_errors=True)
+    for task, card in cards.items():
+        remove_leftovers(str(task_folder(store, task, task_fingerprint(card))))
 
 
 def finish_task(spec: TaskSpec) -> StoredTask | str:
@@ -334,9 +351,15 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
 
     Every record of the source is a row, a copy, filtered or in quarantine. Where the task
     fails, what its parts had put in quarantine stands in `failed.jsonl` instead.
+
+    Raises:
+      BuildError: if the storage refuses; that is no fault of the task.
     """
     store, card = Path(spec.store), spec.card
     failed = task_folder(store, card.id, task_fingerprint(card)) / FAILED_NAME
+    earlier = _finished_before(spec)
+    if earlier is not None:
+        return earlier
     try:
         broken = next((p.error for p in spec.parts if p.error), "")
         if broken:
@@ -344,6 +367,8 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
         stored = _finish(spec)
         failed.unlink(missing_ok=True)
         return stored
+    except BuildError:
+        raise
     except MixtureBuilderError as problem:
         detail = without_locations(str(problem))
         reason = {"place": card.file, "reason": "left_out", "detail": detail, "excerpt": ""}
@@ -356,6 +381,16 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
     finally:
         for folder in {Path(run).parent for part in spec.parts for run in part.runs}:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finished_before(spec: TaskSpec) -> StoredTask | None:
+    """The stored task, if a worker finished it whose answer was lost; its runs are gone."""
+    runs = [run for part in spec.parts for run in part.runs]
+    if not runs or all(Path(run).exists() for run in runs):
+        return None
+    stored = find_task(Path(spec.store), spec.card.id, task_fingerprint(spec.card))
+    known = [] if stored is None else [{k: f[k] for k in f if k != "sha256"} for f in stored.files]
+    return stored if stored is not None and known == stamp(spec.files) else None
 
 
 def without_locations(message: str) -> str:

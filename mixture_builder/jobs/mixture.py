@@ -9,6 +9,7 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -31,14 +32,18 @@ from mixture_builder.jobs.ingest import (
     is_stored,
     order_of_sources,
     plan_parts,
+    remove_dead_work,
     without_locations,
 )
 from mixture_builder.jobs.resume import (
+    alone_in_mixture,
+    alone_in_store,
     collected_quarantine,
     damaged_shards,
     finished_manifest,
     finished_shards,
     refuse_other_content,
+    remove_other_shards,
 )
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
@@ -268,6 +273,26 @@ def ingest_mixture(
             pending[task], *later[task] = order_of_sources(card, mirror=mirror)
         else:
             tell(task, there, there_before=True)
+    if pending:
+        with alone_in_store(store):
+            remove_dead_work(store, {t: mixture.cards[t] for t in pending})
+            _ingest_pending(
+                mixture, pending, later, store=store, mirror=mirror, runner=runner, tell=tell
+            )
+    return dict(sorted(stored.items())), dict(sorted(broken.items()))
+
+
+def _ingest_pending(
+    mixture: Mixture,
+    pending: dict[str, int],
+    later: Mapping[str, list[int]],
+    *,
+    store: Path,
+    mirror: Mirror,
+    runner: Runner,
+    tell: Callable[[str, StoredTask | str], None],
+) -> None:
+    """Ingests tasks from their first source that can be read; see `ingest_mixture`."""
     tried: dict[str, tuple[str, ...]] = {}
     while pending:
         parts, failed = _plan_all(mixture, pending, store=store, mirror=mirror)
@@ -284,7 +309,6 @@ def ingest_mixture(
             else:
                 tell(task, " | ".join(tried[task]))
         pending = again
-    return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
 def _plan_all(
@@ -399,8 +423,32 @@ def build_mixture(
 
     Raises:
       StoreError: if the store holds other rows than the lock was made for.
-      BuildError: if the folder holds another mixture, or a shard cannot be built.
+      BuildError: if the folder holds another mixture, if another process builds into it, or
+        if a shard cannot be built.
     """
+    with ExitStack() as held:
+        # A finished mixture is only read, or mended with the bytes that it had.
+        if finished_manifest(*fsspec.core.url_to_fs(out)) is None:
+            held.enter_context(alone_in_mixture(out))
+        return _build_mixture(
+            lock,
+            store=store,
+            out=out,
+            runner=runner,
+            on_shard=on_shard,
+            on_rendered=on_rendered,
+        )
+
+
+def _build_mixture(
+    lock: Lock,
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    on_shard: Callable[[ShardResult, bool], None] | None,
+    on_rendered: Callable[[int], None] | None,
+) -> dict[str, Any]:
     stored = stored_tasks(lock, store=store)
     check_store(lock, stored)
     files, root = fsspec.core.url_to_fs(out)
@@ -420,6 +468,7 @@ def build_mixture(
         _remove_work(files, root)
         return finished
     remove_leftovers(f"{out}/data")
+    remove_other_shards(lock, files, root)
     done = finished_shards(lock, files, root)
     for result in done.values():
         if on_shard:

@@ -4,17 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.filters import is_filtered
 from mixture_builder.io.atomic import sha256_of
+from mixture_builder.io.folder_lock import exclusive
 from mixture_builder.io.rowstore import task_folder
 from mixture_builder.jobs.build import result_url, work_folder
 from mixture_builder.jobs.ingest import FAILED_NAME
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import MANIFEST_NAME, ShardResult
+from mixture_builder.shards import is_shard_name, shard_name
+
+
+def alone_in_mixture(out: str) -> AbstractContextManager[None]:
+    """Keeps other processes from building into a folder; raises `BuildError` if one does."""
+    return exclusive(
+        f"{out}/.work/lock", folder=out, doing="builds", wait_for="choose another --out"
+    )
+
+
+def alone_in_store(store: Path) -> AbstractContextManager[None]:
+    """Keeps other processes from writing rows into a store; raises `BuildError` if one does."""
+    return exclusive(
+        f"{store}/.lock",
+        folder=str(store),
+        doing="brings rows into the store",
+        wait_for="choose another --store",
+    )
+
+
+def remove_other_shards(lock: Lock, files: Any, root: str) -> None:
+    """Deletes shards of an unfinished build of another number or format of shards.
+
+    They would stay beside those of this build, and whoever reads all files would read them too.
+    """
+    folder = f"{root}/data"
+    if not files.exists(folder):
+        return
+    shards = lock.plan.shards
+    own = {shard_name(shard, shards, lock.format) for shard in range(shards)}
+    for path in files.ls(folder, detail=False):
+        name = str(path).rsplit("/", 1)[-1]
+        if is_shard_name(name) and name not in own:
+            files.rm_file(path)
 
 
 def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from gzip import BadGzipFile
 from typing import BinaryIO
 
-from mixture_builder.errors import SourceError
+from mixture_builder.errors import SourceError, ran_out
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers.archives import open_members
 from mixture_builder.io.readers.beside import joined_by_key, joined_by_number, source_of
@@ -185,6 +185,8 @@ def _source_error(
 
 
 def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
+    if ran_out(problem):
+        return None
     cause = problem.__cause__
     if isinstance(problem, FileNotFoundError) and isinstance(cause, Exception):
         # fsspec says "not found" of web pages whatever the matter was; the cause knows.
