@@ -37,6 +37,9 @@ BEAT_SECONDS = 30.0
 STALE_SECONDS = 180.0
 """After how long without a sign of life the lock of another machine is taken over."""
 
+SETTLE_SECONDS = 1.0
+"""How long a claim in the place of a dead one must stand before it counts."""
+
 CLAIM_BYTES = 1_000
 
 _NO_LOCKS_HERE = frozenset([errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
@@ -164,7 +167,8 @@ def _write_claim(files: Any, path: str, owner: Mapping[str, Any]) -> None:
     found = _owner(files, path)
     if found and not _is_stale(found):
         raise _HeldError(found)
-    if found:
+    left_by_dead = bool(files.exists(path))
+    if left_by_dead:
         with suppress(FileNotFoundError):
             files.rm_file(path)
     try:
@@ -173,6 +177,9 @@ def _write_claim(files: Any, path: str, owner: Mapping[str, Any]) -> None:
         raise _HeldError(_owner(files, path)) from None
     except (TypeError, ValueError, NotImplementedError):
         files.pipe_file(path, _claim(owner))
+    if left_by_dead:
+        # Whoever found the same dead claim may be about to remove ours in its place.
+        time.sleep(SETTLE_SECONDS)
     now = _owner(files, path)
     if now.get("token") != owner["token"]:
         raise _HeldError(now)

@@ -275,10 +275,13 @@ def ingest_mixture(
             tell(task, there, there_before=True)
     if pending:
         with alone_in_store(store):
-            remove_dead_work(store, {t: mixture.cards[t] for t in pending})
+            cards = {task: mixture.cards[task] for task in pending}
+            remove_dead_work(store, cards)
             _ingest_pending(
                 mixture, pending, later, store=store, mirror=mirror, runner=runner, tell=tell
             )
+            # A worker that was killed has left its unfinished files.
+            remove_dead_work(store, cards)
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
