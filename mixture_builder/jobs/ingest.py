@@ -15,6 +15,7 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -36,6 +37,7 @@ from mixture_builder.io.readers import (
     BadRecord,
     SourceFile,
     is_mirrored,
+    may_pass,
     read_file,
     source_files,
 )
@@ -62,6 +64,9 @@ PART_BYTES = 64_000_000
 
 FAILED_NAME = "failed.jsonl"
 """In a task's folder: why it could not be ingested, and its records in quarantine."""
+
+PATIENCE_SECONDS = (1.0, 5.0)
+"""How long is waited before a file on the network that broke off is read again."""
 
 SPILL_NAME = ".spill"
 """In the store: runs of tasks that are not finished."""
@@ -232,6 +237,33 @@ class _PartReader:
         self.entries: list[Mapping[str, Any]] = []
 
     def read(self, file: SourceFile) -> None:
+        """Reads one file; what breaks off on the network is read again from its start."""
+        for patience in PATIENCE_SECONDS:
+            before = self._state()
+            try:
+                self._read(file)
+                return
+            except SourceError as problem:
+                if file.size is not None or not may_pass(problem):
+                    raise
+            self._go_back(before)
+            time.sleep(patience)
+        self._read(file)
+
+    def _state(self) -> tuple[Any, ...]:
+        counts = (self.characters, self.records, self.filtered)
+        return list(self.held), counts, Counter(self.quarantined), len(self.entries), len(self.runs)
+
+    def _go_back(self, state: tuple[Any, ...]) -> None:
+        """Forgets what has been read since; runs that were spilled held older rows as well."""
+        self.held, counts, self.quarantined, entries, runs = state
+        self.characters, self.records, self.filtered = counts
+        del self.entries[entries:]
+        for run in self.runs[runs:]:
+            Path(run).unlink(missing_ok=True)
+        del self.runs[runs:]
+
+    def _read(self, file: SourceFile) -> None:
         for item in read_file(self.source.source, file):
             self.records += 1
             if isinstance(item, BadRecord):

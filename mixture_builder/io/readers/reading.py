@@ -236,6 +236,29 @@ def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
     return None
 
 
+_PASSING_STATUS = frozenset([408, 425, 429, 500, 502, 503, 504])
+"""Answers of web servers that ask for patience, or that say it was not the request's fault."""
+
+
+_PASSING = frozenset(["ClientPayloadError", "ServerDisconnectedError", "SocketTimeoutError"])
+"""What aiohttp raises when a server that had answered breaks off or stalls."""
+
+
+def may_pass(problem: BaseException | None) -> bool:
+    """Whether what went wrong on the network may go right the next time.
+
+    A server that breaks off, stalls or asks for patience may; an address that is unknown, and
+    a machine without a network, will not, and are not worth waiting for.
+    """
+    while problem is not None:
+        if getattr(problem, "status", None) in _PASSING_STATUS:
+            return True
+        if isinstance(problem, ConnectionResetError) or type(problem).__name__ in _PASSING:
+            return True
+        problem = problem.__cause__
+    return False
+
+
 def _is_unpacking_error(problem: Exception) -> bool:
     # gzip and bz2 raise OSError without a number; the operating system always gives one.
     return isinstance(problem, BadGzipFile) or (type(problem) is OSError and problem.errno is None)
