@@ -16,7 +16,7 @@ from typing import Any
 
 from mixture_builder.fingerprint import canonical_json, fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
-from mixture_builder.recipes import Settings, Shots
+from mixture_builder.settings import Settings, Shots
 from mixture_builder.style_pins import ALL_STYLES, StylePins
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import styles_from_json
@@ -93,14 +93,17 @@ class Lock:
     def fingerprint(self) -> str:
         """Equal for locks that give the same files."""
         plain = self.to_json()
-        # What people write about a recipe, and tasks that get nothing, change no byte.
+        # What people write about a recipe, tasks that get nothing, and what others would have
+        # got, change no byte.
         plain["recipe"] = {"name": plain["recipe"].get("name")}
         plain.pop("left_out")
+        plain.pop("wanted", None)
+        plain.pop("dry", None)
         return fingerprint(plain)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `recipe.lock.yaml`."""
-        return {
+        plain = {
             "lock_version": 1,
             "render_version": RENDER_VERSION,
             "recipe": dict(self.recipe),
@@ -114,6 +117,12 @@ class Lock:
             "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
             "styles": dict(self.styles),
         }
+        # As for cells: only where there is something to say.
+        if self.plan.wanted:
+            plain["wanted"] = self.plan.wanted
+        if self.plan.dry:
+            plain["dry"] = dict(self.plan.dry)
+        return plain
 
 
 def lock_from_json(plain: Mapping[str, Any]) -> Lock:
@@ -140,6 +149,8 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
                 _task_from_json(task, raw, settings) for task, raw in plain["tasks"].items()
             ),
             left_out=plain["left_out"],
+            wanted=plain.get("wanted", 0),
+            dry=plain.get("dry", {}),
         ),
         tasks={
             task: LockedTask(stored=raw["stored"], digest=raw["digest"])
@@ -152,7 +163,7 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
 
 
 def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
-    return {
+    plain = {
         "submixture": task.submixture,
         "templates": task.templates,
         "stored": locked.stored,
@@ -167,6 +178,9 @@ def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
         "fixed_option_order": task.fixed_option_order,
         "cells": [_cell_to_json(cell) for cell in task.cells],
     }
+    if task.max_rows:
+        plain["max_rows"] = task.max_rows
+    return plain
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:
@@ -202,6 +216,7 @@ def _task_from_json(
         settings=settings[raw["submixture"]],
         questions=raw["questions"],
         fixed_option_order=raw["fixed_option_order"],
+        max_rows=raw.get("max_rows", 0),
     )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -48,7 +49,12 @@ from mixture_builder.jobs.resume import (
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
-from mixture_builder.recipe_checks import check_styles, filter_tasks, refused_origin
+from mixture_builder.recipe_checks import (
+    check_overrides,
+    check_styles,
+    filter_tasks,
+    refused_origin,
+)
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
@@ -145,7 +151,7 @@ def load_mixture(
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
     filtered, filter_findings = filter_tasks(recipe, owners, found)
-    fatal += filter_findings
+    fatal += [*filter_findings, *check_overrides(recipe, owners, found)]
     if styles is not None:
         fatal += check_styles(recipe, styles)
     if styles is None or fatal or not owners:
@@ -349,8 +355,9 @@ def plan_mixture(
     rows: Mapping[str, int],
     broken: Mapping[str, str],
     shards: int = 0,
+    lengths: Mapping[str, Fraction] | None = None,
 ) -> MixturePlan:
-    """The plan for known numbers of rows.
+    """The plan for known numbers of rows, and for lengths of examples where a size needs them.
 
     Raises:
       RecipeError: as for `make_plan`.
@@ -364,6 +371,7 @@ def plan_mixture(
         broken={t: without_locations(why) for t, why in {**mixture.broken, **broken}.items()},
         filtered=mixture.filtered,
         shards=shards,
+        lengths=lengths,
     )
 
 

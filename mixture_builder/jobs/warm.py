@@ -16,8 +16,8 @@ from mixture_builder.jobs.build import option_pieces
 from mixture_builder.jobs.mixture import load_mixture
 from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import style_pools_of
-from mixture_builder.recipes import Settings
 from mixture_builder.render.columnar_texts import know_programs, program_of, programs_to_json
+from mixture_builder.settings import Settings
 
 
 def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None:
