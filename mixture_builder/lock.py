@@ -242,6 +242,9 @@ def _settings_to_json(settings: Settings) -> dict[str, Any]:
         }
     if settings.strict_options:
         plain["strict_options"] = True
+    for key in ("input_tokens", "target_tokens", "tokenizer"):
+        if getattr(settings, key):
+            plain[key] = getattr(settings, key)
     if settings.styles.pinned:
         plain["styles"] = {pool: list(globs) for pool, globs in settings.styles.pinned}
     return plain
@@ -264,6 +267,9 @@ def _settings_from_json(raw: Mapping[str, Any]) -> Settings:
         shuffle_options=raw["shuffle_options"],
         input_chars=raw["input_chars"],
         target_chars=raw["target_chars"],
+        input_tokens=raw.get("input_tokens", 0),
+        target_tokens=raw.get("target_tokens", 0),
+        tokenizer=raw.get("tokenizer", ""),
         inversion_rate=None if raw["inversion_rate"] is None else Fraction(raw["inversion_rate"]),
         strict_options=raw.get("strict_options", False),
         styles=StylePins(

@@ -152,7 +152,9 @@ class QuotaTree:
           size: in the unit of `lengths`.
           lengths: of an example of each task, in the mean.
         """
-        mean = sum((share * lengths[task] for task, share in self.shares.items()), Fraction(0))
+        mean = sum(
+            (share * lengths[task] for task, share in self.shares.items() if share), Fraction(0)
+        )
         if not mean:
             return 0
         if not self._bounded:
@@ -160,7 +162,7 @@ class QuotaTree:
 
         def fits(total: int) -> bool:
             found = self.quotas(total)
-            return sum(quota * lengths[task] for task, quota in found.items()) <= size
+            return sum(quota * lengths[task] for task, quota in found.items() if quota) <= size
 
         most, guess = self.most(), max(1, int(2 * size / mean))
         while fits(guess) and (most is None or guess < most):

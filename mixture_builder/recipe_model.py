@@ -6,7 +6,7 @@ Where a build runs, with how many workers and where its files go is no part of a
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
@@ -73,6 +73,14 @@ class Submixture:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class TokenizerFile:
+    """A `tokenizer.json` that a recipe names."""
+
+    path: Path
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class MixtureRecipe:
     """A whole recipe.
 
@@ -81,6 +89,7 @@ class MixtureRecipe:
       shards, format: how it is written, unless the command line says otherwise.
       root: the mixture as the outermost submixture.
       cards, templates: folders the recipe names, or `None` for the shipped ones.
+      tokenizers: files of the tokenizers that it names, by their SHA-256.
       raw: the checked YAML as plain data, for locks.
     """
 
@@ -94,17 +103,35 @@ class MixtureRecipe:
     format: str = "parquet"
     cards: Path | None = None
     templates: Path | None = None
+    tokenizers: Mapping[str, Path] = field(default_factory=dict)
     raw: Mapping[str, Any]
 
 
 def recipe_from_json(
-    data: Mapping[str, Any], *, file: str, folder: Path | None = None
+    data: Mapping[str, Any],
+    *,
+    file: str,
+    folder: Path | None = None,
+    tokenizers: Mapping[str, TokenizerFile] | None = None,
 ) -> MixtureRecipe:
-    """The recipe from checked plain data: a YAML file, or a lock."""
-    outermost = _inherited(Submixture(path="", rate=Fraction(1), settings=Settings()), data)
+    """The recipe from checked plain data: a YAML file, or a lock.
+
+    Args:
+      data: of the file.
+      file: how messages name it.
+      folder: that it stands in.
+      tokenizers: files that it names, by what it calls them.
+    """
+    known = tokenizers or {}
+    digests = {name: found.sha256 for name, found in known.items()}
+    outermost = _inherited(
+        Submixture(path="", rate=Fraction(1), settings=Settings()), data, digests
+    )
     root = replace(
         outermost,
-        parts=tuple(_submixture(name, raw, outermost) for name, raw in data["submixtures"].items()),
+        parts=tuple(
+            _submixture(name, raw, outermost, digests) for name, raw in data["submixtures"].items()
+        ),
     )
     output = data.get("output", {})
 
@@ -117,21 +144,24 @@ def recipe_from_json(
         root=root,
         seed=data.get("seed", 0),
         description=data.get("description", ""),
-        size=size_from(data["size"]),
+        size=size_from(data["size"], tokenizers=digests),
         shards=output.get("shards", 0),
         format=output.get("format", "parquet"),
         cards=below("cards"),
         templates=below("templates"),
+        tokenizers={found.sha256: found.path for found in known.values()},
         raw=data,
     )
 
 
-def _inherited(around: Submixture, raw: Mapping[str, Any]) -> Submixture:
+def _inherited(
+    around: Submixture, raw: Mapping[str, Any], tokenizers: Mapping[str, str]
+) -> Submixture:
     """What a part hands on to those in it."""
     return Submixture(
         path=around.path,
         rate=around.rate,
-        settings=settings_with(around.settings, raw),
+        settings=settings_with(around.settings, raw, tokenizers=tokenizers),
         filters=around.filters.with_more(raw.get("filters", {})),
         templates_from=raw.get("templates_from", around.templates_from),
         when_dry=raw.get("when_dry", around.when_dry),
@@ -139,8 +169,12 @@ def _inherited(around: Submixture, raw: Mapping[str, Any]) -> Submixture:
     )
 
 
-def _submixture(name: str, raw: Mapping[str, Any], around: Submixture) -> Submixture:
-    here = replace(_inherited(around, raw), path=f"{around.path}.{name}" if around.path else name)
+def _submixture(
+    name: str, raw: Mapping[str, Any], around: Submixture, tokenizers: Mapping[str, str]
+) -> Submixture:
+    here = replace(
+        _inherited(around, raw, tokenizers), path=f"{around.path}.{name}" if around.path else name
+    )
     return replace(
         here,
         rate=exact(raw["rate"]),
@@ -149,7 +183,7 @@ def _submixture(name: str, raw: Mapping[str, Any], around: Submixture) -> Submix
         task_rates=task_rates_from(raw, around.task_rates.overrides),
         max_rows=raw.get("max_rows", 0),
         parts=tuple(
-            _submixture(inner, inner_raw, here)
+            _submixture(inner, inner_raw, here, tokenizers)
             for inner, inner_raw in raw.get("submixtures", {}).items()
         ),
     )

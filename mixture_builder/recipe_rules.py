@@ -32,6 +32,7 @@ def broken_rules(recipe: MixtureRecipe, path: Path) -> Iterator[Finding]:
     reported: set[object] = set()  # what is inherited is reported where it is written
     for part, place, raw in _with_places(recipe.root, (), recipe.raw):
         found += _part(part, place, raw)
+        found += _limits(part, place, raw)
         found += _settings(part, place, reported)
     for place, message, remedy in found:
         yield error(recipe.file, format_place(place), message, remedy, line_of(lines, place))
@@ -128,6 +129,24 @@ def _part(part: Submixture, place: Place, raw: Mapping[str, Any]) -> Iterator[Br
                 "found none of tasks, categories and languages; expected at least one.",
                 "Say which tasks the rate is for.",
             )
+
+
+def _limits(part: Submixture, place: Place, raw: Mapping[str, Any]) -> Iterator[Broken]:
+    limits, settings = raw.get("limits", {}), part.settings
+    tokens = {"input_tokens", "target_tokens"}
+    if tokens & limits.keys() and not settings.tokenizer:
+        yield (
+            (*place, "limits"),
+            "the key 'tokenizer' is missing.",
+            "Add it: the `tokenizer.json` that tokens are counted with, relative to the recipe.",
+        )
+    counted = any(p.settings.input_tokens or p.settings.target_tokens for p in part.walk())
+    if "tokenizer" in limits and not counted:
+        yield (
+            (*place, "limits", "tokenizer"),
+            "it has no effect: there is no limit in tokens.",
+            "Add input_tokens or target_tokens, or remove it.",
+        )
 
 
 def _settings(part: Submixture, place: Place, reported: set[object]) -> Iterator[Broken]:

@@ -16,6 +16,7 @@ from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.recipe_model import MixtureRecipe, Submixture, recipe_from_json
 from mixture_builder.recipe_rules import broken_rules
 from mixture_builder.settings import Settings, Shots
+from mixture_builder.tokenizer_names import find_tokenizers
 from mixture_builder.yaml_files import load_checked
 
 __all__ = [
@@ -40,8 +41,9 @@ def load_recipe(path: Path, *, shown_as: str) -> tuple[MixtureRecipe | None, lis
     )
     if findings:
         return None, findings
-    recipe = recipe_from_json(data, file=shown_as, folder=path.parent)
-    findings = list(broken_rules(recipe, path))
+    tokenizers, findings = find_tokenizers(data, path, shown_as=shown_as)
+    recipe = recipe_from_json(data, file=shown_as, folder=path.parent, tokenizers=tokenizers)
+    findings += broken_rules(recipe, path)
     return (None, findings) if findings else (recipe, [])
 
 

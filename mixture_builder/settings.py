@@ -63,6 +63,8 @@ class Settings:
         variants with options.
       styles: the styles that may be drawn.
       input_chars, target_chars: length budgets in characters; 0 for none.
+      input_tokens, target_tokens: length budgets in tokens; 0 for none.
+      tokenizer: SHA-256 of the `tokenizer.json` they are counted with.
       inversion_rate: rate of inverted templates beside 1 for direct ones; `None` treats
         all templates alike.
     """
@@ -79,11 +81,22 @@ class Settings:
     styles: StylePins = ALL_STYLES
     input_chars: int = 0
     target_chars: int = 0
+    input_tokens: int = 0
+    target_tokens: int = 0
+    tokenizer: str = ""
     inversion_rate: Fraction | None = None
 
 
-def settings_with(around: Settings, raw: Mapping[str, Any]) -> Settings:
-    """The settings of a part: those around it with its own keys laid over them."""
+def settings_with(
+    around: Settings, raw: Mapping[str, Any], *, tokenizers: Mapping[str, str]
+) -> Settings:
+    """The settings of a part: those around it with its own keys laid over them.
+
+    Args:
+      around: settings of the part around it.
+      raw: its own keys.
+      tokenizers: SHA-256 of the tokenizers that a recipe names, by what it calls them.
+    """
     result = around
     if "variants" in raw:
         result = replace(
@@ -112,10 +125,11 @@ def settings_with(around: Settings, raw: Mapping[str, Any]) -> Settings:
     if "styles" in raw:
         result = replace(result, styles=result.styles.with_more(raw["styles"]))
     limits = raw.get("limits", {})
-    if "input_chars" in limits:
-        result = replace(result, input_chars=limits["input_chars"])
-    if "target_chars" in limits:
-        result = replace(result, target_chars=limits["target_chars"])
+    numbers = {key: limits[key] for key in limits if key != "tokenizer"}
+    result = replace(result, **numbers)
+    if "tokenizer" in limits:
+        name = limits["tokenizer"]
+        result = replace(result, tokenizer=tokenizers.get(name, name))
     if "inversion_rate" in raw:
         result = replace(result, inversion_rate=exact(raw["inversion_rate"]))
     return result

@@ -39,18 +39,19 @@ class Size:
         return bool(self.bytes or self.tokens)
 
 
-def size_from(raw: Mapping[str, Any], *, tokenizer: str = "") -> Size:
+def size_from(raw: Mapping[str, Any], *, tokenizers: Mapping[str, str]) -> Size:
     """The size that the key `size` of a recipe says.
 
     Args:
       raw: the key's checked value.
-      tokenizer: SHA-256 of the tokenizer that it names.
+      tokenizers: SHA-256 of the tokenizers that a recipe names, by what it calls them.
     """
+    name = raw.get("tokenizer", "")
     return Size(
         examples=raw.get("examples", 0),
         passes=Fraction(1) if raw.get("no_repeat") else exact(raw.get("passes", 0)),
         bytes=raw.get("bytes", 0),
         tokens=raw.get("tokens", 0),
-        tokenizer=tokenizer,
+        tokenizer=tokenizers.get(name, name),
         supervised=raw.get("count", "all") == "targets",
     )

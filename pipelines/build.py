@@ -49,7 +49,12 @@ def main(arguments: Sequence[str]) -> int:
         on_task=tell_task,
     )
     lock = lock_mixture(
-        mixture, stored=stored, broken=broken, shards=args.shards, format=args.format
+        mixture,
+        stored=stored,
+        broken=broken,
+        shards=args.shards,
+        format=args.format,
+        store=args.store,
     )
     manifest = build_mixture(
         lock, store=args.store, out=args.out, runner=runner, on_shard=_tell_shard

@@ -162,6 +162,7 @@ def build(
         broken=ingested.left_out,
         shards=shards or 0,
         format=format or "",
+        store=store,
     )
     log.event("build_started", examples=lock.plan.examples, shards=lock.plan.shards)
     with log.bar("build", total=lock.plan.examples, unit="examples") as bar:

@@ -33,6 +33,7 @@ from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.batch import CountTokens
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
@@ -115,7 +116,18 @@ def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
         styles=lock.style_pools_for(task.settings),
         rows=StoredRows(folder, expected_rows=task.rows),
         seed=lock.plan.seed,
+        count_tokens=_token_counter(store, task.settings.tokenizer),
     )
+
+
+@lru_cache(maxsize=8)
+def _token_counter(store: Path, sha256: str) -> CountTokens | None:
+    """Counts tokens with a tokenizer of the store; `None` where none is named."""
+    if not sha256:
+        return None
+    from mixture_builder.io.tokenizer import kept_tokenizer
+
+    return kept_tokenizer(store, sha256=sha256).count
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002

@@ -46,6 +46,7 @@ from mixture_builder.jobs.resume import (
     refuse_other_content,
     remove_other_shards,
 )
+from mixture_builder.jobs.sizing import Lengths, mean_lengths, measure, sample_of
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
@@ -57,6 +58,7 @@ from mixture_builder.recipe_checks import (
 )
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
+from mixture_builder.sizes import Size
 from mixture_builder.styles import Styles, load_styles
 from mixture_builder.template_files import check_names, load_templates
 from mixture_builder.templates import TemplateSet
@@ -260,6 +262,7 @@ def ingest_mixture(
     """
     stored: dict[str, StoredTask] = {}
     broken: dict[str, str] = {}
+    keep_tokenizers(mixture, store=store)
 
     def tell(task: str, result: StoredTask | str, *, there_before: bool = False) -> None:
         if isinstance(result, str):
@@ -318,6 +321,18 @@ def _ingest_pending(
             else:
                 tell(task, " | ".join(tried[task]))
         pending = again
+
+
+def keep_tokenizers(mixture: Mixture, *, store: Path) -> None:
+    """Brings the tokenizers that a recipe names into the store.
+
+    Raises:
+      UsageError: if one of them is none.
+    """
+    for sha256, path in mixture.recipe.tokenizers.items():
+        from mixture_builder.io.tokenizer import keep_tokenizer
+
+        keep_tokenizer(store, path, sha256=sha256)
 
 
 def _plan_all(
@@ -382,15 +397,85 @@ def lock_mixture(
     broken: Mapping[str, str],
     shards: int = 0,
     format: str = "",  # noqa: A002
+    store: Path | None = None,
 ) -> Lock:
     """The lock for stored tasks.
 
+    Args:
+      mixture: as loaded.
+      stored: by task.
+      broken: tasks that cannot be built, and why.
+      shards: instead of the recipe's.
+      format: likewise.
+      store: root of the row store; needed for a size in bytes or tokens.
+
     Raises:
       RecipeError: as for `make_plan`.
+      StoreError: if the store does not hold the rows, where examples are measured.
     """
+    lengths = None
+    if mixture.recipe.size.measured and store is not None:
+        lengths = mean_lengths(
+            mixture.recipe.size,
+            measure_mixture(mixture, stored=stored, broken=broken, store=store),
+        )
     plan = plan_mixture(
-        mixture, rows={t: s.rows for t, s in stored.items()}, broken=broken, shards=shards
+        mixture,
+        rows={t: s.rows for t, s in stored.items()},
+        broken=broken,
+        shards=shards,
+        lengths=lengths,
     )
+    return _lock_of(mixture, plan, stored, format)
+
+
+def measure_mixture(
+    mixture: Mixture,
+    *,
+    stored: Mapping[str, StoredTask],
+    broken: Mapping[str, str],
+    store: Path,
+    tokenizers: Mapping[str, Path] | None = None,
+) -> dict[str, Lengths]:
+    """How long examples of each task are, by a sample that is always the same.
+
+    Args:
+      mixture: as loaded.
+      stored: by task.
+      broken: tasks that cannot be built, and why.
+      store: root of the row store.
+      tokenizers: files of tokenizers to count tokens with, by what they are to be called; that of
+        the recipe's size is called by its SHA-256.
+
+    Raises:
+      RecipeError: as for `make_plan`.
+      StoreError: if the store does not hold the rows.
+      UsageError: if a file is no tokenizer.
+    """
+    from mixture_builder.io.tokenizer import load_tokenizer
+
+    keep_tokenizers(mixture, store=store)
+    recipe = mixture.recipe
+    files = dict(tokenizers or {})
+    if recipe.size.tokenizer:
+        files[recipe.size.tokenizer] = recipe.tokenizers[recipe.size.tokenizer]
+    # Of a large enough mixture every task with a rate has its sample.
+    large = replace(mixture, recipe=replace(recipe, size=Size(examples=1 << 40)))
+    rows = {t: s.rows for t, s in stored.items()}
+    sample = sample_of(plan_mixture(large, rows=rows, broken=broken))
+    return measure(
+        _lock_of(mixture, sample, stored, ""),
+        store=store,
+        tokenizers={name: load_tokenizer(str(path)).count for name, path in files.items()},
+    )
+
+
+def _lock_of(
+    mixture: Mixture,
+    plan: MixturePlan,
+    stored: Mapping[str, StoredTask],
+    format: str,  # noqa: A002
+) -> Lock:
     used = {t.templates for t in plan.tasks}
     return Lock(
         recipe=mixture.recipe.raw,

@@ -109,7 +109,8 @@ class FewShot:
         instruction: str,
     ) -> tuple[str, int]:
         """The longest prompt that fits and how many exemplars it has; a failure if none does."""
-        limit = self._context.plan.settings.input_chars
+        settings, count_tokens = self._context.plan.settings, self._context.count_tokens
+        limit = settings.input_chars
         query = batch.inputs[place]
         assert isinstance(query, str)
         labels, separator = style
@@ -121,9 +122,17 @@ class FewShot:
                 separator=separator,
                 instruction=instruction,
             )
-            if not limit or len(text) <= limit:
+            if limit and len(text) > limit:
+                continue
+            if not settings.input_tokens or count_tokens is None:
                 return text, count
-        batch.failures[place] = ("input_too_long", f"{len(text)} characters; at most {limit}")
+            (tokens,) = count_tokens([text])
+            if tokens <= settings.input_tokens:
+                return text, count
+        found = f"{len(text)} characters; at most {limit}"
+        if not limit or len(text) <= limit:
+            found = f"{tokens} tokens; at most {settings.input_tokens}"
+        batch.failures[place] = ("input_too_long", found)
         return "", 0
 
     # --- which exemplars ----------------------------------------------------------------

@@ -20,6 +20,7 @@ from mixture_builder.jobs.inspect.loaded_tasks import LoadedTask
 from mixture_builder.jobs.inspect.preview_rows import PreviewRows, rows_of
 from mixture_builder.plan import TaskPlan, make_plan
 from mixture_builder.recipes import Submixture
+from mixture_builder.render.batch import CountTokens
 from mixture_builder.render.parts import ExampleParts
 from mixture_builder.render.task import Chosen, RenderedExamples, TaskRenderer
 from mixture_builder.sizes import Size
@@ -172,7 +173,16 @@ def _renderer(loaded: LoadedTask, plan: TaskPlan, rows: PreviewRows) -> TaskRend
         styles=StylePools(plan.settings.styles.apply(loaded.styles)),
         rows=rows.rows,
         seed=loaded.recipe.seed,
+        count_tokens=_token_counter(loaded, plan.settings.tokenizer),
     )
+
+
+def _token_counter(loaded: LoadedTask, sha256: str) -> CountTokens | None:
+    if not sha256:
+        return None
+    from mixture_builder.io.tokenizer import load_tokenizer
+
+    return load_tokenizer(str(loaded.recipe.tokenizers[sha256])).count
 
 
 def _draws(
