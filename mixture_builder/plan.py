@@ -216,6 +216,24 @@ def spend(cells: Sequence[Cell], quota: int) -> tuple[Cell, ...]:
     return tuple(replace(cell, quota=got) for cell, got in zip(cells, spent, strict=True))
 
 
+def without_repeats(recipe: MixtureRecipe, plan: MixturePlan) -> dict[str, int]:
+    """The nearest quotas with which no row is used twice, by task.
+
+    Tasks and parts with too few rows get as many as they have; the others take over what is left
+    by their rates. They sum to the plan's size, or to all rows if those are fewer.
+    """
+    parts = {part.path: part for part in recipe.root.walk()}
+    tree = QuotaTree(
+        recipe.root,
+        owners={t.task: parts[t.submixture] for t in plan.tasks},
+        rates={t.task: t.rate for t in plan.tasks},
+        most={t.task: t.query_rows for t in plan.tasks},
+    )
+    most = tree.most()
+    assert most is not None
+    return tree.quotas(min(plan.examples, most))
+
+
 def _wanted(
     recipe: MixtureRecipe,
     tree: QuotaTree,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixture_builder.io.rowstore import find_task, task_fingerprint
+from mixture_builder.io.rowstore import StoredTask, find_task, task_fingerprint
 from mixture_builder.jobs.mixture import Mixture
 
 
@@ -17,11 +17,13 @@ class Counts:
     Attributes:
       rows: by task, for those whose number is known.
       estimated: tasks of which only the card speaks: what upstream states, before cleaning.
+      stored: tasks that are in the store.
       unknown: tasks that neither the store nor their card knows, and why.
     """
 
     rows: Mapping[str, int]
     estimated: frozenset[str]
+    stored: Mapping[str, StoredTask]
     unknown: Mapping[str, str]
 
 
@@ -33,6 +35,7 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
     """
     rows: dict[str, int] = {}
     estimated: set[str] = set()
+    found: dict[str, StoredTask] = {}
     unknown: dict[str, str] = {}
     for task, card in mixture.cards.items():
         if task in mixture.broken:
@@ -41,6 +44,7 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
         stored = find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
         if stored is not None:
             rows[task] = stored.rows
+            found[task] = stored
         elif card.known_rows:
             rows[task] = card.known_rows
             estimated.add(task)
@@ -49,4 +53,4 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
                 "its number of rows is not known: it is not in the store, and the card does not "
                 "state it. Run ingest."
             )
-    return Counts(rows=rows, estimated=frozenset(estimated), unknown=unknown)
+    return Counts(rows=rows, estimated=frozenset(estimated), stored=found, unknown=unknown)
