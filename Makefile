@@ -45,7 +45,7 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
 
-test-readers: setup build/readers/.made build/trainers/.made ## Read exports with the real libraries; several GB the first time
+test-readers: setup build/readers/.made build/trainers/.made build/loaders/.made ## Read exports with the real libraries; several GB the first time
 	@$(BIN)/python -m pytest -m readers
 
 build/%/.made: scripts/readers.sh scripts/%.txt

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from mixture_builder.variants import cell_name
@@ -28,6 +28,7 @@ class ShardResult:
       cells: examples by task and cell.
       redrawn: draws that took another row, by task and reason.
       dropped: draws that came to nothing, by task and reason.
+      dropped_draws: the numbers of these draws.
       entries: dropped draws in full, for quarantine.
     """
 
@@ -41,6 +42,7 @@ class ShardResult:
     redrawn: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, Mapping[str, int]]
     entries: Sequence[Mapping[str, Any]] = ()
+    dropped_draws: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -115,6 +117,9 @@ def make_manifest(
                 "bytes": s.bytes,
                 "sha256": s.sha256,
                 "content_digest": s.content_digest,
+                # Most shards have neither: what would be empty is left away.
+                **({"redrawn": s.redrawn} if s.redrawn else {}),
+                **({"dropped": s.dropped_draws} if s.dropped_draws else {}),
             }
             for s in shards
         ],

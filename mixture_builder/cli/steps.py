@@ -16,7 +16,7 @@ from mixture_builder.errors import BuildError
 
 if TYPE_CHECKING:
     from mixture_builder.io.rowstore import StoredTask
-    from mixture_builder.jobs.mixture import Mixture, Runner
+    from mixture_builder.jobs.mixture import LoadedRecipe, Runner
     from mixture_builder.lock import Lock
 
 LEFT_OUT = 3
@@ -33,7 +33,7 @@ class Ingested:
       left_out: tasks (or card files) that cannot be built, and why.
     """
 
-    mixture: Mixture
+    mixture: LoadedRecipe
     stored: Mapping[str, StoredTask]
     there_before: frozenset[str]
     left_out: Mapping[str, str]
@@ -53,7 +53,7 @@ def load(
     seed: int | None = None,
     cards: Path | None = None,
     templates: Path | None = None,
-) -> Mixture:
+) -> LoadedRecipe:
     """The mixture of a recipe that the user named.
 
     Raises:
@@ -68,7 +68,7 @@ def load(
 
 
 def ingest(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     store: Path,
     runner: Runner,

@@ -37,6 +37,9 @@ STORE_VERSION = 1
 ROWS_NAME = "rows.arrow"
 """The file of a task's rows, in the task's folder."""
 
+META_NAME = "meta.json"
+"""The description of a stored task; written last."""
+
 ID, PLACE, KEY = "#id", "#place", "#key "
 
 _ARROW_TYPES: dict[FieldType, pa.DataType] = {
@@ -103,7 +106,7 @@ def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
     Raises:
       StoreError: if `meta.json` is there but cannot be understood.
     """
-    meta = task_folder(store, task, fingerprint_) / "meta.json"
+    meta = task_folder(store, task, fingerprint_) / META_NAME
     try:
         raw = json.loads(meta.read_text(encoding="utf-8"))
         raw["files"], raw["tried"] = tuple(raw["files"]), tuple(raw["tried"])
@@ -148,7 +151,7 @@ def write_task(
     with atomic_output(str(folder / "quarantine.jsonl"), durable=False) as output:
         for entry in quarantine:
             output.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    with atomic_output(str(folder / "meta.json"), durable=False) as output:
+    with atomic_output(str(folder / META_NAME), durable=False) as output:
         text = json.dumps(asdict(stored), ensure_ascii=False, indent=1)
         output.write(text.encode("utf-8", "replace"))
 

@@ -205,10 +205,10 @@ def finish_shard(
     table = book.finish(coded)
     file = f"data/{shard_name(shard, lock.plan.shards, lock.format)}"
     written = write_shard(lock.format, table, f"{out}/{file}")
-    dropped: dict[str, Counter[str]] = {}
+    dropped: dict[str, dict[str, list[int]]] = {}
     ordered = sorted(events.dropped, key=lambda drop: (drop.task, drop.draw))
     for drop in ordered:
-        dropped.setdefault(drop.task, Counter())[drop.reason] += 1
+        dropped.setdefault(drop.task, {}).setdefault(drop.reason, []).append(drop.draw)
     result = ShardResult(
         shard=shard,
         file=file,
@@ -218,7 +218,8 @@ def finish_shard(
         content_digest=content_digest(table),
         cells=book.cells(coded),
         redrawn={t: dict(sorted(c.items())) for t, c in sorted(events.redrawn.items())},
-        dropped={task: dict(sorted(c.items())) for task, c in dropped.items()},
+        dropped={t: {why: len(k) for why, k in sorted(r.items())} for t, r in dropped.items()},
+        dropped_draws={t: dict(sorted(reasons.items())) for t, reasons in dropped.items()},
         entries=[asdict(drop) for drop in ordered[:DROPPED_ENTRIES]],
     )
     # A result that a crash of the machine loses costs one shard; waiting for the disk costs all.

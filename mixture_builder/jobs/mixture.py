@@ -65,7 +65,7 @@ from mixture_builder.templates import TemplateSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mixture:
+class LoadedRecipe:
     """A recipe with the files it needs.
 
     Attributes:
@@ -120,7 +120,7 @@ def load_mixture(
     seed: int | None = None,
     cards: Path | None = None,
     templates: Path | None = None,
-) -> Mixture:
+) -> LoadedRecipe:
     """Reads a recipe and all that it names.
 
     Args:
@@ -169,7 +169,7 @@ def load_mixture(
         elif refused := refused_origin(part, loaded):
             filtered[task] = refused
     owners = {task: part for task, part in owners.items() if task not in filtered}
-    return Mixture(
+    return LoadedRecipe(
         recipe=recipe,
         owners=owners,
         cards={t: found[t] for t in owners},
@@ -241,7 +241,7 @@ def _templates_of(
 
 
 def ingest_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     store: Path,
     mirror: Mirror,
@@ -295,7 +295,7 @@ def ingest_mixture(
 
 
 def _ingest_pending(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     pending: dict[str, int],
     later: Mapping[str, list[int]],
     *,
@@ -323,7 +323,7 @@ def _ingest_pending(
         pending = again
 
 
-def keep_tokenizers(mixture: Mixture, *, store: Path) -> None:
+def keep_tokenizers(mixture: LoadedRecipe, *, store: Path) -> None:
     """Brings the tokenizers that a recipe names into the store.
 
     Raises:
@@ -336,7 +336,7 @@ def keep_tokenizers(mixture: Mixture, *, store: Path) -> None:
 
 
 def _plan_all(
-    mixture: Mixture, pending: Mapping[str, int], *, store: Path, mirror: Mirror
+    mixture: LoadedRecipe, pending: Mapping[str, int], *, store: Path, mirror: Mirror
 ) -> tuple[list[list[PartSpec]], dict[str, str]]:
     """Parts of the tasks whose files are there, and why the others' are not."""
     parts: list[list[PartSpec]] = []
@@ -365,7 +365,7 @@ def task_spec(
 
 
 def plan_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     rows: Mapping[str, int],
     broken: Mapping[str, str],
@@ -391,7 +391,7 @@ def plan_mixture(
 
 
 def lock_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     stored: Mapping[str, StoredTask],
     broken: Mapping[str, str],
@@ -430,7 +430,7 @@ def lock_mixture(
 
 
 def measure_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     stored: Mapping[str, StoredTask],
     broken: Mapping[str, str],
@@ -471,7 +471,7 @@ def measure_mixture(
 
 
 def _lock_of(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     plan: MixturePlan,
     stored: Mapping[str, StoredTask],
     format: str,  # noqa: A002

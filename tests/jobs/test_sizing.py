@@ -15,7 +15,7 @@ import yaml
 from mixture_builder.errors import RecipeError, StoreError, UsageError
 from mixture_builder.jobs.build import shard_table
 from mixture_builder.jobs.mixture import (
-    Mixture,
+    LoadedRecipe,
     keep_tokenizers,
     load_mixture,
     lock_mixture,
@@ -27,7 +27,7 @@ from tests.export.helpers import write_byte_tokenizer
 pytest.importorskip("tokenizers", reason="the package tokenizers is not installed")
 
 Records = list[dict[str, Any]]
-Load = Callable[..., Mixture]
+Load = Callable[..., LoadedRecipe]
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def load(quickstart, tmp_path) -> Load:
     write_byte_tokenizer(tmp_path / "bytes.json")
     write_character_tokenizer(tmp_path / "characters.json")
 
-    def loaded(**keys: Any) -> Mixture:
+    def loaded(**keys: Any) -> LoadedRecipe:
         raw = {**quickstart.mixture.recipe.raw, "size": {"examples": 1200}, **keys}
         path = tmp_path / "recipe.yaml"
         path.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
@@ -59,7 +59,7 @@ def write_character_tokenizer(path: Path) -> None:
     path.write_text(json.dumps(content), encoding="utf-8")
 
 
-def locked(quickstart: Any, mixture: Mixture) -> Lock:
+def locked(quickstart: Any, mixture: LoadedRecipe) -> Lock:
     return lock_mixture(
         mixture, stored=quickstart.stored, broken={}, shards=1, store=quickstart.store
     )

@@ -33,6 +33,12 @@ def train() -> Read:
     return _runner("MIXTURE_BUILDER_TRAINERS", environment="trainers")
 
 
+@pytest.fixture(scope="session")
+def load() -> Read:
+    """The same for scripts that read a `Mixture`, which need this package."""
+    return _runner("MIXTURE_BUILDER_LOADERS", environment="loaders")
+
+
 def _runner(variable: str, *, environment: str) -> Read:
     named = os.environ.get(variable)
     python = Path(named) if named else ROOT / "build" / environment / "bin" / "python"

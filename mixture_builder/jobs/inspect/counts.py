@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mixture_builder.io.rowstore import StoredTask, find_task, task_fingerprint
-from mixture_builder.jobs.mixture import Mixture
+from mixture_builder.jobs.mixture import LoadedRecipe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,7 +27,7 @@ class Counts:
     unknown: Mapping[str, str]
 
 
-def count_rows(mixture: Mixture, *, store: Path) -> Counts:
+def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
     """Rows as stored; else as the card states them.
 
     Raises:
