@@ -18,6 +18,7 @@ expected, and the way out. All of them survive pickling, because workers raise t
 from __future__ import annotations
 
 import errno
+import os
 
 from mixture_builder.findings import Finding, Report
 
@@ -100,9 +101,8 @@ def of_the_machine(problem: BaseException) -> str:
     if isinstance(problem, MemoryError):
         what, way_out = "no memory is left", _WAYS_OUT[errno.ENOMEM]
     elif isinstance(problem, OSError) and problem.errno in _WAYS_OUT:
-        what = problem.strerror or str(problem)
-        # Arrow repeats itself over several lines.
-        what = what.split(" Detail:", maxsplit=1)[0].split("\n", maxsplit=1)[0].rstrip(".")
+        # Arrow's own words for it say less.
+        what = os.strerror(problem.errno)
         if problem.filename is not None:
             what = f"{problem.filename}: {what}"
         way_out = _WAYS_OUT[problem.errno]

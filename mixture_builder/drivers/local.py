@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
+from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.build import build_shard, work_folder
@@ -175,7 +176,11 @@ def _build(argument: tuple[str, int]) -> ShardResult:
 
 def _render(chunk: Chunk) -> int:
     lock, store = _given()
-    return render_chunk(lock, chunk, store=store)
+    try:
+        return render_chunk(lock, chunk, store=store)
+    except OSError as error:
+        # Rows are mapped, and what is wrong with them is a `StoreError`: this was the chunk.
+        raise cannot_write(chunk.file, error) from error
 
 
 def _assemble(assembly: Assembly) -> ShardResult:

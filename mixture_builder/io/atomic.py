@@ -188,8 +188,10 @@ def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWrit
 
 def cannot_write(url: str, error: OSError) -> BuildError:
     """The error of a file that the storage refuses to write."""
+    # Arrow gives errors words of its own; the system's are those that one can look up.
+    reason = os.strerror(error.errno) if error.errno else str(error)
     return BuildError(
-        f"{url}: cannot be written: {error.strerror or error}. Nothing was left under that "
+        f"{url}: cannot be written: {reason}. Nothing was left under that "
         "name. Make room or grant access there, then run the same command again."
     )
 

@@ -50,7 +50,7 @@ def disturbances(kind: str, random_: random.Random, expected: Undisturbed) -> li
     if kind == "error":
         return [random_error(random_, expected)]
     if kind == "memory":
-        return [Disturbance(action=kind, limit=random_.randint(300, 1_500) << 20)]
+        return [Disturbance(action=kind, limit=random_.randint(340, 700) << 20)]
     return [Disturbance(action=kind, limit=random_.randint(1, 400) << 10)]
 
 
