@@ -13,11 +13,13 @@ PYTEST_ARGS ?= -n auto
 OUT ?= build/quickstart
 BENCH_ARGS ?=
 REHEARSAL_ARGS ?=
+ROUNDS ?= 50
+SECONDS_EACH ?= 120
 
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -75,6 +77,12 @@ bench: setup ## Measure speed and memory; takes minutes and wants an idle machin
 
 rehearsal: setup ## Build all 1,836 tasks of Flan 2022 offline, from kept and grown rows; takes minutes
 	@$(BIN)/python -m benchmarks.rehearsal $(REHEARSAL_ARGS)
+
+faults: setup ## Kill, starve and refuse ROUNDS builds, each at a random point; takes a quarter of an hour
+	@$(BIN)/python -m tests.faults.rounds --kind kill --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind error --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind memory --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind file_size --rounds $(ROUNDS)
 
 docs: setup ## Build the documentation into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -73,6 +73,7 @@ class VerifyError(MixtureBuilderError):
 _WAYS_OUT = {
     errno.ENOSPC: "Make room there",
     errno.EDQUOT: "Make room within the quota, or have it raised",
+    errno.EFBIG: "Raise the largest size of a file (ulimit -f), or use smaller shards (--shards)",
     errno.ENOMEM: "Use fewer workers (--workers) or smaller shards (--shards)",
     errno.EMFILE: "Raise the number of files that a process may open (ulimit -n)",
     errno.ENFILE: "Close other programs, or raise the system's number of open files",

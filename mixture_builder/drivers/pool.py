@@ -1,8 +1,9 @@
 """A supervised pool of worker processes on this machine.
 
 Work is handed out as workers become free, so long items do not hold up short ones. A
-worker that dies (killed, out of memory, crashed) is replaced and the items it may have held
-are run again; an item that was there at every death is given up with an error.
+worker that dies (killed, out of memory, crashed) is replaced and its item is run again; an
+item at which several workers died is given up with an error. The standard library's pool is
+not used: there, one death ends all workers, and some deaths are waited for for ever.
 """
 
 from __future__ import annotations
@@ -10,15 +11,15 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError, of_the_machine
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
+
+PATIENCE_SECONDS = 5.0
+"""How long is waited for the exit code of a worker that has closed its pipe."""
 
 PRELOADED = ["mixture_builder.jobs.preload"]
 
@@ -51,6 +55,8 @@ class Job:
 class WorkerPool:
     """Runs jobs on worker processes; use as a context manager.
 
+    Each worker has a pipe of its own, so one that dies takes nothing but its own job with it.
+
     Args:
       workers: how many processes; 0 runs jobs in this process, which is for debugging.
       initializer: called once in each worker, with `initargs`.
@@ -66,11 +72,13 @@ class WorkerPool:
         on_death: Callable[[str], None] | None = None,
     ) -> None:
         self.workers = workers
-        self._on_death = on_death
         self.deaths = 0
+        self._on_death = on_death
         self._initializer = initializer
         self._initargs = initargs
-        self._executor: ProcessPoolExecutor | None = None
+        self._idle: list[_Worker] = []
+        self._busy: dict[Any, _Worker] = {}
+        self._failed_starts = 0
 
     def __enter__(self) -> Self:
         if not self.workers and self._initializer is not None:
@@ -78,7 +86,15 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop(wait_for_work=exception[0] is None)
+        workers = [*self._idle, *self._busy.values()]
+        for worker in workers:
+            # What it is told by the end of its pipe; a job at work is let finish before.
+            worker.pipe.close()
+        if exception[0] is None:
+            for worker in workers:
+                worker.process.join()
+        self._idle.clear()
+        self._busy.clear()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
         """Yields each job with its result, in the order in which they finish.
@@ -93,62 +109,75 @@ class WorkerPool:
             return
         waiting = deque(jobs)
         deaths: dict[str, int] = {}
-        failed_starts = 0
-        running: dict[Future[Any], Job] = {}
-        while waiting or running:
-            executor = self._started()
-            # One spare item a worker keeps them busy; more would blur whose death it was.
-            while waiting and len(running) < 2 * self.workers:
-                job = waiting.popleft()
+        while waiting or self._busy:
+            while waiting and len(self._busy) < self.workers:
+                if self._begin(waiting[0]):
+                    waiting.popleft()
+            for pipe in connection.wait(list(self._busy)):
+                worker = self._busy.pop(pipe)
+                job = worker.job
+                assert job is not None
                 try:
-                    running[executor.submit(job.function, job.argument)] = job
-                except (BrokenProcessPool, OSError, EOFError) as problem:
-                    # A pool breaks when a worker dies; pipes break when none can be started.
+                    done, result = worker.pipe.recv()
+                except (EOFError, OSError):
                     waiting.appendleft(job)
-                    failed_starts += 1
-                    if failed_starts > MAX_DEATHS:
-                        raise BuildError(
-                            f"worker processes cannot be started ({problem}). "
-                            "`mixture-builder doctor` looks into it; --workers 0 does without them."
-                        ) from None
-                    break
-            if not running:
-                self._replace()
-                continue
-            failed_starts = 0
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            died: list[Job] = []
-            for future in done:
-                job = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    died.append(job)
-                    waiting.appendleft(job)
+                    self._bury(worker, job, deaths)
                     continue
-                except MemoryError as problem:
-                    raise _no_memory(job, problem) from problem
-                yield job, result
-            if died:
-                for future, job in list(running.items()):
-                    # The pool is gone; what was not done must be done again.
-                    if future.done() and not future.exception():
-                        yield job, future.result()
-                    else:
-                        died.append(job)
-                        waiting.appendleft(job)
-                running.clear()
-                self._bury(died, deaths)
+                worker.job = None
+                self._idle.append(worker)
+                if done:
+                    yield job, result
+                elif isinstance(result, MemoryError):
+                    raise _no_memory(job, result) from result
+                else:
+                    raise result
 
-    def _bury(self, jobs: Sequence[Job], deaths: dict[str, int]) -> None:
-        """Makes room for a new pool, and says what has happened."""
-        cause = self._replace()
-        for job in jobs:
-            self._count_death(job, deaths, cause)
-        if self._on_death:
-            self._on_death(_death_text(jobs, cause))
+    def _begin(self, job: Job) -> bool:
+        """Hands a job to a worker; false if that worker could not take it or be started.
 
-    def _count_death(self, job: Job, deaths: dict[str, int], cause: str) -> None:
+        Raises:
+          BuildError: if no worker can be started.
+        """
+        try:
+            worker = self._idle.pop() if self._idle else self._started()
+            worker.pipe.send((job.function, job.argument))
+        except (OSError, EOFError) as problem:
+            # A worker that died while it had nothing to do takes nothing with it.
+            self._failed_starts += 1
+            if self._failed_starts > MAX_DEATHS * max(1, self.workers):
+                raise BuildError(
+                    f"worker processes cannot be started ({problem}). "
+                    "`mixture-builder doctor` looks into it; --workers 0 does without them."
+                ) from None
+            return False
+        self._failed_starts = 0
+        worker.job = job
+        self._busy[worker.pipe] = worker
+        return True
+
+    def _started(self) -> _Worker:
+        context = _context()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._initializer, self._initargs))
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return _Worker(process=process, pipe=ours)
+
+    def _bury(self, worker: _Worker, job: Job, deaths: dict[str, int]) -> None:
+        """Counts a death; the next job starts another worker.
+
+        Raises:
+          BuildError: if the job was at work in too many.
+        """
+        self.deaths += 1
+        worker.pipe.close()
+        worker.process.join(PATIENCE_SECONDS)
+        cause = _cause(worker.process.exitcode)
         deaths[job.label] = deaths.get(job.label, 0) + 1
         if deaths[job.label] >= MAX_DEATHS:
             raise BuildError(
@@ -156,30 +185,78 @@ class WorkerPool:
                 "Use fewer workers (--workers) or smaller shards (output.shards), and run "
                 "the same command again; finished work is kept."
             )
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=_context(),
-                initializer=_start_worker,
-                initargs=(self._initializer, self._initargs),
+        if self._on_death:
+            self._on_death(
+                f"a worker process died {cause}; it is replaced, and its work done again: "
+                f"{job.label}"
             )
-        return self._executor
 
-    def _replace(self) -> str:
-        """Ends what is left of the pool; the next job starts another one. Gives the cause."""
-        self.deaths += 1
-        executor = self._executor
-        processes = dict(getattr(executor, "_processes", None) or {})
-        # The other workers are being ended as well; none may write while its work is done again.
-        self._stop(wait_for_work=True)
-        return _cause([process.exitcode for process in processes.values()])
 
-    def _stop(self, *, wait_for_work: bool) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
-            self._executor = None
+@dataclass(kw_only=True, slots=True)
+class _Worker:
+    """A worker process, our end of its pipe, and what it is at."""
+
+    process: Any
+    pipe: Any
+    job: Job | None = None
+
+
+def _work(pipe: Any, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    """What a worker does: one job after another, until nobody gives it any."""
+    broken: BaseException | None = None
+    try:
+        _start_worker(initializer, initargs)
+    except Exception as problem:  # noqa: BLE001  (told as the end of the first job)
+        broken = problem
+    while True:
+        try:
+            function, argument = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            if broken is not None:
+                raise broken
+            answer = (True, function(argument))
+        except Exception as problem:  # noqa: BLE001  (it is raised where the job came from)
+            answer = (False, _portable(problem))
+        try:
+            pipe.send(answer)
+        except OSError:
+            # Nobody waits for the answer any more; what was written stands.
+            return
+
+
+def _portable(problem: Exception) -> Exception:
+    """The same error with a text of where it was raised, if it can be sent at all."""
+    trace = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
+    try:
+        pickle.loads(pickle.dumps(problem))  # noqa: S301  (our own, made a line before)
+    except Exception:  # noqa: BLE001  (whatever it holds)
+        problem = RuntimeError(f"{type(problem).__name__}: {problem}")
+    return _TracedError(problem, trace)
+
+
+class _TracedError(Exception):
+    """An error on its way to another process; becomes the error itself when it arrives."""
+
+    def __init__(self, problem: Exception, trace: str) -> None:
+        super().__init__(problem, trace)
+        self.problem, self.trace = problem, trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self.problem, self.trace)
+
+
+class _RemoteTraceError(Exception):
+    """Where in a worker an error was raised; shown by --debug as its cause."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _arrived(problem: Exception, trace: str) -> Exception:
+    problem.__cause__ = _RemoteTraceError(trace)
+    return problem
 
 
 def _run_here(jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
@@ -195,17 +272,16 @@ def _no_memory(job: Job, problem: MemoryError) -> BuildError:
     return BuildError(f"{job.label}: {of_the_machine(problem)}")
 
 
-def _cause(exit_codes: Iterable[int | None]) -> str:
-    """Why workers ended, as far as their exit codes tell; the pool ends the others by SIGTERM."""
-    told = [code for code in exit_codes if code and code != -signal.SIGTERM]
-    if not told:
+def _cause(exit_code: int | None) -> str:
+    """Why a worker ended, as far as its exit code tells."""
+    if exit_code is None:
         return "for a reason it did not tell"
-    if told[0] > 0:
-        return f"with exit code {told[0]}"
+    if exit_code >= 0:
+        return f"with exit code {exit_code}"
     try:
-        name = signal.Signals(-told[0]).name
+        name = signal.Signals(-exit_code).name
     except ValueError:
-        name = f"signal {-told[0]}"
+        name = f"signal {-exit_code}"
     return f"by {name}{_MEANINGS.get(name, '')}"
 
 
@@ -213,11 +289,6 @@ _MEANINGS = {
     "SIGKILL": ", which is how the system ends processes when memory runs out",
     "SIGBUS": ", which a file that is cut or damaged while it is read can cause",
 }
-
-
-def _death_text(jobs: Sequence[Job], cause: str) -> str:
-    named = ", ".join(job.label for job in jobs[:3]) + (", ..." if len(jobs) > 3 else "")
-    return f"a worker process died {cause}; it is replaced, and its work done again: {named}"
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

@@ -147,7 +147,14 @@ def run(
                 hit = _kill_after(process, disturbance)
             if watch is not None:
                 watch(process)
-            stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+            try:
+                stdout, stderr = process.communicate(timeout=TIMEOUT_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.kill(process.pid, signal.SIGUSR1)
+                time.sleep(1)
+                os.killpg(process.pid, signal.SIGKILL)
+                stdout, stderr = process.communicate()
+                stderr += f"\nTraceback: it hung for {TIMEOUT_SECONDS} seconds"
         finally:
             if process.poll() is None:
                 os.killpg(process.pid, signal.SIGKILL)

@@ -16,6 +16,7 @@ folders. Nothing of the package is replaced.
 from __future__ import annotations
 
 import errno
+import faulthandler
 import json
 import os
 import signal
@@ -54,4 +55,6 @@ def _install(plan: dict[str, Any]) -> None:
 
 _plan = os.environ.get("MIXTURE_BUILDER_FAULT")
 if _plan:
+    # A command that hangs is asked where it stands.
+    faulthandler.register(signal.SIGUSR1, all_threads=True)
     _install(json.loads(_plan))
