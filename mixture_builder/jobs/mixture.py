@@ -87,6 +87,10 @@ class LoadedRecipe:
     filtered: Mapping[str, str] = field(default_factory=dict)
 
 
+Mixture = LoadedRecipe
+"""The name it had before there was `access.Mixture`; nothing new should use it."""
+
+
 class Runner(Protocol):
     """Where jobs run: a pool on this machine, or Beam."""
 
