@@ -52,7 +52,7 @@ _HOMES = {
     "load_cards": "card_files",
     "load_mixture": "jobs.mixture",
     "load_recipe": "recipes",
-    "load_templates": "templates",
+    "load_templates": "template_files",
     "lock_mixture": "jobs.mixture",
 }
 

@@ -111,7 +111,7 @@ class Lock:
             "examples": self.plan.examples,
             "shards": self.plan.shards,
             "format": self.format,
-            "settings": {t.submixture: _settings_to_json(t.settings) for t in self.plan.tasks},
+            "settings": {t.submixture: settings_to_json(t.settings) for t in self.plan.tasks},
             "tasks": {t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks},
             "left_out": dict(self.plan.left_out),
             "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
@@ -220,7 +220,8 @@ def _task_from_json(
     )
 
 
-def _settings_to_json(settings: Settings) -> dict[str, Any]:
+def settings_to_json(settings: Settings) -> dict[str, Any]:
+    """Plain data of settings, for locks and comparisons."""
     plain: dict[str, Any] = {
         "variants": {v: str(rate) for v, rate in settings.variants},
         "shots": {

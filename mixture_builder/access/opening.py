@@ -206,5 +206,5 @@ def _of_recipe(
             f"{name}: {listed}. Run `mixture-builder ingest {name}`, name their store, or leave "
             "these tasks out (`leave_out=True`)."
         )
-    lock = lock_mixture(mixture, stored=stored, broken=missing)
+    lock = lock_mixture(mixture, stored=stored, broken=missing, store=store)
     return Opened(kind="recipe", lock=lock, store=store, shards=lock.plan.shards)

@@ -23,6 +23,7 @@ COMMANDS = {
     "cards": "mixture_builder.cli.cards:cards",
     "templates": "mixture_builder.cli.templates:templates",
     "plan": "mixture_builder.cli.plan:plan",
+    "diff": "mixture_builder.cli.diff:diff",
     "preview": "mixture_builder.cli.preview:preview",
     "ingest": "mixture_builder.cli.ingest:ingest",
     "build": "mixture_builder.cli.build:build",

@@ -87,10 +87,6 @@ class LoadedRecipe:
     filtered: Mapping[str, str] = field(default_factory=dict)
 
 
-Mixture = LoadedRecipe
-"""The name it had before there was `access.Mixture`; nothing new should use it."""
-
-
 class Runner(Protocol):
     """Where jobs run: a pool on this machine, or Beam."""
 
@@ -480,14 +476,26 @@ def _lock_of(
     stored: Mapping[str, StoredTask],
     format: str,  # noqa: A002
 ) -> Lock:
+    tasks = {
+        t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
+        for t in plan.tasks
+    }
+    return lock_of_plan(mixture, plan, tasks=tasks, format=format)
+
+
+def lock_of_plan(
+    mixture: LoadedRecipe,
+    plan: MixturePlan,
+    *,
+    tasks: Mapping[str, LockedTask],
+    format: str = "",  # noqa: A002
+) -> Lock:
+    """The lock of a plan that was made of `mixture`, for certain stored rows."""
     used = {t.templates for t in plan.tasks}
     return Lock(
         recipe=mixture.recipe.raw,
         plan=plan,
-        tasks={
-            t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
-            for t in plan.tasks
-        },
+        tasks=tasks,
         templates={n: mixture.templates[n].templates for n in sorted(used)},
         styles=mixture.styles_plain,
         format=format or mixture.recipe.format,
