@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.shipped import default_store
 
 LEFT_OUT = 3
@@ -29,10 +30,10 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
     parser.add_argument("recipe", metavar="RECIPE", help="a file, or the name of a shipped recipe")
     parser.add_argument(
         "--store",
-        type=Path,
+        type=store_folder,
         default=default_store(),
         metavar="DIR",
-        help="row store; workers must see it (default: under the user's cache folder)",
+        help="row store, a folder or URL; workers must see it (default: in the cache folder)",
     )
     parser.add_argument("--mirror", type=Path, metavar="FILE", help="your copies of sources")
     parser.add_argument("--seed", type=int, help="replaces the recipe's")

@@ -71,6 +71,8 @@ def ingest(
 
 
 def _summary(done: Ingested, store: Path) -> dict[str, Any]:
+    from mixture_builder.io.remote_store import shown
+
     tasks = {
         task: {
             "rows": stored.rows,
@@ -89,7 +91,7 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
         quarantined.update(stored.quarantined)
     return {
         "name": done.mixture.recipe.name,
-        "store": str(store),
+        "store": shown(store),
         "rows": sum(s.rows for s in done.stored.values()),
         "records": sum(s.records for s in done.stored.values()),
         "filtered": sum(s.filtered for s in done.stored.values()),

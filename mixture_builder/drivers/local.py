@@ -13,8 +13,9 @@ from typing import Any
 from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.remote_store import fetch_rows, origin
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.build import build_shard, work_folder
+from mixture_builder.jobs.build import build_shard, rows_of, work_folder
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.jobs.rounds import (
@@ -92,6 +93,8 @@ class LocalRunner:
         """See `jobs.mixture.Runner`; shards are built in rounds where that costs less."""
         if not shards:
             return
+        if origin(store):
+            fetch_rows(store, rows_of(lock))
         in_rounds = worth_rounds(lock, shards)
         with WorkerPool(
             self.workers if in_rounds else min(self.workers, len(shards)),

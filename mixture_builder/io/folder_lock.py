@@ -22,11 +22,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from mixture_builder.errors import BuildError
 from mixture_builder.io.atomic import cannot_write, is_alive
+from mixture_builder.io.storage import storage_of
 
 if sys.platform != "win32":
     import fcntl
@@ -59,7 +59,7 @@ def exclusive(url: str, *, folder: str, doing: str, wait_for: str) -> Iterator[N
     Raises:
       BuildError: if another process that is alive holds it, or the storage refuses.
     """
-    files, path = fsspec.core.url_to_fs(url)
+    files, path = storage_of(url)
     owner = {
         "host": _host(),
         "pid": os.getpid(),

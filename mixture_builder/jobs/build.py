@@ -325,6 +325,11 @@ def _as_yaml(plain: Mapping[str, Any]) -> bytes:
     return (head + text).encode("utf-8")
 
 
+def rows_of(lock: Lock) -> dict[str, str]:
+    """Where in a row store the rows of a lock's tasks stand, and their digests."""
+    return {f"{task}/{locked.stored}": locked.digest for task, locked in lock.tasks.items()}
+
+
 def check_store(lock: Lock, stored: Mapping[str, StoredTask]) -> None:
     """Refuses a store whose rows are not those of the lock.
 

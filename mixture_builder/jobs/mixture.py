@@ -15,8 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-import fsspec
-
 from mixture_builder.card_facts import card_facts
 from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
@@ -24,7 +22,9 @@ from mixture_builder.errors import BuildError, InvalidFilesError, SourceError
 from mixture_builder.findings import Finding, Report
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask, find_task
+from mixture_builder.io.remote_store import origin
+from mixture_builder.io.rowstore import StoredTask, find_tasks
+from mixture_builder.io.storage import at_once, storage_of
 from mixture_builder.jobs.build import check_store, finish_build
 from mixture_builder.jobs.ingest import (
     PartResult,
@@ -274,10 +274,15 @@ def ingest_mixture(
 
     pending: dict[str, int] = {}
     later: dict[str, list[int]] = {}
-    for task, card in mixture.cards.items():
-        if task in mixture.broken:
-            continue
-        there = is_stored(card, store=store, mirror=mirror)
+    sound = [card for task, card in mixture.cards.items() if task not in mixture.broken]
+
+    def look_up(card: TaskCard) -> StoredTask | None:
+        return is_stored(card, store=store, mirror=mirror)
+
+    # A store elsewhere answers slowly, but many at a time.
+    known = at_once(look_up, sound) if origin(store) else map(look_up, sound)
+    for card, there in zip(sound, known, strict=True):
+        task = card.id
         if there is None:
             pending[task], *later[task] = order_of_sources(card, mirror=mirror)
         else:
@@ -536,7 +541,7 @@ def build_mixture(
     """
     with ExitStack() as held:
         # A finished mixture is only read, or mended with the bytes that it had.
-        if finished_manifest(*fsspec.core.url_to_fs(out)) is None:
+        if finished_manifest(*storage_of(out)) is None:
             held.enter_context(alone_in_mixture(out))
         return _build_mixture(
             lock,
@@ -559,7 +564,7 @@ def _build_mixture(
 ) -> dict[str, Any]:
     stored = stored_tasks(lock, store=store)
     check_store(lock, stored)
-    files, root = fsspec.core.url_to_fs(out)
+    files, root = storage_of(out)
     finished = finished_manifest(files, root)
     if finished is not None:
         if finished.get("fingerprint") != lock.fingerprint:
@@ -606,5 +611,4 @@ def _remove_work(files: Any, root: str) -> None:
 
 def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:
     """What the store knows of the lock's tasks; those it does not hold are missing."""
-    found = {task: find_task(store, task, locked.stored) for task, locked in lock.tasks.items()}
-    return {task: stored for task, stored in found.items() if stored is not None}
+    return find_tasks(store, {task: locked.stored for task, locked in lock.tasks.items()})

@@ -24,7 +24,8 @@ import numpy as np
 import pyarrow as pa
 
 from mixture_builder.draw import Indices
-from mixture_builder.io.rowstore import ROWS_NAME, task_folder
+from mixture_builder.io.remote_store import ROWS_NAME
+from mixture_builder.io.rowstore import task_folder
 from mixture_builder.jobs.build import (
     ShardEvents,
     finish_shard,

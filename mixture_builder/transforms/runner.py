@@ -10,7 +10,7 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,8 +20,9 @@ from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import BuildError, UsageError
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.remote_store import origin, publish_rows
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.build import work_folder
+from mixture_builder.jobs.build import rows_of, work_folder
 from mixture_builder.jobs.ingest import PartSpec
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
@@ -36,7 +37,6 @@ from mixture_builder.transforms.results import (
     remove_results,
     written_results,
 )
-from mixture_builder.transforms.row_copies import publish_rows
 from mixture_builder.transforms.running import Running, check_options, last_line
 from mixture_builder.transforms.watched_workers import (
     PATIENCE_SECONDS,
@@ -63,9 +63,10 @@ class BeamRunner:
     """Runs jobs on a runner of Beam's; implements `jobs.mixture.Runner`.
 
     Workers must see the row store, the source files and the folder of the mixture under the
-    same names as this process. Where they see no folder of this machine, `rows` and a URL for
-    the mixture let them build; ingest then has to run here, see `drivers.local`. A job on a
-    cluster goes on when this process ends early; the next run keeps what it has finished.
+    same names as this process. Where they see no folder of this machine, the row store and the
+    mixture have to stand at URLs; so must the sources, or ingest has to run here (see
+    `drivers.local`), with `rows` if the row store is here too. A job on a cluster goes on when
+    this process ends early; the next run keeps what it has finished.
 
     Attributes:
       name: as Beam knows it, e.g. `FnApiRunner`, `DataflowRunner`, `FlinkRunner`.
@@ -110,20 +111,30 @@ class BeamRunner:
         # Elements are dealt out in turn; a large part dealt out last would keep one worker
         # busy alone.
         specs.sort(key=lambda spec: -sum(file.size or 0 for file in spec.files))
-        folder = Path(specs[0].store) / ".results" / secrets.token_hex(8)
+        store = Path(specs[0].store)
+        url = origin(store)
+        if url:
+            # Workers may be other machines: each has a view of its own of the store.
+            specs = [
+                replace(spec, store=url, spill=f"{url}/.spill/{Path(spec.spill).name}")
+                for spec in specs
+            ]
+        folder = f"{url or store}/.results/{secrets.token_hex(8)}"
         tasks = {file_name(task[0].card.id): task[0].card.id for task in parts if task}
         try:
             yield from self._run(
                 specs,
-                Ingest(tried=tried, results=str(folder)),
-                folder=str(folder),
+                Ingest(tried=tried, results=folder),
+                folder=folder,
                 waiting=set(tasks),
                 result=lambda name, plain: (tasks[name], task_result(plain)),
             )
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):
-                folder.parent.rmdir()
+            remove_results(folder, tasks)
+            if not url:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    Path(folder).parent.rmdir()
 
     def build(
         self,
@@ -145,10 +156,10 @@ class BeamRunner:
         files = {shard_file(shard) for shard in shards}
         remove_results(folder, files)
         if self.rows:
-            publish_rows(lock, store=store, url=self.rows)
+            publish_rows(store, self.rows, rows_of(lock))
         yield from self._run(
             shards,
-            Build(lock, store=self.rows or store, out=out),
+            Build(lock, store=self.rows or origin(store) or store, out=out),
             folder=folder,
             waiting=files,
             result=lambda _, plain: ShardResult(**plain),
@@ -204,9 +215,12 @@ class BeamRunner:
             while waiting and not ended:
                 # The last look comes after the end, or it would miss the last results.
                 ended = running.wait(pause) or bool(workers and workers.death)
-                for name in sorted(written_results(folder) & waiting):
-                    waiting.remove(name)
-                    yield result(name, read_result(folder, name))
+                # What a listing does not show in the end is asked for by name.
+                for name in sorted(waiting if ended else written_results(folder) & waiting):
+                    plain = read_result(folder, name)
+                    if plain is not None:
+                        waiting.remove(name)
+                        yield result(name, plain)
             if workers and workers.death:
                 running.wait(PATIENCE_SECONDS)
                 raise BuildError(

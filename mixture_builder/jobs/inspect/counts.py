@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixture_builder.io.rowstore import StoredTask, find_task, task_fingerprint
+from mixture_builder.io.rowstore import StoredTask, find_tasks, may_hold, task_fingerprint
 from mixture_builder.jobs.mixture import LoadedRecipe
 
 
@@ -37,11 +37,16 @@ def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
     estimated: set[str] = set()
     found: dict[str, StoredTask] = {}
     unknown: dict[str, str] = {}
+    wanted = {
+        task: task_fingerprint(card)
+        for task, card in mixture.cards.items()
+        if task not in mixture.broken and may_hold(store, task)
+    }
+    known = find_tasks(store, wanted)
     for task, card in mixture.cards.items():
         if task in mixture.broken:
             continue
-        # A task that never was in the store has no folder: most are passed by cheaply.
-        stored = find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
+        stored = known.get(task)
         if stored is not None:
             rows[task] = stored.rows
             found[task] = stored

@@ -122,15 +122,16 @@ def rows_of(card: TaskCard, store: Path) -> PreviewRows:
 
 
 def _stored_rows(card: TaskCard, store: Path) -> Any:
-    if not (store / card.id).is_dir():
-        return None
     from mixture_builder.io.rowstore import (
         StoredRows,
         find_task,
+        may_hold,
         task_fingerprint,
         task_folder,
     )
 
+    if not may_hold(store, card.id):
+        return None
     stored = find_task(store, card.id, task_fingerprint(card))
     if stored is None or not stored.rows:
         return None
