@@ -19,6 +19,7 @@ from mixture_builder.jobs.build import build_shard, result_url, rows_of, work_fo
 from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms import coders  # noqa: F401  (registers them)
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import write_error
 
