@@ -19,7 +19,7 @@ SECONDS_EACH ?= 120
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared test-readers test-engines test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +49,10 @@ test-shared: setup ## Run the tests that read real upstream files, where those a
 
 test-readers: setup build/readers/.made build/trainers/.made build/loaders/.made ## Read exports with the real libraries; several GB the first time
 	@$(BIN)/python -m pytest -m readers
+
+test-engines: wheel ## Run the installed wheel on Beam's job service, Dask, Spark, and Dataflow's runner offline; 3 GB the first time
+	@for name in wheel dask spark gcp; do scripts/engines.sh $$name build/engines/$$name; done
+	@$(BIN)/python -m pytest -m engines
 
 build/%/.made: scripts/readers.sh scripts/%.txt
 	@scripts/readers.sh $* build/$*
