@@ -27,7 +27,10 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # or options of Beam's would be taken for ours
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a file, or the name of a shipped recipe")
+    parser.add_argument(
+        "given", metavar="RECIPE", nargs="?", help="a file, or the name of a shipped recipe"
+    )
+    parser.add_argument("--recipe", metavar="RECIPE", help="the same, where names are required")
     parser.add_argument(
         "--store",
         type=store_folder,
@@ -44,6 +47,14 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
         help="of Beam's; FnApiRunner runs on this machine (default)",
     )
     return parser
+
+
+def recipe_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
+    """The recipe that the command line names in one of two ways; ends the process if in none."""
+    named = [name for name in (args.given, args.recipe) if name]
+    if len(named) != 1:
+        parser.error(f"found {len(named)} recipes; expected one, as RECIPE or as --recipe=RECIPE")
+    return str(named[0])
 
 
 def run(main: Callable[[Sequence[str]], int]) -> None:

@@ -23,7 +23,7 @@ from mixture_builder.findings import Finding, Report
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.remote_store import origin
-from mixture_builder.io.rowstore import StoredTask, find_tasks
+from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
 from mixture_builder.io.storage import at_once, storage_of
 from mixture_builder.jobs.build import check_store, finish_build
 from mixture_builder.jobs.ingest import (
@@ -340,6 +340,25 @@ def keep_tokenizers(mixture: LoadedRecipe, *, store: Path) -> None:
         keep_tokenizer(store, path, sha256=sha256)
 
 
+def stored_mixture(
+    mixture: Mixture, *, store: Path
+) -> tuple[dict[str, StoredTask], dict[str, str]]:
+    """The rows of all tasks as they are in the store, without a look at their sources.
+
+    Returns:
+      As `ingest_mixture`: those that are not stored are broken.
+    """
+    wanted = {
+        task: task_fingerprint(card)
+        for task, card in mixture.cards.items()
+        if task not in mixture.broken
+    }
+    stored = find_tasks(store, wanted)
+    why = "it is not in the store. Run ingest."
+    broken = {task: f"{task}: {why}" for task in wanted if task not in stored}
+    return dict(sorted(stored.items())), dict(sorted(broken.items()))
+
+
 def _plan_all(
     mixture: LoadedRecipe, pending: Mapping[str, int], *, store: Path, mirror: Mirror
 ) -> tuple[list[list[PartSpec]], dict[str, str]]:
@@ -578,7 +597,7 @@ def _build_mixture(
             refuse_other_content(finished, result, out=out)
             if on_shard:
                 on_shard(result, False)  # noqa: FBT003  (a callback's second argument)
-        _remove_work(files, root)
+        remove_work(files, root)
         return finished
     remove_leftovers(f"{out}/data")
     remove_other_shards(lock, files, root)
@@ -600,11 +619,12 @@ def _build_mixture(
         stored=stored,
         quarantine=collected_quarantine(lock, store),
     )
-    _remove_work(files, root)
+    remove_work(files, root)
     return manifest
 
 
-def _remove_work(files: Any, root: str) -> None:
+def remove_work(files: Any, root: str) -> None:
+    """Deletes what only an unfinished build needs."""
     if files.exists(f"{root}/.work"):
         files.rm(f"{root}/.work", recursive=True)
 

@@ -98,11 +98,15 @@ def _value(plain: Any) -> Any:
     module, _, name = kind.partition(":")
     if not module.startswith(_OURS):
         raise ValueError(f"found an element of the class {kind}; expected one of {_OURS}*")
-    found = getattr(import_module(module), name)
+    found: Any = getattr(import_module(module), name)
     if not is_dataclass(found):
         raise ValueError(f"found an element of the class {kind}, which is no dataclass")
-    return found(**{name: _value(each) for name, each in inner.items()})
+    make: Any = found
+    return make(**{name: _value(each) for name, each in inner.items()})
 
 
 for _kind in (PartSpec, PartResult, StoredTask, ShardResult, Outcome):
-    beam.coders.registry.register_coder(_kind, ElementCoder)
+    # Beam does not say that it gives its registry out.
+    beam.coders.registry.register_coder(  # type: ignore[attr-defined, unused-ignore]
+        _kind, ElementCoder
+    )

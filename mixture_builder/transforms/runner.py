@@ -44,6 +44,7 @@ from mixture_builder.transforms.watched_workers import (
     watched_workers,
     without_running_mode,
 )
+from mixture_builder.transforms.whole import BuildWhole, shards_to_build
 
 T = TypeVar("T")
 
@@ -192,6 +193,46 @@ class BeamRunner:
                 files.rm(root, recursive=True)
             with suppress(OSError):
                 files.rmdir(root.rsplit("/", 1)[0])
+
+    def launch(self, lock: Lock, *, store: Path, out: str) -> bool:
+        """Starts a job that builds what is missing of a mixture, and does not wait for it.
+
+        The job writes the manifest itself, see `whole.py`. With `--template_location`, Dataflow's
+        runner only writes the job's description there.
+
+        Returns:
+          Whether there was anything to start.
+
+        Raises:
+          UsageError: if Dataflow's workers could not see the row store or the mixture.
+          StoreError, BuildError: as `whole.shards_to_build`; or if the job cannot be started.
+        """
+        place = self.rows or origin(store) or str(store)
+        if self._short_name == "dataflowrunner":
+            for option, value in (("--store (or --rows)", place), ("--out", out)):
+                if not has_scheme(value):
+                    raise UsageError(
+                        f"found {value} for {option}, a folder of this machine; expected a URL "
+                        "such as gs://BUCKET/FOLDER, because Dataflow's workers are others."
+                    )
+        shards = shards_to_build(lock, store=store, out=out)
+        if not shards:
+            return False
+        if self.rows:
+            publish_rows(store, self.rows, rows_of(lock))
+        pipeline = self._pipeline(None)
+        _ = (
+            pipeline
+            | "Create" >> beam.Create(shards, reshuffle=False)
+            | "Mixture" >> BuildWhole(lock, store=place, out=out)
+        )
+        try:
+            pipeline.run()
+        except Exception as problem:
+            raise BuildError(
+                f"the job could not be started on {self.name}: {last_line(problem)}."
+            ) from problem
+        return True
 
     def _run(
         self,

@@ -18,7 +18,7 @@ from mixture_builder.jobs.ingest import PartResult, PartSpec, ingest_part, plan_
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.manifest import ShardResult
 from mixture_builder.testing import run_eagerly
-from mixture_builder.transforms import Build, Ingest
+from mixture_builder.transforms import BeamRunner, Build, BuildWhole, Ingest
 from mixture_builder.transforms.build import shard_file
 from mixture_builder.transforms.coders import ElementCoder, Outcome
 from mixture_builder.transforms.quiet_beam import beam
@@ -31,7 +31,7 @@ from mixture_builder.transforms.results import (
     write_result,
     written_results,
 )
-from tests.transforms.conftest import Small
+from tests.transforms.conftest import Built, Small, read_built
 
 
 def parts_of(small: Small, task: str, *, store: Path) -> list[PartSpec]:
@@ -185,3 +185,31 @@ def test_results_are_found_by_name(tmp_path: Path):
     remove_results(folder, [one, two])
     assert one not in written_results(folder)
     assert first_error(folder, [one, two]) is None
+
+
+def test_a_pipeline_can_finish_the_mixture_itself(
+    small: Small, stored: Path, tmp_path: Path, built_locally: Built
+):
+    """The last step writes lock, quarantine, card and manifest; nobody has to wait for the job."""
+    lock = small.lock(store=stored)
+
+    (digest,) = run_eagerly(range(5), BuildWhole(lock, store=stored, out=str(tmp_path / "out")))
+
+    assert digest == built_locally.manifest["content_digest"]
+    assert read_built(tmp_path, built_locally.manifest).files == built_locally.files
+
+
+def test_a_job_that_is_launched_builds_what_is_missing(
+    small: Small, stored: Path, tmp_path: Path, built_locally: Built
+):
+    """Shards that are there are kept; when the mixture is finished, nothing is started."""
+    lock = small.lock(store=stored)
+    out = str(tmp_path / "out")
+    runner = BeamRunner("FnApiRunner")
+    list(runner.build(lock, store=stored, out=out, shards=[1, 2]))
+    before = (tmp_path / "out/data/train-00001-of-00005.parquet").stat().st_mtime_ns
+
+    assert runner.launch(lock, store=stored, out=out)
+    assert read_built(tmp_path, built_locally.manifest).files == built_locally.files
+    assert (tmp_path / "out/data/train-00001-of-00005.parquet").stat().st_mtime_ns == before
+    assert not runner.launch(lock, store=stored, out=out)
