@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import fsspec
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import BuildError, UsageError
@@ -279,7 +279,11 @@ class BeamRunner:
         return self._short_name == "fnapirunner" and mode == "multi_processing"
 
     def _options(self) -> PipelineOptions:
-        return PipelineOptions(list(self.options))
+        options = PipelineOptions(list(self.options))
+        # All that workers need is in the package; what the program that launches them has
+        # imported besides need not be there.
+        options.view_as(SetupOptions).save_main_session = False
+        return options
 
     def _pipeline(self, workers: WatchedWorkers | None) -> Any:
         options = self._options()

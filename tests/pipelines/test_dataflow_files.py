@@ -19,6 +19,7 @@ from pipelines.arguments import pipeline_parser
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE: dict[str, Any] = json.loads((ROOT / "pipelines/flex_template.json").read_text("utf-8"))
 PARAMETERS = {each["name"]: each for each in TEMPLATE["parameters"]}
+LOCKED = (ROOT / "requirements.lock").read_text("utf-8")
 DOCKERFILE = (ROOT / "pipelines/Dockerfile").read_text("utf-8")
 
 TEXT = {"type": "string", "minLength": 1}
@@ -131,9 +132,7 @@ def test_patterns_let_through_what_they_are_for():
 
 def test_the_image_has_the_beam_of_the_lock_file():
     """Launcher and workers must hold the same Beam."""
-    (locked,) = re.findall(
-        r"^apache-beam(?:\[\w+\])?==(\S+)", (ROOT / "requirements.lock").read_text("utf-8"), re.MULTILINE
-    )
+    (locked,) = re.findall(r"^apache-beam(?:\[\w+\])?==(\S+)", LOCKED, re.MULTILINE)
 
     assert f"ARG BEAM={locked}\n" in DOCKERFILE
     assert f"mixture-builder:{__version__}" in PARAMETERS["sdk_container_image"]["helpText"]
