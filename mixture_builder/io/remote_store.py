@@ -63,6 +63,11 @@ def shown(store: Path) -> str:
     return origin(store) or str(store)
 
 
+def may_hold(store: Path, task: str) -> bool:
+    """Whether to look for a task: one that never was in a folder is passed by cheaply."""
+    return bool(origin(store)) or (store / task).is_dir()
+
+
 def _url(view: Path, folder: Path, name: str = "") -> str:
     inner = folder.relative_to(view).as_posix()
     return "/".join([origin(view), inner, *filter(None, [name])])

@@ -152,11 +152,6 @@ def find_tasks(store: Path, wanted: Mapping[str, str]) -> dict[str, StoredTask]:
     return {task: each for task, each in zip(wanted, found, strict=True) if each is not None}
 
 
-def may_hold(store: Path, task: str) -> bool:
-    """Whether to look for a task: one that never was in a folder is passed by cheaply."""
-    return bool(origin(store)) or (store / task).is_dir()
-
-
 def read_quarantine(store: Path, task: str, fingerprint_: str) -> str:
     """JSON Lines of a stored task's records that gave no row.
 

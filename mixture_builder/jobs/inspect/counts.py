@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixture_builder.io.rowstore import StoredTask, find_tasks, may_hold, task_fingerprint
+from mixture_builder.io.remote_store import may_hold
+from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
 from mixture_builder.jobs.mixture import LoadedRecipe
 
 

@@ -122,16 +122,17 @@ def rows_of(card: TaskCard, store: Path) -> PreviewRows:
 
 
 def _stored_rows(card: TaskCard, store: Path) -> Any:
+    from mixture_builder.io.remote_store import may_hold
+
+    if not may_hold(store, card.id):
+        return None
     from mixture_builder.io.rowstore import (
         StoredRows,
         find_task,
-        may_hold,
         task_fingerprint,
         task_folder,
     )
 
-    if not may_hold(store, card.id):
-        return None
     stored = find_task(store, card.id, task_fingerprint(card))
     if stored is None or not stored.rows:
         return None
