@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mixture_builder.certificate import make_certificate
 from mixture_builder.variants import cell_name
 
 MANIFEST_NAME = "manifest.json"
@@ -124,6 +125,12 @@ def make_manifest(
             for s in shards
         ],
         "tasks": tasks,
+        "certificate": make_certificate(
+            tasks,
+            cells=[s.cells for s in shards],
+            dropped=[s.dropped for s in shards],
+            shards=lock["shards"],
+        ),
         **({"citations": dict(facts["citations"])} if facts["tasks"] else {}),
         "left_out": dict(lock["left_out"]),
     }

@@ -38,7 +38,8 @@ def verify(
 
     Each shard must have the bytes, SHA-256, rows and content that the manifest names; there must
     be no other file in data/; rows, bytes, quotas and counts by task and variant must come out;
-    the lock must be the manifest's.
+    the lock must be the manifest's. Every prefix of the shards must have each task at its rate, as
+    the certificate in the manifest says.
     """
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
@@ -65,6 +66,7 @@ def verify(
             findings.extend(result.findings)
             bar.advance(result.rows)
     findings += checks.check_counts(out, manifest, checked)
+    findings += checks.check_prefixes(out, manifest, checked)
     rebuilt = None
     if rebuild is not None:
         rebuilt = checks.rebuild_shard(out, manifest, store=store, shard=rebuild)
