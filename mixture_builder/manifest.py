@@ -60,6 +60,8 @@ def make_manifest(
     versions: Mapping[str, str],
     columns: Mapping[str, str],
     cards: Mapping[str, Any] | None = None,
+    fingerprints: Sequence[str] = (),
+    part: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Plain data of the manifest.
 
@@ -72,6 +74,9 @@ def make_manifest(
       versions: of the packages that decide bytes.
       columns: what each column holds.
       cards: from `card_facts`: what the cards say about the tasks.
+      fingerprints: of the shards: what decides the bytes of each.
+      part: where `shards` are only the first ones of the lock's, what each cell of each task asks
+        of them.
     """
     facts = cards or {"tasks": {}, "citations": {}}
     realised = _sum(s.cells for s in shards)
@@ -80,19 +85,19 @@ def make_manifest(
     tasks = {}
     for task, planned in lock["tasks"].items():
         cells = realised.get(task, {})
+        asked = {_cell_name(cell): cell["quota"] for cell in planned["cells"]}
+        if part is not None:
+            asked = {name: part.get(task, {}).get(name, 0) for name in asked}
         tasks[task] = {
             "submixture": planned["submixture"],
             "rate": planned["rate"],
             "share": planned["share"],
-            "quota": planned["quota"],
+            "quota": planned["quota"] if part is None else sum(asked.values()),
             "realised": sum(cells.values()),
             "rows": planned["rows"],
             "variants": {
-                _cell_name(cell): {
-                    "quota": cell["quota"],
-                    "realised": cells.get(_cell_name(cell), 0),
-                }
-                for cell in planned["cells"]
+                name: {"quota": quota, "realised": cells.get(name, 0)}
+                for name, quota in asked.items()
             },
             "redrawn": redrawn.get(task, {}),
             "dropped": dropped.get(task, {}),
@@ -106,8 +111,19 @@ def make_manifest(
         "content_digest": content_digest,
         "seed": lock["seed"],
         "format": lock["format"],
-        "asked": lock["examples"],
+        "asked": lock["examples"] if part is None else sum(t["quota"] for t in tasks.values()),
         "realised": sum(s.rows for s in shards),
+        **(
+            {
+                "part": {
+                    "shards": len(shards),
+                    "of_shards": lock["shards"],
+                    "of_examples": lock["examples"],
+                }
+            }
+            if part is not None
+            else {}
+        ),
         "bytes": sum(s.bytes for s in shards),
         "versions": dict(versions),
         "columns": dict(columns),
@@ -118,6 +134,7 @@ def make_manifest(
                 "bytes": s.bytes,
                 "sha256": s.sha256,
                 "content_digest": s.content_digest,
+                **({"fingerprint": fingerprints[s.shard]} if fingerprints else {}),
                 # Most shards have neither: what would be empty is left away.
                 **({"redrawn": s.redrawn} if s.redrawn else {}),
                 **({"dropped": s.dropped_draws} if s.dropped_draws else {}),

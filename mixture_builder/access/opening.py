@@ -16,8 +16,8 @@ import fsspec
 
 from mixture_builder.errors import BuildError, StoreError, UsageError, VerifyError
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.remote_store import META_NAME
 from mixture_builder.io.rowstore import (
-    META_NAME,
     StoredTask,
     find_task,
     task_fingerprint,

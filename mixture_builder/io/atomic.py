@@ -172,7 +172,7 @@ def _atomic_put(url: str) -> Iterator[HashingWriter]:
     try:
         folder = TemporaryDirectory(prefix="mixture-builder-")
     except OSError as error:
-        raise _cannot_write(url, error) from error
+        raise cannot_write(url, error) from error
     with folder:
         file = Path(folder.name) / "object"
         with open(file, "xb", buffering=1 << 20) as sink:
@@ -181,7 +181,7 @@ def _atomic_put(url: str) -> Iterator[HashingWriter]:
                 sink.flush()
                 put_file(file, url)
             except OSError as error:
-                raise _cannot_write(url, error) from error
+                raise cannot_write(url, error) from error
 
 
 @contextmanager

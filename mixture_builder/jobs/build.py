@@ -29,6 +29,8 @@ from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
+from mixture_builder.jobs.shard_cells import cells_of_first_shards
+from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
@@ -245,6 +247,7 @@ def finish_build(
     results: Sequence[ShardResult],
     stored: Mapping[str, StoredTask],
     quarantine: Mapping[str, str],
+    take: int = 0,
 ) -> dict[str, Any]:
     """Writes lock, quarantine, card and, last, the manifest; gives the manifest's plain data.
 
@@ -254,18 +257,21 @@ def finish_build(
       results: of all shards.
       stored: what the store knows of each task.
       quarantine: for tasks that have one, the text of the store's quarantine file.
+      take: how many shards the folder is to hold, from the first on; 0 for all.
 
     Raises:
       BuildError: if a shard is missing, or the storage refuses.
     """
     ordered = sorted(results, key=lambda r: r.shard)
-    missing = sorted(set(range(lock.plan.shards)) - {r.shard for r in ordered})
+    wanted = take or lock.plan.shards
+    missing = sorted(set(range(wanted)) - {r.shard for r in ordered})
     if missing:
         raise BuildError(
-            f"{out}: {len(missing)} of {lock.plan.shards} shards are missing, the first is "
+            f"{out}: {len(missing)} of {wanted} shards are missing, the first is "
             f"{missing[0]}. Run the same command again; finished shards are kept."
         )
     plain = lock.to_json()
+    fingerprints = ShardFingerprints(lock)
     with atomic_output(f"{out}/{LOCK_NAME}") as output:
         output.write(_as_yaml(plain))
     for task, text in quarantine.items():
@@ -283,6 +289,8 @@ def finish_build(
         versions=versions(),
         columns=EXAMPLE_COLUMNS,
         cards=lock.cards,
+        fingerprints=[fingerprints.of(shard) for shard in range(wanted)],
+        part=cells_of_first_shards(lock, wanted) if wanted < lock.plan.shards else None,
     )
     description = str(lock.recipe.get("description", ""))
     _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))

@@ -41,7 +41,7 @@ def alone_in_store(store: Path) -> AbstractContextManager[None]:
     )
 
 
-def remove_other_shards(lock: Lock, files: Any, root: str) -> None:
+def remove_other_shards(lock: Lock, files: Any, root: str, *, take: int) -> None:
     """Deletes shards of an unfinished build of another number or format of shards.
 
     They would stay beside those of this build, and whoever reads all files would read them too.
@@ -50,7 +50,7 @@ def remove_other_shards(lock: Lock, files: Any, root: str) -> None:
     if not files.exists(folder):
         return
     shards = lock.plan.shards
-    own = {shard_name(shard, shards, lock.format) for shard in range(shards)}
+    own = {shard_name(shard, shards, lock.format) for shard in range(take)}
     for path in files.ls(folder, detail=False):
         name = str(path).rsplit("/", 1)[-1]
         if is_shard_name(name) and name not in own:
@@ -80,8 +80,8 @@ def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
         ) from None
 
 
-def finished_shards(lock: Lock, files: Any, root: str) -> dict[int, ShardResult]:
-    """Shards of this very lock whose files are complete and unchanged.
+def finished_shards(lock: Lock, files: Any, root: str, *, take: int) -> dict[int, ShardResult]:
+    """Those of the first `take` shards of this very lock whose files are complete and unchanged.
 
     Each is looked for by its name: a listing may not show yet what is there.
     """
@@ -95,15 +95,17 @@ def finished_shards(lock: Lock, files: Any, root: str) -> dict[int, ShardResult]
             result = ShardResult(**json.loads(again_if_busy(lambda: files.cat_file(path))))
         except (FileNotFoundError, ValueError, TypeError):
             return None
-        unchanged = _sha256(files, f"{root}/{result.file}") == result.sha256
+        unchanged = sha256_at(files, f"{root}/{result.file}") == result.sha256
         return result if unchanged else None
 
-    shards = range(lock.plan.shards)
+    shards = range(take)
     found = list(map(find, shards)) if is_local else at_once(find, shards)
     return {result.shard: result for result in found if result is not None}
 
 
-def _sha256(files: Any, path: str) -> str:
+def sha256_at(files: Any, path: str) -> str:
+    """SHA-256 of a file; an empty text if there is none."""
+
     def read() -> str:
         with files.open(path, "rb") as stream:
             return sha256_of(stream)
@@ -119,7 +121,7 @@ def damaged_shards(manifest: Mapping[str, Any], files: Any, root: str) -> list[i
     return [
         shard
         for shard, listed in enumerate(manifest["shards"])
-        if _sha256(files, f"{root}/{listed['file']}") != listed["sha256"]
+        if sha256_at(files, f"{root}/{listed['file']}") != listed["sha256"]
     ]
 
 

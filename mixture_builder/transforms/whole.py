@@ -113,6 +113,6 @@ def shards_to_build(lock: Lock, *, store: Path, out: str) -> Sequence[int]:
             f"{out}: found another finished mixture ('{finished.get('name')}'). Choose another "
             "--out, or delete the folder."
         )
-    done = finished_shards(lock, files, root)
+    done = finished_shards(lock, files, root, take=lock.plan.shards)
     # The last step needs an element; one shard built again costs little.
     return [shard for shard in range(lock.plan.shards) if shard not in done] or [0]
