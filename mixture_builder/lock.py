@@ -66,8 +66,8 @@ class Lock:
       templates: by name.
       styles: plain data of the pools.
       format: of the shards.
-      cards: what the cards say about the tasks, from `card_facts`; for the manifest, and no part
-        of the document: it decides no byte of an example.
+      cards: what the cards say about the tasks, from `card_facts`; for the manifest. It decides no
+        byte of an example, and is no part of the fingerprint.
     """
 
     recipe: Mapping[str, Any]
@@ -93,12 +93,13 @@ class Lock:
     def fingerprint(self) -> str:
         """Equal for locks that give the same files."""
         plain = self.to_json()
-        # What people write about a recipe, tasks that get nothing, and what others would have
-        # got, change no byte.
+        # What people write about recipes and tasks, tasks that get nothing, and what others
+        # would have got, change no byte of an example.
         plain["recipe"] = {"name": plain["recipe"].get("name")}
         plain.pop("left_out")
         plain.pop("wanted", None)
         plain.pop("dry", None)
+        plain.pop("cards", None)
         return fingerprint(plain)
 
     def to_json(self) -> dict[str, Any]:
@@ -122,6 +123,8 @@ class Lock:
             plain["wanted"] = self.plan.wanted
         if self.plan.dry:
             plain["dry"] = dict(self.plan.dry)
+        if self.cards:
+            plain["cards"] = dict(self.cards)
         return plain
 
 
@@ -159,6 +162,7 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
         templates={n: templates_from_json(raw) for n, raw in plain["templates"].items()},
         styles=plain["styles"],
         format=plain["format"],
+        cards=plain.get("cards", {}),
     )
 
 
