@@ -78,6 +78,7 @@ def make_certificate(
     cells: Sequence[Mapping[str, Mapping[str, int]]],
     dropped: Sequence[Mapping[str, Mapping[str, int]]],
     shards: int,
+    quotas: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Plain data of the certificate.
 
@@ -86,7 +87,12 @@ def make_certificate(
       cells: for each shard, examples by task and cell.
       dropped: for each shard, draws that came to nothing, by task and reason.
       shards: how many there are in all.
+      quotas: of all shards together, by task and cell, where `tasks` speak of the first few only.
     """
+    due = quotas or {
+        t: {name: cell["quota"] for name, cell in facts["variants"].items()}
+        for t, facts in tasks.items()
+    }
     drawn = [
         {t: sum(by_cell.get(t, {}).values()) + sum(gone.get(t, {}).values()) for t in tasks}
         for by_cell, gone in zip(cells, dropped, strict=True)
@@ -94,10 +100,7 @@ def make_certificate(
     # Of dropped draws no cell is known: tasks that have any are compared as a whole only.
     whole = {t for t, facts in tasks.items() if not facts["dropped"]}
     cell_quotas = {
-        f"{t} {name}": facts["quota"]
-        for t in tasks
-        if t in whole
-        for name, facts in tasks[t]["variants"].items()
+        f"{t} {name}": quota for t in tasks if t in whole for name, quota in due[t].items()
     }
     by_cells = [
         {f"{t} {name}": n for t, found in shard.items() if t in whole for name, n in found.items()}
@@ -121,7 +124,7 @@ def make_certificate(
             "tasks": {
                 "below": TASK_BOUND,
                 **prefix_deviation(
-                    {t: facts["quota"] for t, facts in tasks.items()}, drawn, shards=shards
+                    {t: sum(due[t].values()) for t in tasks}, drawn, shards=shards
                 ).to_json(),
             },
             "cells": {

@@ -61,7 +61,7 @@ def make_manifest(
     columns: Mapping[str, str],
     cards: Mapping[str, Any] | None = None,
     fingerprints: Sequence[str] = (),
-    part: Mapping[str, Mapping[str, int]] | None = None,
+    prefix: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Plain data of the manifest.
 
@@ -75,7 +75,7 @@ def make_manifest(
       columns: what each column holds.
       cards: from `card_facts`: what the cards say about the tasks.
       fingerprints: of the shards: what decides the bytes of each.
-      part: where `shards` are only the first ones of the lock's, what each cell of each task asks
+      prefix: where `shards` are only the first ones of the lock's, what each cell of each task asks
         of them.
     """
     facts = cards or {"tasks": {}, "citations": {}}
@@ -86,13 +86,13 @@ def make_manifest(
     for task, planned in lock["tasks"].items():
         cells = realised.get(task, {})
         asked = {_cell_name(cell): cell["quota"] for cell in planned["cells"]}
-        if part is not None:
-            asked = {name: part.get(task, {}).get(name, 0) for name in asked}
+        if prefix is not None:
+            asked = {name: prefix.get(task, {}).get(name, 0) for name in asked}
         tasks[task] = {
             "submixture": planned["submixture"],
             "rate": planned["rate"],
             "share": planned["share"],
-            "quota": planned["quota"] if part is None else sum(asked.values()),
+            "quota": planned["quota"] if prefix is None else sum(asked.values()),
             "realised": sum(cells.values()),
             "rows": planned["rows"],
             "variants": {
@@ -111,17 +111,17 @@ def make_manifest(
         "content_digest": content_digest,
         "seed": lock["seed"],
         "format": lock["format"],
-        "asked": lock["examples"] if part is None else sum(t["quota"] for t in tasks.values()),
+        "asked": lock["examples"] if prefix is None else sum(t["quota"] for t in tasks.values()),
         "realised": sum(s.rows for s in shards),
         **(
             {
-                "part": {
+                "prefix": {
                     "shards": len(shards),
                     "of_shards": lock["shards"],
                     "of_examples": lock["examples"],
                 }
             }
-            if part is not None
+            if prefix is not None
             else {}
         ),
         "bytes": sum(s.bytes for s in shards),
@@ -147,6 +147,12 @@ def make_manifest(
             cells=[s.cells for s in shards],
             dropped=[s.dropped for s in shards],
             shards=lock["shards"],
+            quotas=None
+            if prefix is None
+            else {
+                task: {_cell_name(cell): cell["quota"] for cell in planned["cells"]}
+                for task, planned in lock["tasks"].items()
+            },
         ),
         **({"citations": dict(facts["citations"])} if facts["tasks"] else {}),
         "left_out": dict(lock["left_out"]),

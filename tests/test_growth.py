@@ -66,7 +66,8 @@ def test_templates_of_a_cell_are_the_same_at_any_quota(templates, quota, further
             quota=size,
             templates=tuple(range(templates)),
         )
-        return TemplateWalks([cell], seed=seed).templates(0, np.arange(quota)).tolist()
+        walks = TemplateWalks([cell], seed=seed)
+        return [int(t) for t in walks.templates(0, np.arange(quota))]
 
     if quota >= templates:
         assert walk(quota) == walk(quota + further)

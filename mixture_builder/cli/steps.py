@@ -256,7 +256,7 @@ def summarise(
         "seed": manifest["seed"],
         "shards": len(manifest["shards"]),
         "kept_shards": kept,
-        **({"part": manifest["part"]} if "part" in manifest else {}),
+        **({"prefix": manifest["prefix"]} if "prefix" in manifest else {}),
         "tasks": len(manifest["tasks"]),
         "asked": manifest["asked"],
         "examples": manifest["realised"],
@@ -298,7 +298,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
 
 def _of(summary: Mapping[str, Any]) -> str:
     """What the shards are the first ones of."""
-    return f" of {summary['part']['of_shards']:,}" if "part" in summary else ""
+    return f" of {summary['prefix']['of_shards']:,}" if "prefix" in summary else ""
 
 
 def _kept(summary: Mapping[str, Any]) -> str:

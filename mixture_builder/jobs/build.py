@@ -290,7 +290,7 @@ def finish_build(
         columns=EXAMPLE_COLUMNS,
         cards=lock.cards,
         fingerprints=[fingerprints.of(shard) for shard in range(wanted)],
-        part=cells_of_first_shards(lock, wanted) if wanted < lock.plan.shards else None,
+        prefix=cells_of_first_shards(lock, wanted) if wanted < lock.plan.shards else None,
     )
     description = str(lock.recipe.get("description", ""))
     _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))

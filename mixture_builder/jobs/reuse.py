@@ -12,11 +12,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Any
 
-import fsspec
 import numpy as np
 
 from mixture_builder.errors import BuildError
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.storage import storage_of
 from mixture_builder.jobs.build import result_url
 from mixture_builder.jobs.resume import sha256_at
 from mixture_builder.jobs.shard_cells import cells_of_draws
@@ -65,7 +65,7 @@ def reopen(lock: Lock, kept: Mapping[int, Mapping[str, Any]], *, out: str) -> No
     Raises:
       BuildError: if the storage refuses.
     """
-    files, root = fsspec.core.url_to_fs(out)
+    files, root = storage_of(out)
     layout = ShardLayout(lock.plan)
     dropped = _dropped_entries(files, root)
     for shard, entry in kept.items():

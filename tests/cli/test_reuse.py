@@ -74,7 +74,7 @@ def test_a_part_is_the_first_shards(lock, whole, quickstart, tmp_path, take):
     first = dict(list(data.items())[:take])
     assert files_of(tmp_path / "part" / "data") == first
     assert built == take
-    assert manifest["part"] == {"shards": take, "of_shards": 10, "of_examples": 900}
+    assert manifest["prefix"] == {"shards": take, "of_shards": 10, "of_examples": 900}
     assert manifest["fingerprint"] == manifest_of(whole)["fingerprint"]
     verified = run("verify", tmp_path / "part", "--store", quickstart.store, "--rebuild", 0)
     assert verified.exit_code == 0, verified.output
@@ -84,7 +84,7 @@ def test_a_part_has_the_rates_of_the_whole(lock, quickstart, tmp_path):
     """Of each task a part of p of S shards has p / S of its quota, give or take two examples."""
     manifest, _ = build(lock, quickstart, tmp_path / "part", take=3)
 
-    assert "part" in manifest
+    assert "prefix" in manifest
     assert manifest["asked"] == sum(t["quota"] for t in manifest["tasks"].values())
     for task in lock.plan.tasks:
         asked = manifest["tasks"][task.task]["quota"]
@@ -282,7 +282,7 @@ def test_take_on_the_command_line(workspace: Workspace):
     """Per cent are rounded up to whole shards; more shards than there are is wrong usage."""
     many_tasks(workspace)
     summary = cli_build(workspace, workspace.out, "--take", "20%")
-    assert (summary["shards"], summary["part"]["of_shards"]) == (2, 6)
+    assert (summary["shards"], summary["prefix"]["of_shards"]) == (2, 6)
     summary = cli_build(workspace, workspace.out, "--take", 3)
     assert (summary["shards"], summary["kept_shards"]) == (3, 2)
     refused = run(

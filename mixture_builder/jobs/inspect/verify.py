@@ -236,6 +236,13 @@ def check_prefixes(out: str, manifest: Manifest, checked: Iterable[CheckedShard]
     tasks = manifest["tasks"]
     # Where draws came to nothing is not written down: such tasks are left to their quotas.
     whole = {t: facts["quota"] for t, facts in tasks.items() if not facts["dropped"]}
+    if "prefix" in manifest:
+        # The rates are those of the whole mixture, of which these are the first shards.
+        try:
+            planned = {task.task: task.quota for task in load_lock(out).plan.tasks}
+        except VerifyError:
+            return []  # Said by `check_folder`.
+        whole = {t: planned[t] for t in whole if t in planned}
     counted: list[Counter[str]] = []
     for shard in shards:
         counts: Counter[str] = Counter()
