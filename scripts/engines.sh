@@ -17,7 +17,7 @@ wheel=$(ls dist/mixture_builder-*.whl)
 extras=s3
 packages=()
 case $name in
-  wheel) ;;
+  wheel) extras=s3,audit ;;
   dask) packages=(dask==2026.8.0 distributed==2026.8.0) ;;
   spark) packages=(pyspark==3.5.1) ;;
   gcp)

@@ -6,7 +6,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import reduce
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -18,6 +17,7 @@ from mixture_builder.errors import VerifyError
 from mixture_builder.io.bounded_slices import bounded_slices
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.jobs.build import shard_table
+from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.jobs.inspect.records import read_batches
 
 STRETCH_ROWS, STRETCH_BYTES = 16_384, 64 * 1024 * 1024
@@ -71,7 +71,7 @@ def audit_shard(context: AuditContext, shard: int) -> ShardAudit:
     file = context.shard_file(shard)
     if context.built:
         return observed(_written(context, file), context, file=file)
-    table, rendered = shard_table(context.locked, store=Path(context.store), shard=shard)
+    table, rendered = shard_table(context.locked, store=store_folder(context.store), shard=shard)
     stretches = bounded_slices(table, rows=STRETCH_ROWS, size=STRETCH_BYTES)
     dropped = Counter(drop.task for part in rendered for drop in part.dropped)
     return replace(observed(stretches, context, file=file), dropped=dropped)

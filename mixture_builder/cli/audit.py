@@ -168,9 +168,10 @@ def _document(
     if runner is not None:
         from mixture_builder.cli.runners import beam_runner
         from mixture_builder.io.mirror import has_scheme
+        from mixture_builder.io.remote_store import shown
 
         where = beam_runner(runner, workers=workers, beam_options=options)
-        return where.audit(context, work=context.out if has_scheme(context.out) else str(store))
+        return where.audit(context, work=context.out if has_scheme(context.out) else shown(store))
     from mixture_builder.audit.document import document
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.auditing import run_audit

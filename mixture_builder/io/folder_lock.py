@@ -26,7 +26,7 @@ from fsspec.implementations.local import LocalFileSystem
 
 from mixture_builder.errors import BuildError
 from mixture_builder.io.atomic import cannot_write, is_alive
-from mixture_builder.io.storage import storage_of
+from mixture_builder.io.storage import again_if_busy, storage_of
 
 if sys.platform != "win32":
     import fcntl
@@ -87,7 +87,7 @@ def exclusive(url: str, *, folder: str, doing: str, wait_for: str) -> Iterator[N
         # Removed while it is held: nobody can hold a file that is no longer there.
         with suppress(OSError):
             if _owner(files, path).get("token") == owner["token"]:
-                files.rm_file(path)
+                again_if_busy(lambda: files.rm_file(path))
         if held is not None:
             os.close(held)
 
@@ -167,16 +167,19 @@ def _write_claim(files: Any, path: str, owner: Mapping[str, Any]) -> None:
     found = _owner(files, path)
     if found and not _is_stale(found):
         raise _HeldError(found)
-    left_by_dead = bool(files.exists(path))
+    left_by_dead = again_if_busy(lambda: bool(files.exists(path)))
     if left_by_dead:
         with suppress(FileNotFoundError):
-            files.rm_file(path)
+            again_if_busy(lambda: files.rm_file(path))
     try:
-        files.pipe_file(path, _claim(owner), mode="create")
+        again_if_busy(lambda: files.pipe_file(path, _claim(owner), mode="create"))
     except FileExistsError:
-        raise _HeldError(_owner(files, path)) from None
+        found = _owner(files, path)
+        # A busy store may have taken the claim before it turned us away.
+        if found.get("token") != owner["token"]:
+            raise _HeldError(found) from None
     except (TypeError, ValueError, NotImplementedError):
-        files.pipe_file(path, _claim(owner))
+        again_if_busy(lambda: files.pipe_file(path, _claim(owner)))
     if left_by_dead:
         # Whoever found the same dead claim may be about to remove ours in its place.
         time.sleep(SETTLE_SECONDS)
@@ -207,7 +210,7 @@ def _owner(files: Any, path: str) -> dict[str, Any]:
     # What was listed or read before may be out of date.
     files.invalidate_cache()
     try:
-        return _parsed(files.cat_file(path))
+        return _parsed(again_if_busy(lambda: files.cat_file(path)))
     except FileNotFoundError:
         return {}
 

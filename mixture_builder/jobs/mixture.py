@@ -24,7 +24,7 @@ from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.remote_store import origin
 from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
-from mixture_builder.io.storage import at_once, storage_of
+from mixture_builder.io.storage import again_if_busy, at_once, storage_of
 from mixture_builder.jobs.build import check_store, finish_build
 from mixture_builder.jobs.ingest import (
     PartResult,
@@ -679,8 +679,13 @@ def _build_missing(
 
 def remove_work(files: Any, root: str) -> None:
     """Deletes what only an unfinished build needs."""
-    if files.exists(f"{root}/.work"):
-        files.rm(f"{root}/.work", recursive=True)
+    work = f"{root}/.work"
+
+    def remove_all() -> None:
+        if files.exists(work):
+            files.rm(work, recursive=True)
+
+    again_if_busy(remove_all)
 
 
 def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:

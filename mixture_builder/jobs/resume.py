@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,14 +48,14 @@ def remove_other_shards(lock: Lock, files: Any, root: str, *, take: int) -> None
     They would stay beside those of this build, and whoever reads all files would read them too.
     """
     folder = f"{root}/data"
-    if not files.exists(folder):
+    if not again_if_busy(lambda: files.exists(folder)):
         return
     shards = lock.plan.shards
     own = {shard_name(shard, shards, lock.format) for shard in range(take)}
-    for path in files.ls(folder, detail=False):
+    for path in again_if_busy(lambda: files.ls(folder, detail=False)):
         name = str(path).rsplit("/", 1)[-1]
         if is_shard_name(name) and name not in own:
-            files.rm_file(path)
+            again_if_busy(partial(files.rm_file, path))
 
 
 def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:

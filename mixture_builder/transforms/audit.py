@@ -1,6 +1,6 @@
 """Beam over `audit.shard`: numbers of shards in, the document of an audit out.
 
-    shard number -> GroupByKey -> audit_shard -> Combine -> document
+    shard number -> GroupByKey -> audit_shard -> GroupByKey -> document
 
 What passes through Beam is a small state for each shard, no records.
 """
@@ -14,6 +14,7 @@ from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.document import document
 from mixture_builder.audit.shard import ShardAudit, audit_shard, merged
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.transforms.coders import Plain
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import write_error, write_result
 
@@ -46,15 +47,20 @@ class Audit(beam.PTransform[Any, Any]):
             | "SpreadShards" >> beam.GroupByKey()
             | "AuditShard"
             >> beam.ParDo(_AuditShard(self._context, self._results)).with_output_types(ShardAudit)
-            | "PutTogether" >> beam.CombineGlobally(merged)
-            | "Tell"
-            >> beam.ParDo(_Tell(self._context, self._results)).with_output_types(dict[str, Any])
+            # Not a Combine: for nothing at all it needs a side input, which not every runner has.
+            | "ToOne" >> beam.Map(_to_one).with_output_types(tuple[int, ShardAudit])
+            | "PutTogether" >> beam.GroupByKey()
+            | "Tell" >> beam.ParDo(_Tell(self._context, self._results)).with_output_types(Plain)
         )
         return told
 
 
 def _by_shard(shard: int) -> tuple[int, int]:
     return shard, shard
+
+
+def _to_one(audit: ShardAudit) -> tuple[int, ShardAudit]:
+    return 0, audit
 
 
 class _AuditShard(beam.DoFn):
@@ -75,7 +81,7 @@ class _Tell(beam.DoFn):
         self._context = context
         self._results = results
 
-    def process(self, element: ShardAudit) -> Iterator[dict[str, Any]]:
-        plain = document(element, self._context)
+    def process(self, element: tuple[int, Iterable[ShardAudit]]) -> Iterator[dict[str, Any]]:
+        plain = document(merged(element[1]), self._context)
         write_result(self._results, DOCUMENT, plain)
         yield plain

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import base64
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from importlib import import_module
 from typing import Any
 
+import numpy as np
+
+from mixture_builder.audit.shard import ShardAudit
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.ingest import PartResult, PartSpec
 from mixture_builder.manifest import ShardResult
@@ -27,6 +31,10 @@ class Outcome:
 
     Beam looks coders up by class, and has none for a choice of two.
     """
+
+
+class Plain:
+    """A document: mappings, lists, texts and numbers. Only a type hint, like `Outcome`."""
 
 
 class ElementCoder(beam.coders.Coder):  # type: ignore[misc, unused-ignore]
@@ -74,11 +82,22 @@ def _plain(value: Any) -> Any:
         return ["list", [_plain(each) for each in value]]
     if isinstance(value, frozenset):
         return ["frozenset", [_plain(each) for each in sorted(value)]]
+    if isinstance(value, set):
+        return ["set", [_plain(each) for each in sorted(value)]]
+    if isinstance(value, np.ndarray):
+        return ["array", [value.dtype.str, list(value.shape), _text(value.tobytes())]]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
     if isinstance(value, Mapping):
-        return ["mapping", [[_plain(key), _plain(value[key])] for key in value]]
+        kind_of_mapping = "counter" if isinstance(value, Counter) else "mapping"
+        return [kind_of_mapping, [[_plain(key), _plain(value[key])] for key in value]]
     if isinstance(value, bytes):
-        return ["bytes", base64.b64encode(value).decode("ascii")]
+        return ["bytes", _text(value)]
     raise TypeError(f"found a {type(value).__name__} in an element; expected plain data")
+
+
+def _text(value: bytes) -> str:
+    return base64.b64encode(value).decode("ascii")
 
 
 def _value(plain: Any) -> Any:
@@ -91,8 +110,13 @@ def _value(plain: Any) -> Any:
         return [_value(each) for each in inner]
     if kind == "frozenset":
         return frozenset(_value(each) for each in inner)
-    if kind == "mapping":
-        return {_value(key): _value(each) for key, each in inner}
+    if kind == "set":
+        return {_value(each) for each in inner}
+    if kind in {"mapping", "counter"}:
+        found_mapping = {_value(key): _value(each) for key, each in inner}
+        return Counter(found_mapping) if kind == "counter" else found_mapping
+    if kind == "array":
+        return np.frombuffer(base64.b64decode(inner[2]), dtype=inner[0]).reshape(inner[1]).copy()
     if kind == "bytes":
         return base64.b64decode(inner)
     module, _, name = kind.partition(":")
@@ -105,7 +129,7 @@ def _value(plain: Any) -> Any:
     return make(**{name: _value(each) for name, each in inner.items()})
 
 
-for _kind in (PartSpec, PartResult, StoredTask, ShardResult, Outcome):
+for _kind in (PartSpec, PartResult, StoredTask, ShardResult, ShardAudit, Outcome, Plain):
     # Beam does not say that it gives its registry out.
     beam.coders.registry.register_coder(  # type: ignore[attr-defined, unused-ignore]
         _kind, ElementCoder

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import fsspec
 from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
 
 from mixture_builder.audit.context import AuditContext
@@ -177,22 +176,23 @@ class BeamRunner:
           VerifyError, StoreError, BuildError: as `audit.shard.audit_shard`; or if the pipeline
             fails.
         """
+        url = origin(Path(context.store)) if context.store else ""
         folder = f"{work}/.results/{secrets.token_hex(8)}"
         try:
             found = self._run(
                 list(range(context.shards)),
-                Audit(context, results=folder),
+                Audit(replace(context, store=url) if url else context, results=folder),
                 folder=folder,
                 waiting={DOCUMENT},
                 result=lambda _, plain: plain,
             )
             return next(iter(list(found)))
         finally:
-            files, root = fsspec.core.url_to_fs(folder)
-            with suppress(OSError):
-                files.rm(root, recursive=True)
-            with suppress(OSError):
-                files.rmdir(root.rsplit("/", 1)[0])
+            remove_results(folder, [DOCUMENT])
+            if not has_scheme(folder):
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    Path(folder).parent.rmdir()
 
     def launch(self, lock: Lock, *, store: Path, out: str) -> bool:
         """Starts a job that builds what is missing of a mixture, and does not wait for it.

@@ -55,11 +55,15 @@ def test_a_job_service_launched_by_the_wheel(small: Small, tmp_path: Path, built
     out = tmp_path / "out"
     command = build_command(small, tmp_path, store=str(tmp_path / "store"), out=str(out))
 
+    audit = ["mixture-builder", "audit", str(out), f"--store={tmp_path / 'store'}", "--json=-"]
     with job_service(launcher, workers) as options:
         done = launcher.run(*command, "--runner=PortableRunner", "--", *options)
+        audited = launcher.run(*audit, "--runner=PortableRunner", "--", *options)
 
     assert summary(done)["content_digest"] == built_locally.manifest["content_digest"]
     assert files_of(out) == built_locally.files
+    assert audited.stdout == launcher.run(*audit).stdout
+    assert '"findings"' in audited.stdout
 
 
 def test_a_job_service_with_everything_on_s3(
