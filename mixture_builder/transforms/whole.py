@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,8 @@ class BuildWhole(beam.PTransform[Any, Any]):
 
     def expand(self, shards: PCollection[int]) -> PCollection[str]:
         """See the class."""
-        plain = json.dumps(self._lock.to_json(), ensure_ascii=False)
+        # What cards say is for the manifest alone, and no part of a lock as it is written.
+        plain = json.dumps([self._lock.to_json(), dict(self._lock.cards)], ensure_ascii=False)
         digests: PCollection[str] = (
             shards
             | "Shards" >> Build(self._lock, store=self._store, out=self._out)
@@ -69,7 +71,8 @@ class _Finish(beam.DoFn):
         self._out = out
 
     def process(self, element: tuple[int, Iterable[ShardResult]]) -> Iterator[str]:
-        lock = lock_from_json(json.loads(self._plain))
+        plain, cards = json.loads(self._plain)
+        lock = replace(lock_from_json(plain), cards=cards)
         store = store_folder(self._store)
         files, root = storage_of(self._out)
         results = {result.shard: result for result in element[1]}
