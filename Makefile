@@ -82,6 +82,9 @@ bench: setup ## Measure speed and memory; takes minutes and wants an idle machin
 rehearsal: setup ## Build all 1,836 tasks of Flan 2022 offline, from kept and grown rows; takes minutes
 	@$(BIN)/python -m benchmarks.rehearsal $(REHEARSAL_ARGS)
 
+fuzz: setup ## Fuzz every reader of strangers' files for SECONDS_EACH seconds, starting from the kept inputs
+	@for target in $$(ls tests/fuzz/corpus); do $(BIN)/python -m tests.fuzz.fuzz $$target --seconds $(SECONDS_EACH); done
+
 faults: setup ## Kill, starve and refuse ROUNDS builds, each at a random point; takes a quarter of an hour
 	@$(BIN)/python -m tests.faults.rounds --kind kill --rounds $(ROUNDS)
 	@$(BIN)/python -m tests.faults.rounds --kind error --rounds $(ROUNDS)

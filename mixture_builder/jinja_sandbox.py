@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import lru_cache, wraps
+from types import BuiltinMethodType, MethodType
 from typing import Any
 
 import xxhash
@@ -61,6 +62,9 @@ MAX_RANGE = 1_000
 MAX_TEXT = 16_000_000
 """Most characters that one operation may make; far above any real record."""
 
+MAX_RENDERED = 100_000_000
+"""Most characters, and most pieces, that a whole text may come to: more than any record read."""
+
 MAX_LOOP_DEPTH = 2
 
 MAX_DEPTH = 50
@@ -93,8 +97,44 @@ _RESERVED = frozenset(["self", "super", "caller", "varargs", "kwargs"])
 """Names that Jinja gives a meaning of its own."""
 
 
+class _Callable:
+    """A method or function that a template may call, and do nothing else with.
+
+    Shown as a text it would give an address in memory, which differs from run to run.
+    """
+
+    __slots__ = ("function",)
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function = function
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.function(*args, **kwargs)
+
+    def _refuse(self, *_: Any) -> Any:
+        name = self.function.__name__.lstrip("_").removeprefix("bounded_")
+        raise SecurityError(f"'{name}' is not called; write {name}() with its arguments")
+
+    __str__ = __repr__ = __format__ = __bool__ = __len__ = __iter__ = __getitem__ = _refuse
+    __eq__ = __ne__ = __lt__ = __le__ = __gt__ = __ge__ = __hash__ = __add__ = __radd__ = _refuse
+
+
+def bounded_join(pieces: Iterable[str]) -> str:
+    """The text of a template, refused when it grows beyond any real record."""
+    made: list[str] = []
+    size = 0
+    for piece in pieces:
+        size += len(piece) + 1
+        if size > MAX_RENDERED:
+            raise SecurityError(f"the text comes to more than {MAX_RENDERED:,} characters")
+        made.append(piece)
+    return "".join(made)
+
+
 class SafeEnvironment(ImmutableSandboxedEnvironment):
     """Sandboxed, strict, and closed: templates see their row and nothing else."""
+
+    concat = staticmethod(bounded_join)  # type: ignore[assignment]
 
     intercepted_binops = frozenset(["*", "**", "+", "%"])
     # Jinja's optimizer evaluates constant expressions while it parses, past our bounds.
@@ -110,8 +150,18 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
             "_"
         )
 
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        """As the sandbox does; a method can only be called."""
+        return _only_callable(super().getattr(obj, attribute))
+
+    def getitem(self, obj: Any, argument: Any) -> Any:
+        """As the sandbox does; a method can only be called."""
+        return _only_callable(super().getitem(obj, argument))
+
     def is_safe_callable(self, obj: Any) -> bool:
         """Only the methods on the lists and the functions can be called."""
+        if isinstance(obj, _Callable):
+            obj = obj.function
         if obj is _bounded_range or obj is _zipped:
             return True
         owner, name = getattr(obj, "__self__", None), getattr(obj, "__name__", "")
@@ -129,6 +179,8 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls what may be called, after checking what `replace` would grow to."""
+        if isinstance(obj, _Callable):
+            obj = obj.function
         if not self.is_safe_callable(obj) and not isinstance(obj, Undefined):
             # Jinja's own message holds an address, and so would differ from run to run.
             name = getattr(obj, "__name__", type(obj).__name__)
@@ -136,6 +188,10 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
         if getattr(obj, "__name__", "") == "replace" and len(args) >= 2:
             _bound_replacement(obj.__self__, str(args[0]), str(args[1]))
         return super().call(context, obj, *args, **kwargs)
+
+
+def _only_callable(value: Any) -> Any:
+    return _Callable(value) if isinstance(value, (BuiltinMethodType, MethodType)) else value
 
 
 def _bounded_range(*args: int) -> range:
@@ -205,6 +261,19 @@ def _bounded_groups(name: str) -> Callable[..., Any]:
     return group
 
 
+_LAZY_FILTERS = "items map reject rejectattr reverse select selectattr unique".split()
+"""Filters of which Jinja makes generators, whose text is an address in memory."""
+
+
+def _as_list(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def made(*args: Any, **kwargs: Any) -> Any:
+        value = function(*args, **kwargs)
+        return list(value) if isinstance(value, Iterator) else value
+
+    return made
+
+
 def _bounded_round(value: float, precision: int = 0, method: str = "common") -> float:
     if abs(precision) > MAX_DIGITS:
         raise SecurityError(f"round is allowed to at most {MAX_DIGITS} digits")
@@ -219,9 +288,11 @@ def environment() -> SafeEnvironment:
         undefined=StrictUndefined, autoescape=False, optimized=False, cache_size=0
     )
     env.globals.clear()
-    env.globals.update(range=_bounded_range, zip=_zipped)
+    env.globals.update(range=_Callable(_bounded_range), zip=_Callable(_zipped))
     ours = {"choice": choice, "most_frequent": most_frequent}
     env.filters = {name: ours.get(name) or FILTERS[name] for name in FILTER_NAMES}
+    for name in _LAZY_FILTERS:
+        env.filters[name] = _as_list(FILTERS[name])
     env.filters["replace"] = _bounded_replace
     env.filters["round"] = _bounded_round
     env.filters["batch"] = _bounded_groups("batch")

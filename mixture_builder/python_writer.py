@@ -13,7 +13,7 @@ from typing import Any, ClassVar, TypeGuard
 
 from jinja2 import nodes
 
-from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, environment
+from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, bounded_join, environment
 
 _COMPARISONS = {
     "eq": "==",
@@ -94,6 +94,7 @@ class PythonWriter:
             "str": str,
             "zip": zip,
             "_method": _method,
+            "_bounded_join": bounded_join,
         }
         self.scope["_env"], self.scope["_context"] = env, context
         self.depth = 0
@@ -134,6 +135,9 @@ class PythonWriter:
     def _loop(self, node: nodes.For) -> str:
         if not isinstance(node.target, nodes.Name) or node.test or node.else_ or node.recursive:
             raise NotCompilableError("a loop with a condition, an else or several targets")
+        if node.find(nodes.For):
+            # Bounds on what loops in loops come to are the sandbox's business.
+            raise NotCompilableError("a loop in a loop")
         if any(n.name == "loop" for n in node.find_all(nodes.Name)):
             raise NotCompilableError("the loop variable")
         name = node.target.name
@@ -146,7 +150,7 @@ class PythonWriter:
         if before is not None:
             self.variables[name] = before
         # Jinja refuses to loop over what is no iterable, Python does as well.
-        return f"''.join([{body} for {variable} in {items}])"
+        return f"_bounded_join({body} for {variable} in {items})"
 
     def value(self, node: nodes.Node) -> str:
         """A Python expression for the value of a Jinja expression."""

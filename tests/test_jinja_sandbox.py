@@ -93,6 +93,21 @@ ESCAPES = [
     "{{ text.missing }}",
     "{{ record.missing }}",
     "{{ words[9] }}",
+    "{{ text.upper }}",
+    "{{ text['upper'] }}",
+    "{{ [text.upper] }}",
+    "{{ text.upper ~ '' }}",
+    "{{ text.upper | string }}",
+    "{{ [text.upper] | join }}",
+    "{{ text.upper == 1 }}",
+    "{% if text.upper %}a{% endif %}",
+    "{{ {text.upper: 1} }}",
+    "{{ {'a': text.upper} }}",
+    "{{ words.index }}",
+    "{{ words.index | length }}",
+    "{{ range }}",
+    "{{ [zip] }}",
+    "{% for w in words %}{{ loop.cycle }}{% endfor %}",
 ]
 
 
@@ -106,6 +121,46 @@ def test_what_reaches_out_of_the_row_fails_when_it_is_rendered(source):
     (result,) = compile_text(source).render_many({k: [v] for k, v in ROW.items()}, 1)
     assert isinstance(result, Exception)
     assert describe(result)
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("{{ text.upper }}", "'upper' is not called; write upper()"),
+        ("{{ range }}", "'range' is not called; write range()"),
+    ],
+)
+def test_a_method_that_is_not_called_is_named(source, said):
+    """What would print an address in memory says what was forgotten."""
+    (result,) = compile_text(source).render_many({k: [v] for k, v in ROW.items()}, 1)
+
+    assert said in describe(result)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ words | map('upper') }}", "['ONE', 'TWO']"),
+        ("{{ words | reverse }}", "['two', 'one']"),
+        ("{{ words | select }}", "['one', 'two']"),
+        ("{{ words | unique }}", "['one', 'two']"),
+        ("{{ words | map('upper') ~ '' }}", "['ONE', 'TWO']"),
+        ("{{ record | items }}", "[('key', 'value')]"),
+        ("{{ text.upper() }}", "A TEXT"),
+        ("{{ words.index('two') }}", "1"),
+    ],
+)
+def test_nothing_shows_where_it_stands_in_memory(source, text):
+    """What Jinja makes lazily is a list here, so that its text is the same in every run."""
+    assert compile_text(source).render_many({k: [v] for k, v in ROW.items()}, 1) == [text]
+
+
+def test_a_whole_text_is_bounded():
+    """Loops in loops over a long text end with an error, not with a full memory."""
+    source = "{% for a in range(1000) %}{% for b in range(1000) %}{{ t }}{% endfor %}{% endfor %}"
+    (result,) = compile_text(source).render_many({"t": ["x" * 5_000]}, 1)
+
+    assert "more than 100,000,000 characters" in describe(result)
 
 
 REFUSED = [

@@ -19,6 +19,7 @@ from mixture_builder.io.asking.hub import ask_hub, parts_of
 from mixture_builder.io.asking.places import ask_cloud, ask_file
 from mixture_builder.io.asking.web import ask_web
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.readers.addresses import checked_socket
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -133,7 +134,9 @@ async def _ask_all(
         told(wanted[place])
 
     # As many connections as are asked for at once: the semaphores above bound them.
-    async with ClientSession(connector=TCPConnector(limit=0), trust_env=True) as session:
+    async with ClientSession(
+        connector=TCPConnector(limit=0, socket_factory=checked_socket), trust_env=True
+    ) as session:
         await asyncio.gather(*(ask(place, session) for place in wanted))
     return answers
 

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.readers.addresses import web_client
 from mixture_builder.io.readers.content import one_way, seekable, unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 
@@ -65,7 +66,7 @@ def _opened(location: str) -> Iterator[BinaryIO]:
     if location.startswith(("http://", "https://")):
         # One request a file (block size 0): many servers cannot serve parts, and reading
         # goes front to back anyway. The stream claims to seek, but cannot.
-        file_system, path = url_to_fs(location, client_kwargs=_web_options())
+        file_system, path = url_to_fs(location, client_kwargs=_web_options(), get_client=web_client)
         with file_system.open(path, "rb", block_size=0) as page:
             yield one_way(page)
         return

@@ -13,6 +13,9 @@ from typing import Any, Literal, get_args
 MAX_RECORD_BYTES = 64 * 1024 * 1024
 """Longest line, document or XML record that is read; a longer one is bad, not a memory hole."""
 
+MAX_COLUMNS = 100_000
+"""Most columns of a table that is read."""
+
 MAX_EXCERPT = 200
 """Longest excerpt of a bad record, in characters."""
 

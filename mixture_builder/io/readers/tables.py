@@ -8,6 +8,7 @@ reads them in its strict mode: a stray quote is an error, not a guess. Without q
 from __future__ import annotations
 
 import csv
+from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
 from typing import BinaryIO
@@ -15,6 +16,7 @@ from typing import BinaryIO
 from mixture_builder.io.readers.jsonl import wrong_columns
 from mixture_builder.io.readers.lines import BadLine, line_blocks
 from mixture_builder.io.readers.records import (
+    MAX_COLUMNS,
     MAX_RECORD_BYTES,
     BadRecord,
     ReadingError,
@@ -162,7 +164,14 @@ def _names(header: list[str] | None, *, source: Source) -> tuple[str, ...]:
             expected="a name for each column, as there is no header",
             way_out="Give the card `columns`, or `header: true`.",
         )
-    twice = [name for number, name in enumerate(names) if name in names[:number]]
+    if len(names) > MAX_COLUMNS:
+        raise ReadingError(
+            place="the names of the columns",
+            found=f"{len(names):,} columns",
+            expected=f"at most {MAX_COLUMNS:,}",
+            way_out="Cut the table down to the columns that the card reads, and mirror that.",
+        )
+    twice = [name for name, times in Counter(names).items() if times > 1]
     if twice:
         raise ReadingError(
             place="the names of the columns",

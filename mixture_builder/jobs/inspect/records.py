@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, MANIFEST_VERSION
 from mixture_builder.yaml_files import Loader
 
 Record = dict[str, Any]
+
+_SHARD_FILE = re.compile(r"data/[A-Za-z0-9._-]+")
 
 
 def load_manifest(out: str) -> dict[str, Any]:
@@ -56,6 +59,14 @@ def load_manifest(out: str) -> dict[str, Any]:
             f"{path}: found manifest_version {found}; expected {MANIFEST_VERSION}. Use the "
             "version of mixture-builder that built it, or build it again."
         )
+    for entry in loaded.get("shards", ()):
+        name = entry.get("file") if isinstance(entry, dict) else None
+        # A mixture may come from strangers: its manifest names files of its own folder only.
+        if not isinstance(name, str) or not _SHARD_FILE.fullmatch(name):
+            raise VerifyError(
+                f"{path}: found the shard '{name}'; expected a name such as "
+                "data/train-00000-of-00001.parquet. The manifest was changed; build it again."
+            )
     return loaded
 
 
