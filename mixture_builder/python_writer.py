@@ -135,9 +135,6 @@ class PythonWriter:
     def _loop(self, node: nodes.For) -> str:
         if not isinstance(node.target, nodes.Name) or node.test or node.else_ or node.recursive:
             raise NotCompilableError("a loop with a condition, an else or several targets")
-        if node.find(nodes.For):
-            # Bounds on what loops in loops come to are the sandbox's business.
-            raise NotCompilableError("a loop in a loop")
         if any(n.name == "loop" for n in node.find_all(nodes.Name)):
             raise NotCompilableError("the loop variable")
         name = node.target.name
