@@ -81,6 +81,14 @@ def main() -> int:
             for disturbance in what:
                 ended = trial.disturb(disturbance)
                 codes[ended.code if ended.hit else NOT_HIT] += 1
+            if arguments.kind == "kill" and not trial.hits:
+                # All of them came when the build was done: one more, that cannot come too late.
+                shutil.rmtree(folder)
+                folder.mkdir()
+                trial = Trial(chosen, folder)
+                early = Disturbance(action="group", at=random_.randint(1, chosen.operations // 2))
+                codes[trial.disturb(early).code] += 1
+                what = [early]
             hits += trial.hits
             unsaid += trial.unsaid
             trial.finish()

@@ -24,7 +24,7 @@ from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest
 from mixture_builder.recipes import load_recipe
 from mixture_builder.sources import Format, Source
-from mixture_builder.templates import load_templates
+from mixture_builder.template_files import load_templates
 
 ROW = {"text": "a text", "words": ["one", "two"], "n": 3, "record": {"key": "value"}}
 
