@@ -134,7 +134,7 @@ def bounded_join(pieces: Iterable[str]) -> str:
 class SafeEnvironment(ImmutableSandboxedEnvironment):
     """Sandboxed, strict, and closed: templates see their row and nothing else."""
 
-    concat = staticmethod(bounded_join)  # type: ignore[assignment]
+    concat = staticmethod(bounded_join)
 
     intercepted_binops = frozenset(["*", "**", "+", "%"])
     # Jinja's optimizer evaluates constant expressions while it parses, past our bounds.

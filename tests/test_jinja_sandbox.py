@@ -134,6 +134,7 @@ def test_a_method_that_is_not_called_is_named(source, said):
     """What would print an address in memory says what was forgotten."""
     (result,) = compile_text(source).render_many({k: [v] for k, v in ROW.items()}, 1)
 
+    assert isinstance(result, Exception)
     assert said in describe(result)
 
 
@@ -160,6 +161,7 @@ def test_a_whole_text_is_bounded():
     source = "{% for a in range(1000) %}{% for b in range(1000) %}{{ t }}{% endfor %}{% endfor %}"
     (result,) = compile_text(source).render_many({"t": ["x" * 5_000]}, 1)
 
+    assert isinstance(result, Exception)
     assert "more than 100,000,000 characters" in describe(result)
 
 
