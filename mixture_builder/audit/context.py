@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+from mixture_builder.audit.layouts import Layouts
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.plan import TaskPlan
 from mixture_builder.shards import shard_name
@@ -59,6 +60,11 @@ class AuditContext:
         }
 
     @cached_property
+    def layouts(self) -> Layouts:
+        """What drawn styles put into prompts."""
+        return Layouts(self.locked.style_pools.styles)
+
+    @property
     def built(self) -> bool:
         """Whether there are files to be read."""
         return bool(self.out)

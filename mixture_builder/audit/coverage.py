@@ -55,6 +55,7 @@ def observe(view: ShardView) -> Coverage:
         task, variant = divmod(rest, len(view.variant_names))
         state.shots[view.task_names[task], view.variant_names[variant], shots] = count
     _add_draws(state, view)
+    _add_exemplars(state, view)
     _, starts = view.exemplar_rows
     wrong = (np.diff(starts) != view.shots) | (view.few_shot != (view.shots > 0))
     view.hit(state.hits, "coverage/shots_of_variant", np.flatnonzero(wrong))
@@ -78,6 +79,17 @@ def _add_draws(state: Coverage, view: ShardView) -> None:
         state.draws[view.task_names[code]] = int(total)
     twice = (np.diff(tasks) == 0) & (np.diff(sorted_draws) == 0)
     view.hit(state.hits, "coverage/draws", np.sort(order[1:][twice]))
+
+
+def _add_exemplars(state: Coverage, view: ShardView) -> None:
+    values, starts = view.exemplar_rows
+    shown = values[starts[0] : starts[-1]] if view.rows else values[:0]
+    owners = np.repeat(np.arange(view.rows), np.diff(starts))
+    asked = np.unique(owners[shown == view.row_ids[owners]])
+    view.hit(state.hits, "shots/query_row", asked)
+    order = np.lexsort((shown, owners))
+    same = (np.diff(owners[order]) == 0) & (np.diff(shown[order]) == 0)
+    view.hit(state.hits, "shots/exemplar_twice", np.unique(owners[order][1:][same]))
 
 
 def merge(one: Coverage, other: Coverage) -> Coverage:
@@ -105,6 +117,12 @@ def report(state: Coverage, context: AuditContext) -> SectionReport:
         state.hits,
         "coverage/shots_of_variant",
         "{count} of other exemplars than the variant and the number of exemplars say",
+    )
+    findings += from_hits(
+        state.hits, "shots/query_row", "{count} with the row that is asked about as an exemplar"
+    )
+    findings += from_hits(
+        state.hits, "shots/exemplar_twice", "{count} with an exemplar that is shown twice"
     )
     for name in sorted(set(by_task) - set(context.tasks)):
         count = by_task[name].total()

@@ -26,7 +26,7 @@ class SectionReport:
     tasks: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Section:
     """Something that is looked at.
 

@@ -5,12 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from mixture_builder.audit import coverage
+from mixture_builder.audit import (
+    conflicts,
+    coverage,
+    languages,
+    lengths,
+    licences,
+    prompts,
+    styles,
+    texts,
+)
 from mixture_builder.audit.report import Section
 
 SECTIONS: Mapping[str, Section] = MappingProxyType(
     {
-        "coverage": Section(observe=coverage.observe, merge=coverage.merge, report=coverage.report),
+        "coverage": Section(coverage.observe, coverage.merge, coverage.report),
+        "styles": Section(styles.observe, styles.merge, styles.report),
+        "prompts": Section(prompts.observe, prompts.merge, prompts.report),
+        "texts": Section(texts.observe, texts.merge, texts.report),
+        "conflicts": Section(conflicts.observe, conflicts.merge, conflicts.report),
+        "languages": Section(languages.observe, languages.merge, languages.report),
+        "lengths": Section(lengths.observe, lengths.merge, lengths.report),
+        "licences": Section(licences.observe, licences.merge, licences.report),
     }
 )
 """All sections by the name under which their figures stand in the document."""

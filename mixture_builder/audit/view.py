@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,39 +12,10 @@ import pyarrow as pa
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
+from mixture_builder.audit.layouts import DrawnStyle, parse_style
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class DrawnStyle:
-    """A value of the column `style`, taken apart.
-
-    Attributes:
-      options: ids of lead-in, item, ending and, for lists on one line, separator; or empty.
-      dialog: ids of lead-in, speakers and turn end; or empty.
-      exemplars: ids of labels and separator; or empty.
-    """
-
-    options: tuple[str, ...] = ()
-    dialog: tuple[str, ...] = ()
-    exemplars: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=100_000)
-def parse_style(text: str) -> DrawnStyle:
-    """Takes a style apart; kinds that are not known are left aside.
-
-    >>> parse_style("options=none/dash/none;exemplars=q_a/blank_line").exemplars
-    ('q_a', 'blank_line')
-    """
-    kinds: dict[str, tuple[str, ...]] = {}
-    for part in text.split(";"):
-        kind, _, ids = part.partition("=")
-        if kind in {"options", "dialog", "exemplars"}:
-            kinds[kind] = tuple(ids.split("/"))
-    return DrawnStyle(**kinds)
 
 
 class TextColumn:
@@ -205,6 +175,26 @@ class ShardView:
         return self.with_variant("fs_opt", "fs_noopt")
 
     @cached_property
+    def inverted(self) -> Flags:
+        """Whether each record is of a template that goes from an answer back to its question."""
+        if not self.rows:
+            return np.zeros(0, dtype=bool)
+        pairs = self.task_codes * len(self.template_names) + self.template_codes
+        different, keys = np.unique(pairs, return_inverse=True)
+        flags = []
+        for code in different.tolist():
+            task = self.tasks[code // len(self.template_names)]
+            name = self.template_names[code % len(self.template_names)]
+            place = task.template_places.get(name) if task else None
+            flags.append(
+                task is not None
+                and place is not None
+                and task.templates[place].direction == "inverted"
+            )
+        found: Flags = np.asarray(flags, dtype=bool)[keys]
+        return found
+
+    @cached_property
     def shots(self) -> Numbers:
         """How many exemplars each record says it has."""
         numbers: Numbers = self.column("num_exemplars").to_numpy().astype(np.int64)
@@ -246,6 +236,7 @@ class ShardView:
         column: str = "inputs",
         texts: Sequence[str] | None = None,
         at: Sequence[int] | None = None,
+        tail: bool = False,
     ) -> None:
         """Notes records that a check found.
 
@@ -256,6 +247,7 @@ class ShardView:
           column: whose text is shown.
           texts: shown instead, one for each of `rows`.
           at: where in the text of `column` the fault is, in characters.
+          tail: whether it is at the end.
         """
         found = np.asarray(rows, dtype=np.int64)
         if not len(found):
@@ -268,7 +260,7 @@ class ShardView:
                 self.evidence(
                     int(found[place]),
                     texts[place] if texts is not None else shown.text(int(found[place])),
-                    at=at[place] if at is not None else 0,
+                    at=1 << 40 if tail else at[place] if at is not None else 0,
                 )
                 for place in places[:KEPT].tolist()
             ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -41,6 +42,18 @@ MOST_LINES = 12
     help="Write the document of the audit; - writes it to stdout instead of the summary.",
 )
 @click.option(
+    "--citations",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what the tasks cite, as BibTeX.",
+)
+@click.option(
+    "--attribution",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write every task with its licence, as Markdown.",
+)
+@click.option(
     "--fail-on",
     type=click.Choice(LEVELS),
     default="error",
@@ -72,6 +85,8 @@ def audit(
     *,
     mixture: str,
     json_file: Path | None,
+    citations: Path | None,
+    attribution: Path | None,
     fail_on: str,
     tokenizer: Path | None,
     store: Path,
@@ -89,6 +104,8 @@ def audit(
     The examples of a recipe are rendered for the audit and written nowhere; rows that the store
     lacks are ingested first.
     """
+    from mixture_builder.audit.licences import attribution as attribution_text
+    from mixture_builder.audit.licences import bibliography
     from mixture_builder.export.targets import require
 
     if beam_options and runner is None:
@@ -111,11 +128,15 @@ def audit(
         workers=workers,
     )
     plain = _document(context, store=store, runner=runner, workers=workers, options=beam_options)
+    if citations is not None:
+        _write(citations, bibliography(context.manifest))
+    if attribution is not None:
+        _write(attribution, attribution_text(plain))
     if json_file is not None and str(json_file) == "-":
         show_json(plain)
     else:
         if json_file is not None:
-            _write_json(json_file, plain)
+            _write(json_file, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
         click.echo(_text(plain))
     if any(plain["counts"][level] for level in LEVELS[: LEVELS.index(fail_on) + 1]):
         ctx.exit(1)
@@ -186,13 +207,10 @@ def _document(
     return document(seen, context)
 
 
-def _write_json(path: Path, plain: dict[str, Any]) -> None:
-    import json
-
+def _write(path: Path, text: str) -> None:
     from mixture_builder.io.atomic import atomic_output
 
     with atomic_output(str(path)) as output:
-        text = json.dumps(plain, ensure_ascii=False, indent=1) + "\n"
         output.write(text.encode("utf-8", "replace"))
 
 

@@ -1,0 +1,118 @@
+"""The same prompt with different targets.
+
+All prompts cannot be held, so those with the smallest hashes are: a bottom-k sample (Cohen and
+Kaplan, 2007). A prompt is in it with all its records or not at all, so what the sample says of
+prompts holds for the mixture. Mixtures of up to `SAMPLE` records are looked at in full.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from mixture_builder.audit.checks import NOTE, AuditFinding
+from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.report import SectionReport
+from mixture_builder.audit.view import ShardView, TextColumn
+
+SAMPLE = 1 << 19
+"""Prompts with so many records are held: 24 bytes each."""
+
+LABELLING_KINDS = frozenset(["classification", "multiple_choice"])
+"""Kinds of which a prompt has one right target."""
+
+_RECORD = np.dtype([("prompt", "<u8"), ("target", "<u8"), ("task", "<i4"), ("direct", "?")])
+
+
+@dataclass(kw_only=True, slots=True)
+class Conflicts:
+    """Hashes of the records of some prompts.
+
+    Attributes:
+      records: sorted by hash of the prompt; tasks are places in the plan.
+      limit: prompts with this hash or a larger one are not among them.
+    """
+
+    records: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=_RECORD))
+    limit: int = 1 << 64
+
+
+def observe(view: ShardView) -> Conflicts:
+    """Takes hashes of the texts of a stretch."""
+    records = np.zeros(view.rows, dtype=_RECORD)
+    records["prompt"] = _hashes(view.inputs)
+    records["target"] = _hashes(view.targets)
+    numbers = [task.number if task else -1 for task in view.tasks]
+    records["task"] = np.asarray(numbers, dtype=np.int32)[view.task_codes] if view.rows else 0
+    records["direct"] = ~view.inverted
+    return _smallest(records, 1 << 64)
+
+
+def _hashes(column: TextColumn) -> npt.NDArray[np.uint64]:
+    data = memoryview(column.data)
+    offsets = column.offsets.tolist()
+    take = xxhash.xxh3_64_intdigest
+    found = [take(data[a:b]) for a, b in pairwise(offsets)]
+    return np.asarray(found, dtype=np.uint64)
+
+
+def _smallest(records: npt.NDArray[Any], limit: int) -> Conflicts:
+    records = np.sort(records, order=["prompt", "target", "task"])
+    if len(records) > SAMPLE:
+        # The first prompt that does not come in with all its records is left out.
+        limit = int(records["prompt"][SAMPLE])
+    if limit < 1 << 64:
+        records = records[records["prompt"] < np.uint64(limit)]
+    return Conflicts(records=records, limit=limit)
+
+
+def merge(one: Conflicts, other: Conflicts) -> Conflicts:
+    """The prompts of both, as far as they are held."""
+    both = np.concatenate([one.records, other.records])
+    return _smallest(both, min(one.limit, other.limit))
+
+
+def report(state: Conflicts, context: AuditContext) -> SectionReport:
+    """Prompts of which records differ in their target, by task."""
+    records = state.records
+    names = list(context.tasks)
+    share = min(1.0, state.limit / (1 << 64))
+    prompts: Counter[str] = Counter()
+    if len(records):
+        same = records["prompt"][1:] == records["prompt"][:-1]
+        differ = same & (records["target"][1:] != records["target"][:-1])
+        alike = differ & (records["task"][1:] == records["task"][:-1]) & records["direct"][1:]
+        places = np.flatnonzero(alike) + 1
+        pairs = np.unique(
+            np.stack([records["prompt"][places].view(np.int64), records["task"][places]]), axis=1
+        )
+        for number in pairs[1].tolist():
+            if number >= 0:
+                prompts[names[number]] += 1
+    findings = []
+    for name, count in sorted(prompts.items()):
+        task = context.tasks[name]
+        strict = task.lists_options or task.kind in LABELLING_KINDS
+        if not strict:
+            continue
+        findings.append(
+            AuditFinding(
+                check="text/different_targets",
+                task=name,
+                message=f"{count:,} prompts come with different targets"
+                + ("" if share == 1.0 else f", in a sample of {share:.1%} of all prompts"),
+                count=count,
+                severity=None if count >= 0.01 * task.plan.quota * share else NOTE,
+            )
+        )
+    return SectionReport(
+        facts={"sample": round(share, 6), "records": len(records)},
+        findings=findings,
+        tasks={name: {"prompts_with_different_targets": n} for name, n in sorted(prompts.items())},
+    )

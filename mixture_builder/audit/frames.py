@@ -1,0 +1,157 @@
+"""The frame of a template: its own words, and the gaps in which values of a row stand.
+
+A finished text is held against the frame of its template. The words must be there, in their
+order, the first at the beginning and the last at the end; and where the template prints a
+field as it is, something must stand between them. This is found out from the text alone.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import lru_cache
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from jinja2 import nodes
+
+from mixture_builder.jinja_sandbox import parse
+
+_KEEPING = frozenset(["trim", "upper", "lower", "capitalize", "title"])
+"""Filters that give something for every text that is something."""
+
+_SHORT = 16
+"""A gap of as many bytes or more is not looked into."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gap:
+    """Where values stand.
+
+    Attributes:
+      names: what is printed as it is, one name for each print.
+      filled: whether something must stand there.
+    """
+
+    names: tuple[str, ...]
+    filled: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A template's text, taken apart: words and gaps take turns.
+
+    Attributes:
+      words: one more than there are gaps; the first and the last may be empty.
+      gaps: between the words.
+    """
+
+    words: tuple[bytes, ...]
+    gaps: tuple[Gap, ...]
+
+    @property
+    def lone_name(self) -> str:
+        """The field that the whole text is; empty if it is more, or changed."""
+        if self.words == (b"", b"") and len(self.gaps) == 1 and len(self.gaps[0].names) == 1:
+            return self.gaps[0].names[0]
+        return ""
+
+    def fault(self, data: bytes, start: int, end: int) -> str:
+        """What is wrong with a text: `words`, `gap`, or nothing.
+
+        Args:
+          data: bytes that hold the text.
+          start: where it begins in them.
+          end: where it ends.
+        """
+        words = self.words
+        if not self.gaps:
+            return "" if data[start:end] == words[0] else "words"
+        first, last = words[0], words[-1]
+        if not data.startswith(first, start, end) or not data.endswith(last, start, end):
+            return "words"
+        at, stop = start + len(first), end - len(last)
+        if at > stop:
+            return "words"
+        suspicious = False
+        for word, gap in zip(words[1:-1], self.gaps[:-1], strict=True):
+            found = data.find(word, at, stop)
+            if found < 0:
+                return "words"
+            suspicious |= gap.filled and found - at < _SHORT and not data[at:found].strip()
+            at = found + len(word)
+        suspicious |= self.gaps[-1].filled and stop - at < _SHORT and not data[at:stop].strip()
+        # A value may begin with the very words that follow it; only then there are two ways.
+        if suspicious and not self._fits(data[start:end]):
+            return "gap"
+        return ""
+
+    def _fits(self, text: bytes) -> bool:
+        # RE2, because its time is bounded whatever the text holds.
+        array = pa.array([text.decode("utf-8", "replace")])
+        found: bool = pc.match_substring_regex(array, self._pattern)[0].as_py()
+        return found
+
+    @property
+    def _pattern(self) -> str:
+        pieces = [re.escape(self.words[0].decode())]
+        for gap, word in zip(self.gaps, self.words[1:], strict=True):
+            pieces += [r"[\s\S]*\S[\s\S]*" if gap.filled else r"[\s\S]*", re.escape(word.decode())]
+        return r"\A" + "".join(pieces) + r"\z"
+
+
+@lru_cache(maxsize=20_000)
+def frame_of(source: str, *, shows_options: bool) -> Frame:
+    """The frame of a template's text.
+
+    Args:
+      source: Jinja.
+      shows_options: whether `options_text` holds something, so that the right branch is taken.
+    """
+    words: list[str] = [""]
+    gaps: list[Gap] = []
+
+    def gap(names: tuple[str, ...], *, filled: bool) -> None:
+        if words[-1] or not gaps:
+            gaps.append(Gap(names=names, filled=filled))
+            words.append("")
+        else:
+            last = gaps[-1]
+            gaps[-1] = Gap(names=last.names + names, filled=last.filled or filled)
+
+    def walk(body: list[nodes.Node]) -> None:
+        for node in body:
+            if isinstance(node, nodes.Output):
+                for part in node.nodes:
+                    if isinstance(part, nodes.TemplateData):
+                        words[-1] += part.data
+                    else:
+                        name, filled = _printed(part, shows_options=shows_options)
+                        gap((name,) if name else (), filled=filled)
+            elif isinstance(node, nodes.If) and _asks_for_options(node):
+                walk(node.body if shows_options else node.else_)
+            else:
+                gap((), filled=False)
+
+    walk(parse(source).body)
+    words[0] = words[0].lstrip()
+    words[-1] = words[-1].rstrip()
+    return Frame(words=tuple(w.encode() for w in words), gaps=tuple(gaps))
+
+
+def _asks_for_options(node: nodes.If) -> bool:
+    return isinstance(node.test, nodes.Name) and node.test.name == "options_text" and not node.elif_
+
+
+def _printed(node: nodes.Node, *, shows_options: bool) -> tuple[str, bool]:
+    """The name that is printed, if it is printed as it is, and whether it is always something."""
+    plain, inner = True, node
+    while isinstance(inner, nodes.Filter) and inner.node is not None:
+        if inner.name not in _KEEPING or inner.args or inner.kwargs:
+            return "", False
+        plain &= inner.name == "trim"
+        inner = inner.node
+    if not isinstance(inner, nodes.Name):
+        return "", False
+    filled = inner.name != "options_text" or shows_options
+    return (inner.name if plain else ""), filled

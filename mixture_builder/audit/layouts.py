@@ -1,0 +1,164 @@
+"""What drawn styles put into a prompt, as bytes to be looked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from mixture_builder.styles import OptionItem, Styles
+
+MOST_OPTIONS = 200
+"""Longer lists are not gone through."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawnStyle:
+    """A value of the column `style`, taken apart.
+
+    Attributes:
+      options: ids of lead-in, item, ending and, for lists on one line, separator; or empty.
+      dialog: ids of lead-in, speakers and turn end; or empty.
+      exemplars: ids of labels and separator; or empty.
+    """
+
+    options: tuple[str, ...] = ()
+    dialog: tuple[str, ...] = ()
+    exemplars: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=100_000)
+def parse_style(text: str) -> DrawnStyle:
+    """Takes a style apart; kinds that are not known are left aside.
+
+    >>> parse_style("options=none/dash/none;exemplars=q_a/blank_line").exemplars
+    ('q_a', 'blank_line')
+    """
+    kinds: dict[str, tuple[str, ...]] = {}
+    for part in text.split(";"):
+        kind, _, ids = part.partition("=")
+        if kind in {"options", "dialog", "exemplars"}:
+            kinds[kind] = tuple(ids.split("/"))
+    return DrawnStyle(**kinds)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ExemplarLayout:
+    """How exemplars are set off.
+
+    Attributes:
+      before: what an exemplar and the query begin with.
+      marker: what stands between two of them: the end of one, and `before` of the next.
+      tail: what the prompt ends with, after the query.
+      between: what stands between a prompt and its target.
+      lead: what stands between an instruction and the first exemplar.
+    """
+
+    before: bytes
+    marker: bytes
+    tail: bytes
+    between: bytes
+    lead: bytes
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OptionLayout:
+    """How options are listed.
+
+    Attributes:
+      lead_in: what stands above them.
+      item: of the pool.
+      inline: whether they stand on one line.
+      separator: between two of them.
+      ending: after each, unless options end with marks of their own.
+    """
+
+    lead_in: bytes
+    item: OptionItem
+    inline: bool
+    separator: bytes
+    ending: bytes
+
+    def prefix(self, index: int) -> bytes:
+        """What stands before an option, from 0."""
+        text = self.item.prefix_of(index)
+        return (text.lstrip() if self.inline else text).encode()
+
+    def label_index(self, target: str) -> int:
+        """Which option a label stands for; -1 for a text that is no label."""
+        if not self.item.enumerate:
+            return -1
+        for index in range(MOST_OPTIONS):
+            label = self.item.label_of(index)
+            if label == target:
+                return index
+            if not label:
+                return -1
+        return -1
+
+
+class Layouts:
+    """Layouts of all styles of a mixture, by the ids in the column `style`.
+
+    Args:
+      styles: all pools.
+    """
+
+    def __init__(self, styles: Styles) -> None:
+        self._labels = {s.id: s for s in styles.labels}
+        self._separators = {s.id: s for s in styles.separators}
+        self._lead_ins = {s.id: s for s in styles.option_lead_ins}
+        self._items = {s.id: s for s in styles.option_items}
+        self._endings = {s.id: s for s in styles.option_endings}
+        self._option_separators = {s.id: s for s in styles.option_separators}
+        self._lines = [s for s in styles.option_separators if not s.inline]
+        self._exemplars: dict[tuple[str, ...], ExemplarLayout | None] = {}
+        self._options: dict[tuple[str, ...], OptionLayout | None] = {}
+
+    def exemplars(self, style: DrawnStyle) -> ExemplarLayout | None:
+        """That of the exemplars; `None` if the style names none, or none of the pools."""
+        if style.exemplars not in self._exemplars:
+            self._exemplars[style.exemplars] = self._exemplar_layout(style.exemplars)
+        return self._exemplars[style.exemplars]
+
+    def options(self, style: DrawnStyle) -> OptionLayout | None:
+        """That of the options; `None` if the style names none, or none of the pools."""
+        if style.options not in self._options:
+            self._options[style.options] = self._option_layout(style.options)
+        return self._options[style.options]
+
+    def _exemplar_layout(self, ids: tuple[str, ...]) -> ExemplarLayout | None:
+        if len(ids) != 2 or ids[0] not in self._labels or ids[1] not in self._separators:
+            return None
+        labels, separator = self._labels[ids[0]], self._separators[ids[1]]
+        between = labels.input_end + labels.delimiter + labels.target
+        after = labels.target_end + separator.text
+        return ExemplarLayout(
+            before=labels.input.encode(),
+            marker=(after + labels.input).encode(),
+            tail=between.rstrip().encode(),
+            between=between.encode(),
+            lead=(separator.text + labels.input).encode(),
+        )
+
+    def _option_layout(self, ids: tuple[str, ...]) -> OptionLayout | None:
+        if len(ids) not in {3, 4} or ids[0] not in self._lead_ins or ids[1] not in self._items:
+            return None
+        if ids[2] not in self._endings:
+            return None
+        if len(ids) == 4:
+            separator = self._option_separators.get(ids[3])
+            if separator is None:
+                return None
+            text = separator.text
+        elif len({s.text for s in self._lines}) == 1:
+            text = self._lines[0].text
+        else:
+            # Which of them was drawn does not stand in the style: all begin a new line.
+            text = "\n"
+        return OptionLayout(
+            lead_in=self._lead_ins[ids[0]].text.encode(),
+            item=self._items[ids[1]],
+            inline=len(ids) == 4,
+            separator=text.encode(),
+            ending=self._endings[ids[2]].text.encode(),
+        )

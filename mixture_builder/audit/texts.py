@@ -1,0 +1,254 @@
+"""Prompts and targets as texts: empty, damaged, cut, not rendered, or values of a program."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import xxhash
+
+from mixture_builder.audit.checks import NOTE, AuditFinding, from_hits
+from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.hits import Hits
+from mixture_builder.audit.report import SectionReport
+from mixture_builder.audit.view import Flags, Numbers, ShardView, TextColumn
+
+_SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
+"""A character that can be seen."""
+
+_CONTROL = np.zeros(256, dtype=np.bool_)
+_CONTROL[[b for b in range(32) if b not in b"\t\n\r"]] = True
+_CONTROL[0x7F] = True
+_LEADS = np.zeros(256, dtype=np.bool_)
+_LEADS[[0xC2, 0xEF]] = True
+"""First bytes of C1 control characters, of the replacement character and the byte order mark."""
+
+_DAMAGED = r"[\x{80}-\x{9F}\x{FFFD}\x{FFFE}\x{FEFF}]"
+
+_JINJA = re.compile(
+    r"\{\{-?\s*([a-z_][a-z0-9_]*)[^{}]*\}\}|\{%-?\s*(?:if|elif|else|endif|for|endfor)\b"
+)
+
+_PROGRAM_VALUES = ("None", "nan", "NaN", "null", "undefined", "<NA>", "NaT")
+
+_SENTENCE_END = tuple(".!?…。！？।؟\"'”’»)]}:;*`|>")
+
+FEWEST_TARGETS, SHARE_ENDED = 50, 0.98
+"""Of a task with so many long targets, of which so many end a sentence, the others are cut."""
+
+LONG_TARGET = 40
+
+FEWEST_AT_END, SHARE_AT_END, LONG_TEXT = 5, 0.02, 200
+"""So many different targets of the same, largest size, and such a share of a task's, are cut
+there."""
+
+MOST_HASHES = 64
+
+SHARE_DAMAGED, FEWEST_DAMAGED = 0.01, 10
+"""From this share of a task's records and so many on, characters that should not be there are a
+warning."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Texts:
+    """What was seen of some records.
+
+    Attributes:
+      hits: records with a fault.
+      endings: by task, long targets, and those of them that end no sentence.
+      longest: by task, the size of the longest target in characters, and hashes of those that
+        have it, as many as matter.
+    """
+
+    hits: Hits = field(default_factory=Hits)
+    endings: dict[str, tuple[int, int]] = field(default_factory=dict)
+    longest: dict[str, tuple[int, frozenset[int]]] = field(default_factory=dict)
+
+
+def observe(view: ShardView) -> Texts:
+    """Looks at the texts of a stretch."""
+    state = Texts()
+    if not view.rows:
+        return state
+    for name, column in (("inputs", view.inputs), ("targets", view.targets)):
+        empty = ~_matches(column.array, _SOMETHING)
+        view.hit(state.hits, f"text/empty_{name[:-1]}", np.flatnonzero(empty), column=name)
+        _control_characters(state, view, name, column)
+        _unrendered(state, view, name, column)
+    _program_values(state, view)
+    _endings(state, view)
+    return state
+
+
+def _matches(texts: pa.Array, pattern: str) -> Flags:
+    found: Flags = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return found
+
+
+def _within(column: TextColumn, marked: Flags) -> Numbers:
+    """Rows with a byte of some kind, and where the first of it is, from a flag for each byte."""
+    positions = np.flatnonzero(marked) + int(column.offsets[0])
+    return np.unique(column.rows_of(positions))
+
+
+def _control_characters(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
+    data = column.numbers[int(column.offsets[0]) : int(column.offsets[-1])]
+    rows = _within(column, _CONTROL[data])
+    view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
+    leading = _within(column, _LEADS[data])
+    if len(leading):
+        damaged = _matches(column.array.take(pa.array(leading)), _DAMAGED)
+        found = leading[damaged]
+        view.hit(state.hits, "text/damaged_character", found, column=name, at=_first(column, found))
+
+
+def _first(column: TextColumn, rows: Numbers) -> list[int]:
+    return [
+        next((i for i, c in enumerate(column.text(row)) if _is_bad(c)), 0) for row in rows.tolist()
+    ]
+
+
+def _is_bad(character: str) -> bool:
+    code = ord(character)
+    return (code < 32 and character not in "\t\n\r") or 0x7F <= code < 0xA0 or code >= 0xFEFF
+
+
+def _unrendered(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
+    marked = pc.or_(
+        pc.match_substring(column.array, "{{"), pc.match_substring(column.array, "{%")
+    ).to_numpy(zero_copy_only=False)
+    found, places = [], []
+    for row in np.flatnonzero(marked).tolist():
+        task = view.tasks[int(view.task_codes[row])]
+        for match in _JINJA.finditer(column.text(row)):
+            # Rows may hold such marks of their own; the names of the task's fields they do not.
+            if match[1] is None or (task is not None and match[1] in _names(task.templates)):
+                found.append(row)
+                places.append(match.start())
+                break
+    view.hit(state.hits, "text/unrendered", found, column=name, at=places)
+
+
+@lru_cache(maxsize=10_000)
+def _names(templates: tuple[object, ...]) -> frozenset[str]:
+    return frozenset(name for t in templates for name in t.names)  # type: ignore[attr-defined]
+
+
+def _program_values(state: Texts, view: ShardView) -> None:
+    suspicious = pc.is_in(view.targets.array, value_set=pa.array(_PROGRAM_VALUES))
+    found = []
+    for row in np.flatnonzero(suspicious.to_numpy(zero_copy_only=False)).tolist():
+        # A label that the prompt itself names is one.
+        if view.targets.text(row) not in view.inputs.text(row):
+            found.append(row)
+    view.hit(state.hits, "text/program_value", found, column="targets")
+
+
+def _endings(state: Texts, view: ShardView) -> None:
+    sizes = pc.utf8_length(view.targets.array).to_numpy()
+    order = np.lexsort((sizes, view.task_codes))
+    last = np.flatnonzero(np.diff(view.task_codes[order], append=-1))
+    for place in last.tolist():
+        row = int(order[place])
+        size = int(sizes[row])
+        same = np.flatnonzero((sizes == size) & (view.task_codes == view.task_codes[row]))
+        hashes = {xxhash.xxh3_64_intdigest(view.targets.text(r).encode()) for r in same.tolist()}
+        state.longest[view.task_of(row)] = (size, _some(hashes))
+    long = np.flatnonzero(sizes >= LONG_TARGET)
+    ended = pc.ends_with(
+        view.targets.array.take(pa.array(long)), pattern=_SENTENCE_END[0]
+    ).to_numpy(zero_copy_only=False)
+    open_rows = [
+        row
+        for row, dot in zip(long.tolist(), ended.tolist(), strict=True)
+        if not dot and not view.targets.text(row).endswith(_SENTENCE_END)
+    ]
+    codes = view.task_codes
+    totals = np.bincount(codes[long], minlength=len(view.task_names))
+    opens = np.bincount(
+        codes[np.asarray(open_rows, dtype=np.int64)], minlength=len(view.task_names)
+    )
+    for code in np.flatnonzero(totals).tolist():
+        state.endings[view.task_names[code]] = (int(totals[code]), int(opens[code]))
+    view.hit(state.hits, "text/cut_target", open_rows, column="targets", tail=True)
+
+
+def _some(hashes: Iterable[int]) -> frozenset[int]:
+    return frozenset(sorted(hashes)[:MOST_HASHES])
+
+
+def merge(one: Texts, other: Texts) -> Texts:
+    """What was seen of both."""
+    endings = dict(one.endings)
+    for task, (long, left) in other.endings.items():
+        before = endings.get(task, (0, 0))
+        endings[task] = (before[0] + long, before[1] + left)
+    longest = dict(one.longest)
+    for task, (size, hashes) in other.longest.items():
+        there, mine = longest.get(task, (-1, frozenset()))
+        if size > there:
+            longest[task] = (size, hashes)
+        elif size == there:
+            longest[task] = (size, _some(hashes | mine))
+    return Texts(hits=one.hits.merged(other.hits), endings=endings, longest=longest)
+
+
+_MESSAGES = {
+    "text/empty_input": "{count} with nothing but white space as the prompt",
+    "text/empty_target": "{count} with nothing but white space as the target",
+    "text/control_character": "{count} with control characters",
+    "text/damaged_character": "{count} with characters that a wrong encoding leaves",
+    "text/unrendered": "{count} with Jinja that was not rendered",
+    "text/program_value": "{count} whose target is how a program writes a missing value",
+}
+
+
+def report(state: Texts, context: AuditContext) -> SectionReport:
+    """What there is to say of texts."""
+    findings: list[AuditFinding] = []
+    for check, message in _MESSAGES.items():
+        found = from_hits(state.hits, check, message)
+        if check in {"text/control_character", "text/damaged_character"}:
+            found = [_by_share(finding, context) for finding in found]
+        findings += found
+    for task, (long, left) in sorted(state.endings.items()):
+        code = task in context.tasks and context.tasks[task].kind == "code"
+        if left and not code and long >= FEWEST_TARGETS and left <= (1 - SHARE_ENDED) * long:
+            findings.append(
+                AuditFinding(
+                    check="text/cut_target",
+                    task=task,
+                    message=f"{left:,} of {long:,} long targets end in the middle of a sentence; "
+                    "all others end one",
+                    count=left,
+                    evidence=state.hits.kept["text/cut_target", task],
+                )
+            )
+    for task, (size, hashes) in sorted(state.longest.items()):
+        quota = context.tasks[task].plan.quota if task in context.tasks else 0
+        fewest = max(FEWEST_AT_END, min(MOST_HASHES, SHARE_AT_END * quota))
+        if size >= LONG_TEXT and len(hashes) >= fewest:
+            some = f"{MOST_HASHES} or more" if len(hashes) == MOST_HASHES else str(len(hashes))
+            findings.append(
+                AuditFinding(
+                    check="text/cut_at_size",
+                    task=task,
+                    message=f"{some} different targets have exactly {size:,} characters, and none "
+                    "has more",
+                    count=len(hashes),
+                    found=size,
+                )
+            )
+    return SectionReport(findings=findings)
+
+
+def _by_share(finding: AuditFinding, context: AuditContext) -> AuditFinding:
+    task = context.tasks.get(finding.task)
+    quota = task.plan.quota if task else 0
+    few = finding.count < max(FEWEST_DAMAGED, SHARE_DAMAGED * quota)
+    return replace(finding, severity=NOTE) if few else finding

@@ -1,0 +1,82 @@
+"""Drawn styles and targets that contradict each other: planted faults fire, chance does not."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mixture_builder.audit.statistics import corrected, count_test
+from tests.audit.conftest import Clean, checks_of, findings_of
+
+
+def test_a_style_that_no_pool_has_is_found(clean: Clean):
+    """An id in the column `style` that no pool has is an error."""
+    told = clean.with_fault(
+        lambda r: "/dash/" in r["style"],
+        lambda r: {**r, "style": r["style"].replace("/dash/", "/invented/")},
+    )
+
+    assert "styles/unknown" in checks_of(told)
+
+
+def test_a_style_that_comes_too_often_is_found(clean: Clean):
+    """A separator in place of a third of all others is a warning that names it."""
+    shards = clean.shards()
+    for records in shards:
+        for record in records:
+            if record["draw"] % 3 == 0 and "exemplars=" in record["style"]:
+                head, _, _ = record["style"].rpartition("/")
+                record["style"] = f"{head}/hashes"
+    found = findings_of(clean.audit(shards), "styles/uneven")
+
+    assert found
+    assert "'hashes'" in found[0]["message"]
+
+
+def test_one_prompt_with_two_labels_is_found(clean: Clean):
+    """A prompt of a closed task that comes with different targets is told."""
+    shards = clean.shards()
+    first = next(
+        r
+        for r in shards[0]
+        if r["task_id"] == "quickstart/reviews"
+        and not clean.is_inverted(r)
+        and r["variant"] == "zs_noopt"
+    )
+    shards[1].append({**first, "targets": "neither"})
+
+    assert "text/different_targets" in checks_of(clean.audit(shards))
+
+
+def test_large_samples_keep_prompts_whole():
+    """However many records there are, a prompt is compared with all its records or not at all."""
+    import numpy as np
+
+    from mixture_builder.audit import conflicts
+
+    records = np.zeros(conflicts.SAMPLE + 1000, dtype=conflicts._RECORD)
+    records["prompt"] = np.arange(len(records)) // 2
+    one = conflicts._smallest(records[::2], 1 << 64)
+    other = conflicts._smallest(records[1::2], 1 << 64)
+    both = conflicts.merge(one, other)
+    counts = np.unique(both.records["prompt"], return_counts=True)[1]
+
+    assert set(counts.tolist()) == {2}
+    assert len(both.records) <= conflicts.SAMPLE
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
+def test_a_correction_for_many_tests_only_raises_p_values(values: list[float]):
+    """Holm's correction keeps the order of p values, raises them, and stays within 1."""
+    found = corrected(values)
+
+    assert all(p <= q <= 1 for p, q in zip(values, found, strict=True))
+    assert sorted(range(len(values)), key=lambda i: (values[i], i)) == sorted(
+        range(len(values)), key=lambda i: (found[i], values[i], i)
+    )
+
+
+def test_few_records_are_not_tested():
+    """Chi-square needs five of each kind; where there are fewer there is no test."""
+    assert count_test([3, 2], [1, 1]) is None
+    assert count_test([5, 5], [1, 1]) is not None
