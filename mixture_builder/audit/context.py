@@ -64,6 +64,11 @@ class AuditContext:
         """What drawn styles put into prompts."""
         return Layouts(self.locked.style_pools.styles)
 
+    @cached_property
+    def recipes(self) -> dict[tuple[str, str, str], Any]:
+        """What `prompts` has worked out of templates: a worker reads many shards of a mixture."""
+        return {}
+
     @property
     def built(self) -> bool:
         """Whether there are files to be read."""

@@ -134,8 +134,8 @@ class _Reader:
         codes = (view.task_codes * templates + view.template_codes) * variants + view.variant_codes
         different, keys = np.unique(codes, return_inverse=True)
         recipes = [
-            _recipe(
-                view.tasks[code // variants // templates],
+            self._recipe_of(
+                code // variants // templates,
                 view.template_names[code // variants % templates],
                 view.variant_names[code % variants],
             )
@@ -191,6 +191,14 @@ class _Reader:
             column = "targets" if check.endswith("_of_target") else "inputs"
             view.hit(self.state.hits, check, rows, column=column, at=self.places[check])
         return self.state
+
+    def _recipe_of(self, task: int, template: str, variant: str) -> _Recipe:
+        known = self.view.context.recipes
+        key = (self.view.task_names[task], template, variant)
+        if key not in known:
+            known[key] = _recipe(self.view.tasks[task], template, variant)
+        found: _Recipe = known[key]
+        return found
 
     def _frame(self, row: int, frames: tuple[Frame, ...], start: int, end: int) -> None:
         fault = _least(frames, self._data, start, end)

@@ -152,13 +152,18 @@ def _program_values(state: Texts, view: ShardView) -> None:
 def _endings(state: Texts, view: ShardView) -> None:
     sizes = pc.utf8_length(view.targets.array).to_numpy()
     order = np.lexsort((sizes, view.task_codes))
-    last = np.flatnonzero(np.diff(view.task_codes[order], append=-1))
-    for place in last.tolist():
-        row = int(order[place])
-        size = int(sizes[row])
-        same = np.flatnonzero((sizes == size) & (view.task_codes == view.task_codes[row]))
-        hashes = {xxhash.xxh3_64_intdigest(view.targets.text(r).encode()) for r in same.tolist()}
-        state.longest[view.task_of(row)] = (size, _some(hashes))
+    ends = np.flatnonzero(np.diff(view.task_codes[order], append=-1))
+    same = np.diff(sizes[order], prepend=-1) != 0
+    same |= np.diff(view.task_codes[order], prepend=-1) != 0
+    begins = np.maximum.accumulate(np.where(same, np.arange(len(order)), 0))
+    for end in ends.tolist():
+        row = int(order[end])
+        if int(sizes[row]) >= LONG_TEXT:
+            hashes = {
+                xxhash.xxh3_64_intdigest(view.targets.text(r).encode())
+                for r in order[begins[end] : end + 1].tolist()
+            }
+            state.longest[view.task_of(row)] = (int(sizes[row]), _some(hashes))
     long = np.flatnonzero(sizes >= LONG_TARGET)
     ended = pc.ends_with(
         view.targets.array.take(pa.array(long)), pattern=_SENTENCE_END[0]
