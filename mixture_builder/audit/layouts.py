@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from mixture_builder.style_pools import PREPARED
 from mixture_builder.styles import OptionItem, Styles
 
 MOST_OPTIONS = 200
@@ -70,6 +71,7 @@ class OptionLayout:
       inline: whether they stand on one line.
       separator: between two of them.
       ending: after each, unless options end with marks of their own.
+      prefixes: what stands before the first options; made beforehand, for most lists are short.
     """
 
     lead_in: bytes
@@ -77,9 +79,12 @@ class OptionLayout:
     inline: bool
     separator: bytes
     ending: bytes
+    prefixes: tuple[bytes, ...] = ()
 
     def prefix(self, index: int) -> bytes:
         """What stands before an option, from 0."""
+        if index < len(self.prefixes):
+            return self.prefixes[index]
         text = self.item.prefix_of(index)
         return (text.lstrip() if self.inline else text).encode()
 
@@ -155,10 +160,11 @@ class Layouts:
         else:
             # Which of them was drawn does not stand in the style: all begin a new line.
             text = "\n"
-        return OptionLayout(
+        layout = OptionLayout(
             lead_in=self._lead_ins[ids[0]].text.encode(),
             item=self._items[ids[1]],
             inline=len(ids) == 4,
             separator=text.encode(),
             ending=self._endings[ids[2]].text.encode(),
         )
+        return replace(layout, prefixes=tuple(layout.prefix(i) for i in range(PREPARED)))
