@@ -17,7 +17,10 @@ REHEARSAL_ARGS ?=
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-readers test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
+# Environments of trainers and loaders, each with a list in scripts/interop/.
+INTEROP := readers trainers llama-factory axolotl
+
+.PHONY: help setup quickstart test test-fast test-shared interop test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,12 +48,16 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
 
-test-readers: setup build/readers/.made build/trainers/.made ## Read exports with the real libraries; several GB the first time
-	@$(BIN)/python -m pytest -m readers
+interop: setup $(INTEROP:%=build/%/.made) ## Read exports with the real trainers and loaders; 9 GB the first time
+	@MIXTURE_BUILDER_PROOFS=tests/readers/proofs.json $(BIN)/python -m pytest -m readers
+	@$(BIN)/python docs/generate.py
 
-build/%/.made: scripts/readers.sh scripts/%.txt
-	@scripts/readers.sh $* build/$*
+build/%/.made: scripts/interop.sh scripts/interop/%.txt
+	@scripts/interop.sh $* build/$*
 	@touch $@
+
+build/llama-factory/.made: scripts/interop/llama-factory.no-deps.txt
+build/axolotl/.made: scripts/interop/axolotl.no-deps.txt
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows
 	@mkdir -p build
