@@ -56,6 +56,7 @@ build/%/.made: scripts/interop.sh scripts/interop/%.txt
 	@scripts/interop.sh $* build/$*
 	@touch $@
 
+build/trainers/.made: scripts/interop/trainers.no-deps.txt
 build/llama-factory/.made: scripts/interop/llama-factory.no-deps.txt
 build/axolotl/.made: scripts/interop/axolotl.no-deps.txt
 

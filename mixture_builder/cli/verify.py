@@ -39,7 +39,7 @@ def verify(
     Each shard of a mixture must have the bytes, SHA-256, rows and content that the manifest
     names; there must be no other file in data/; rows, bytes, quotas and counts by task and variant
     must come out; the lock must be the manifest's. Each file of an export must have the bytes and
-    SHA-256 that export.json names, and there must be no other.
+    SHA-256 that export.json names, and no reader may find more of them.
     """
     from mixture_builder.export.verify import is_export
 

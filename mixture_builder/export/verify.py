@@ -7,6 +7,7 @@ the SHA-256 decides. What each file holds was checked against the mixture when i
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,10 +17,12 @@ import fsspec
 
 from mixture_builder.errors import VerifyError
 from mixture_builder.export.run import EXPORT_NAME, EXPORT_VERSION
-from mixture_builder.findings import Finding, error
+from mixture_builder.findings import Finding, Severity, error
 from mixture_builder.io.atomic import sha256_of
 
 Manifest = Mapping[str, Any]
+
+_NUMBER = re.compile(r"[0-9]+")
 
 _AGAIN = "Delete the folder and export again, or fetch a fresh copy of the file."
 _CHANGED = "The manifest was changed. Delete the folder and export again."
@@ -115,18 +118,30 @@ def check_export(out: str, manifest: Manifest) -> list[Finding]:
 
 
 def _check_names(out: str, manifest: Manifest) -> Iterator[Finding]:
-    """A file too many would be read by whoever reads all of a folder."""
+    """Files that the manifest does not list.
+
+    One whose name differs from that of a listed file in numbers only would be read with the
+    others. Anything else, such as an index that a reader has left, is only mentioned.
+    """
     files, root = fsspec.core.url_to_fs(out)
-    known = {entry["file"] for entry in manifest["files"]} | {EXPORT_NAME}
+    listed = {entry["file"] for entry in manifest["files"]}
+    shapes = {_NUMBER.sub("0", name) for name in listed}
     prefix = f"{str(root).rstrip('/')}/"
     for path in sorted(map(str, files.find(root))):
         name = path.removeprefix(prefix)
-        if name not in known:
-            yield error(
-                f"{out}/{name}",
-                "name",
-                f"{EXPORT_NAME} does not list this file.",
-                "Move it elsewhere; a reader may take it for data.",
+        if name in listed or name == EXPORT_NAME:
+            continue
+        message = f"{EXPORT_NAME} does not list this file."
+        if _NUMBER.sub("0", name) in shapes:
+            remedy = "A reader takes it for one of its data files. Move it elsewhere."
+            yield error(f"{out}/{name}", "name", message, remedy)
+        else:
+            yield Finding(
+                severity=Severity.NOTE,
+                file=f"{out}/{name}",
+                place="name",
+                message=message,
+                remedy="",
             )
 
 

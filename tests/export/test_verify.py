@@ -57,6 +57,17 @@ def test_a_missing_file_and_one_too_many_are_both_named(tiny: Path, export: Expo
     assert "tiny, exported for mosaicml: 2 errors" in done.stdout
 
 
+def test_what_a_reader_has_left_is_no_error(tiny: Path, export: Export):
+    """NeMo leaves an index beside the files; it is mentioned, and the export is sound."""
+    out = export(tiny, "nemo")
+    (out / "training.jsonl.idx.npy").write_bytes(b"")
+
+    done = run("verify", out)
+
+    assert done.exit_code == 0
+    assert "training.jsonl.idx.npy" in done.stdout
+
+
 @pytest.mark.parametrize("key", ["bytes", "examples"])
 def test_a_manifest_that_contradicts_itself_is_found(tiny: Path, export: Export, key: str):
     """Sums in the manifest must be those of its files and tasks."""

@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from mixture_builder.export.formats.nemo import prompt_template
 from mixture_builder.export.splits import HeldBack, split_examples
 from mixture_builder.export.targets import find_target
 from mixture_builder.io.digest import content_digest
@@ -222,6 +223,18 @@ def torchtune(name: str, *, space: str) -> Callable[[Environment, Place], BySpli
     )
 
 
+def nemo(python: Environment, at: Place) -> BySplit:
+    """What NeMo's dataset masks and learns with the template of the README."""
+    pair = framed(space=" ", end="")
+    files = {"train": "training.jsonl", "validation": "validation.jsonl"}
+    return {
+        split: [
+            pair(row) for row in python.run("with_nemo.py", at.out / file, prompt_template(" "))
+        ]
+        for split, file in files.items()
+    }
+
+
 def jsonl(training: str, pair: Callable[[Any], tuple[str, str]]) -> Any:
     """JSON Lines whose training file is named in its own way."""
     names = {"train": training, "validation": training.replace("train.", "validation.")}
@@ -293,10 +306,10 @@ CASES = [
     Case(
         target="nemo",
         form="training.jsonl",
-        reader="datasets",
+        reader="megatron-bridge",
         environment="trainers",
-        through="`load_dataset`; NeMo itself by its contract",
-        load=jsonl("training.jsonl", columns("input", "output")),
+        through="`create_sft_dataset`, which NeMo has handed on to Megatron Bridge",
+        load=nemo,
     ),
     Case(
         target="megatron-jsonl",
