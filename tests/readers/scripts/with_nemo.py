@@ -3,7 +3,6 @@
 The class has moved from NeMo to Megatron Bridge, which is installed without what it asks for.
 """
 
-import importlib.util
 import json
 import sys
 import types
@@ -12,13 +11,12 @@ from pathlib import Path
 
 file, template = sys.argv[1:]
 
-import megatron.core  # noqa: E402, F401  (before the package below, whose parent it is)
+import megatron.core  # noqa: E402  (before the package below, whose parent it is)
 
 # The package itself imports models for graphics cards at once; its parts do not need them.
 bridge = types.ModuleType("megatron.bridge")
-bridge.__path__ = [
-    f"{folder}/bridge" for folder in importlib.util.find_spec("megatron").submodule_search_locations
-]
+(core,) = megatron.core.__path__
+bridge.__path__ = [str(Path(core).parent / "bridge")]
 sys.modules["megatron.bridge"] = bridge
 with redirect_stdout(sys.stderr):
     from megatron.bridge.data.datasets.sft import create_sft_dataset
