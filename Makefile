@@ -13,14 +13,16 @@ PYTEST_ARGS ?= -n auto
 OUT ?= build/quickstart
 BENCH_ARGS ?=
 REHEARSAL_ARGS ?=
+ROUNDS ?= 50
+SECONDS_EACH ?= 120
 
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
 # Environments of trainers and loaders, each with a list in scripts/interop/.
-INTEROP := readers trainers llama-factory axolotl
+INTEROP := readers trainers loaders llama-factory axolotl
 
-.PHONY: help setup quickstart test test-fast test-shared interop test-lowest lint format bench rehearsal docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared interop test-engines test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,9 +50,13 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
 
-interop: setup $(INTEROP:%=build/%/.made) ## Read exports with the real trainers and loaders; 9 GB the first time
+interop: setup $(INTEROP:%=build/%/.made) ## Read exports with the real trainers and loaders; 10 GB the first time
 	@MIXTURE_BUILDER_PROOFS=tests/readers/proofs.json $(BIN)/python -m pytest -m readers
 	@$(BIN)/python docs/generate.py
+
+test-engines: wheel ## Run the installed wheel on Beam's job service, Dask, Spark, and Dataflow's runner offline; 3 GB the first time
+	@for name in wheel dask spark gcp; do scripts/engines.sh $$name build/engines/$$name; done
+	@$(BIN)/python -m pytest -m engines
 
 build/%/.made: scripts/interop.sh scripts/interop/%.txt
 	@scripts/interop.sh $* build/$*
@@ -83,6 +89,12 @@ bench: setup ## Measure speed and memory; takes minutes and wants an idle machin
 
 rehearsal: setup ## Build all 1,836 tasks of Flan 2022 offline, from kept and grown rows; takes minutes
 	@$(BIN)/python -m benchmarks.rehearsal $(REHEARSAL_ARGS)
+
+faults: setup ## Kill, starve and refuse ROUNDS builds, each at a random point; takes a quarter of an hour
+	@$(BIN)/python -m tests.faults.rounds --kind kill --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind error --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind memory --rounds $(ROUNDS)
+	@$(BIN)/python -m tests.faults.rounds --kind file_size --rounds $(ROUNDS)
 
 docs: setup ## Build the documentation into build/site; a broken link is an error
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict

@@ -20,7 +20,7 @@ from mixture_builder.jobs.inspect.preview import preview
 from mixture_builder.recipes import recipe_from_json
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import load_styles
-from mixture_builder.templates import load_templates
+from mixture_builder.template_files import load_templates
 
 DRAWS = 1000
 

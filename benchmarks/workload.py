@@ -36,7 +36,7 @@ from mixture_builder.io.example_schema import REPETITIVE_COLUMNS
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.parquet import DEFAULT_COMPRESSION_LEVEL
 from mixture_builder.io.rowstore import task_folder
-from mixture_builder.jobs.mixture import Mixture, ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.jobs.mixture import LoadedRecipe, ingest_mixture, load_mixture, lock_mixture
 from mixture_builder.lock import Lock
 from mixture_builder.plan import EXAMPLES_PER_SHARD, TaskPlan
 from tests.shared_mirror import write_mirror
@@ -168,7 +168,7 @@ def write_records(workload: Workload) -> None:
     _write_records(lock, store=workload.store, folder=workload.folder)
 
 
-def _mirror(mixture: Mixture, shared: Path | None, file: Path) -> Mirror:
+def _mirror(mixture: LoadedRecipe, shared: Path | None, file: Path) -> Mirror:
     """The kept copies of the files that the tasks name, and no others: reading it takes time."""
     every: dict[str, str] = {}
     if shared:

@@ -405,7 +405,7 @@ def _submixtures() -> list[tuple[str, list[Any], dict[str, Any]]]:
     """Name, cards and template files of each submixture."""
     from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder, templates_folder
-    from mixture_builder.templates import load_templates
+    from mixture_builder.template_files import load_templates
 
     cards, _ = load_cards(cards_folder())
     result = []
@@ -557,8 +557,20 @@ def export_settings() -> str:
     return table(["`--for`", "Key", "Default", "Decides"], rows)
 
 
+def audit_checks() -> str:
+    """What an audit looks for."""
+    from mixture_builder.audit.checks import CHECKS
+
+    rows = [
+        [_code(check.id), check.severity.value, check.finds, check.decides, check.remedy]
+        for check in CHECKS.values()
+    ]
+    return table(["Check", "Severity", "Finds", "How it decides", "What to do"], rows)
+
+
 PARTS: Mapping[str, Callable[[], str]] = {
     "cli": cli,
+    "audit_checks": audit_checks,
     "columns": columns,
     "coverage": coverage,
     "row_reasons": row_reasons,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from mixture_builder.version import __version__
 
 if TYPE_CHECKING:
+    from mixture_builder.access.mixture import Mixture
     from mixture_builder.card_files import load_cards
     from mixture_builder.cards import TaskCard
     from mixture_builder.drivers.local import LocalRunner
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mixture_builder.findings import Finding, Report, Severity
     from mixture_builder.io.mirror import Mirror
     from mixture_builder.jobs.mixture import (
-        Mixture,
+        LoadedRecipe,
         build_mixture,
         ingest_mixture,
         load_mixture,
@@ -28,14 +29,16 @@ if TYPE_CHECKING:
     from mixture_builder.lock import Lock
     from mixture_builder.plan import MixturePlan, TaskPlan
     from mixture_builder.recipes import MixtureRecipe, load_recipe
-    from mixture_builder.templates import PromptTemplate, load_templates
+    from mixture_builder.template_files import load_templates
+    from mixture_builder.templates import PromptTemplate
 
 _HOMES = {
     "Finding": "findings",
+    "LoadedRecipe": "jobs.mixture",
     "LocalRunner": "drivers.local",
     "Lock": "lock",
     "Mirror": "io.mirror",
-    "Mixture": "jobs.mixture",
+    "Mixture": "access.mixture",
     "MixtureBuilderError": "errors",
     "MixturePlan": "plan",
     "MixtureRecipe": "recipes",
@@ -49,12 +52,13 @@ _HOMES = {
     "load_cards": "card_files",
     "load_mixture": "jobs.mixture",
     "load_recipe": "recipes",
-    "load_templates": "templates",
+    "load_templates": "template_files",
     "lock_mixture": "jobs.mixture",
 }
 
 __all__ = [
     "Finding",
+    "LoadedRecipe",
     "LocalRunner",
     "Lock",
     "Mirror",

@@ -7,6 +7,7 @@ card with `${column}` in its texts and a table of members.
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -20,6 +21,7 @@ from mixture_builder.cards import (
     TaskCard,
 )
 from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.known_files import content_of, recall, remember
 from mixture_builder.sources import Beside, Source
 from mixture_builder.yaml_files import (
     check_against_schema,
@@ -69,9 +71,16 @@ def load_card_file(
     path: Path, *, shown_as: str, expressions: bool = True
 ) -> tuple[list[TaskCard], list[Finding]]:
     """The cards of one file and what is wrong with it; see `load_cards`."""
-    data, findings = load_yaml(path, shown_as=shown_as)
-    if findings:
-        return [], findings
+    content = content_of(path) or b""
+    known = recall("card file", content)
+    findings: list[Finding] = []
+    if known is not None:
+        data = known
+    else:
+        data, findings = load_yaml(path, shown_as=shown_as, raw=content or None)
+        if findings:
+            return [], findings
+        remember("card file", content, found=data)
     if not isinstance(data, dict):
         return [], [
             error(
@@ -82,10 +91,14 @@ def load_card_file(
             )
         ]
     if "family" in data:
-        return _load_family(data, path, shown_as, expressions=expressions)
+        return _load_family(data, path, shown_as, content=content, expressions=expressions)
     cards: list[TaskCard] = []
     build = _Builder(shown_as=shown_as, folder=path.parent)
+    sound = recall("sound cards", content) is not None
     for at, raw in _single_cards(data, shown_as, findings):
+        if sound:
+            cards.append(build.card(raw))
+            continue
         problems = check_against_schema(
             raw, schema_name="task_card", path=path, shown_as=shown_as, at=at
         )
@@ -95,6 +108,8 @@ def load_card_file(
         findings.extend(problems)
         if not problems:
             cards.append(card)
+    if expressions and not sound and not findings:
+        remember("sound cards", content, found=True)
     return cards, findings
 
 
@@ -132,40 +147,29 @@ def _single_cards(
 
 
 def _load_family(
-    data: dict[str, Any], path: Path, shown_as: str, *, expressions: bool
+    data: dict[str, Any], path: Path, shown_as: str, *, content: bytes, expressions: bool
 ) -> tuple[list[TaskCard], list[Finding]]:
-    findings = check_against_schema(data, schema_name="card_family", path=path, shown_as=shown_as)
+    table = path.parent / str(data.get("members"))
+    table_content = content_of(table) or b""
+    sound = recall("sound family", content, table_content) is not None
+    findings: list[Finding] = []
+    if not sound:
+        findings = check_against_schema(
+            data, schema_name="card_family", path=path, shown_as=shown_as
+        )
     if findings:
         return [], findings
-    table = path.parent / str(data["members"])
-    try:
-        if table.resolve().parent != path.parent.resolve():
-            raise OSError("it is not beside the family card")
-        with table.open(encoding="utf-8", newline="") as file:
-            members = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        return [], [
-            error(
-                shown_as,
-                "members",
-                f"the table '{data['members']}' cannot be read ({problem}).",
-                "Put a CSV file with a header beside the family card.",
-            )
-        ]
-    if not members:
-        return [], [
-            error(
-                shown_as,
-                "members",
-                f"the table '{table.name}' has no line under its header.",
-                "Add the members.",
-            )
-        ]
+    members, problem = _members(table, table_content, beside=path)
+    if problem:
+        return [], [error(shown_as, "members", *problem)]
     cards: list[TaskCard] = []
     first = True
     filled = _filler(data["card"])
     build = _Builder(shown_as=shown_as, folder=path.parent)
     for number, member in enumerate(members, start=2):
+        if sound:
+            cards.append(build.card(filled(member)))
+            continue
         place = f"{path.parent.name}/{table.name} line {number}"
         if None in member or None in member.values():
             findings.append(
@@ -211,7 +215,33 @@ def _load_family(
         first = False
         if not problems:
             cards.append(card)
+    if expressions and not sound and not findings:
+        remember("sound family", content, table_content, found=True)
     return cards, findings
+
+
+def _members(
+    table: Path, content: bytes, *, beside: Path
+) -> tuple[list[dict[str, str]], tuple[str, str] | None]:
+    """The lines of a family's table, or what is wrong with it and the way out."""
+    try:
+        if table.resolve().parent != beside.parent.resolve():
+            raise OSError("it is not beside the family card")
+        if not table.is_file():
+            raise OSError("there is no such file")
+        text = io.StringIO(content.decode("utf-8"), newline="")
+        members = list(csv.DictReader(text))
+    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+        return [], (
+            f"the table '{table.relative_to(beside.parent)}' cannot be read ({problem}).",
+            "Put a CSV file with a header beside the family card.",
+        )
+    if not members:
+        return [], (
+            f"the table '{table.name}' has no line under its header.",
+            "Add the members.",
+        )
+    return members, None
 
 
 _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)\}")

@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from mixture_builder.errors import RecipeError
 from mixture_builder.rates import shares, whole_weights
-from mixture_builder.recipes import Settings
+from mixture_builder.settings import Settings
 from mixture_builder.templates import TemplateSet
 from mixture_builder.variants import VARIANTS, Cell, check_cycle
 

@@ -73,11 +73,19 @@ def _facts(manifest: Mapping[str, Any]) -> str:
         ["examples", f"{manifest['realised']:,} (asked: {manifest['asked']:,})"],
         ["tasks", f"{len(manifest['tasks']):,}"],
         ["files", f"{len(manifest['shards']):,} of {manifest['format']}"],
+        *([["part", _part(manifest["part"])]] if "part" in manifest else []),
         ["bytes", f"{manifest['bytes']:,}"],
         ["seed", str(manifest["seed"])],
         ["content digest", f"`{manifest['content_digest']}`"],
     ]
     return _table(["", ""], rows)
+
+
+def _part(part: Mapping[str, int]) -> str:
+    return (
+        f"the first {part['shards']:,} of {part['of_shards']:,} shards of a mixture of "
+        f"{part['of_examples']:,} examples, at the same rates"
+    )
 
 
 def _composition(manifest: Mapping[str, Any]) -> str:

@@ -42,9 +42,14 @@ def derive_seed(seed: int, purpose: str, *parts: str | int) -> int:
 
 def random_bits(seed: int, counters: npt.ArrayLike) -> Bits:
     """64 random bits for each counter (any integers), splitmix64 of `seed + counter`."""
+    return random_bits_of(np.uint64(seed & _MASK), counters)
+
+
+def random_bits_of(seeds: Bits | np.uint64, counters: npt.ArrayLike) -> Bits:
+    """As `random_bits`, with a seed for each counter."""
     values = np.asarray(counters).astype(np.uint64)
     with np.errstate(over="ignore"):
-        z: Bits = np.uint64(seed & _MASK) + (values + np.uint64(1)) * _GOLDEN
+        z: Bits = seeds + (values + np.uint64(1)) * _GOLDEN
         z = (z ^ (z >> np.uint64(30))) * _MIX_1
         z = (z ^ (z >> np.uint64(27))) * _MIX_2
     z ^= z >> np.uint64(31)

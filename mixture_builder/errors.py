@@ -17,6 +17,9 @@ expected, and the way out. All of them survive pickling, because workers raise t
 
 from __future__ import annotations
 
+import errno
+import os
+
 from mixture_builder.findings import Finding, Report
 
 
@@ -65,3 +68,48 @@ class BuildError(MixtureBuilderError):
 
 class VerifyError(MixtureBuilderError):
     """A built mixture differs from its manifest."""
+
+
+_WAYS_OUT = {
+    errno.ENOSPC: "Make room there",
+    errno.EDQUOT: "Make room within the quota, or have it raised",
+    errno.EFBIG: "Raise the largest size of a file (ulimit -f), or use smaller shards (--shards)",
+    errno.ENOMEM: "Use fewer workers (--workers) or smaller shards (--shards)",
+    errno.EMFILE: "Raise the number of files that a process may open (ulimit -n)",
+    errno.ENFILE: "Close other programs, or raise the system's number of open files",
+    errno.EIO: "Look after the disk or the network share",
+    errno.EROFS: "Name a folder on a file system that can be written",
+    errno.EACCES: "Grant access there",
+    errno.EPERM: "Grant access there",
+    errno.ESTALE: "Mount the network share again",
+}
+
+_RAN_OUT = frozenset([errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
+
+
+def ran_out(problem: BaseException) -> bool:
+    """Whether this machine ran out of something: space, memory, files.
+
+    That says nothing about the file that was being read or the task that was at work.
+    """
+    return isinstance(problem, MemoryError) or (
+        isinstance(problem, OSError) and problem.errno in _RAN_OUT
+    )
+
+
+def of_the_machine(problem: BaseException) -> str:
+    """What this machine lacks and the way out; empty if the problem is of another kind."""
+    if isinstance(problem, MemoryError):
+        what, way_out = "no memory is left", _WAYS_OUT[errno.ENOMEM]
+    elif isinstance(problem, OSError) and problem.errno in _WAYS_OUT:
+        # Arrow's own words for it say less.
+        what = os.strerror(problem.errno)
+        if problem.filename is not None:
+            what = f"{problem.filename}: {what}"
+        way_out = _WAYS_OUT[problem.errno]
+    else:
+        return ""
+    return (
+        f"{what}. {way_out}, and run the same command again: what is finished is kept, and "
+        "nothing that is half-written is taken for finished."
+    )

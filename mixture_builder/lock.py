@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
 from mixture_builder.fingerprint import canonical_json, fingerprint
 from mixture_builder.plan import MixturePlan, TaskPlan
-from mixture_builder.recipes import Settings, Shots
+from mixture_builder.settings import Settings, Shots
 from mixture_builder.style_pins import ALL_STYLES, StylePins
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import styles_from_json
@@ -66,6 +66,8 @@ class Lock:
       templates: by name.
       styles: plain data of the pools.
       format: of the shards.
+      cards: what the cards say about the tasks, from `card_facts`; for the manifest, and no part
+        of the document: it decides no byte of an example.
     """
 
     recipe: Mapping[str, Any]
@@ -74,6 +76,7 @@ class Lock:
     templates: Mapping[str, tuple[PromptTemplate, ...]]
     styles: Mapping[str, Any]
     format: str
+    cards: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @cached_property
     def style_pools(self) -> StylePools:
@@ -90,14 +93,17 @@ class Lock:
     def fingerprint(self) -> str:
         """Equal for locks that give the same files."""
         plain = self.to_json()
-        # What people write about a recipe, and tasks that get nothing, change no byte.
+        # What people write about a recipe, tasks that get nothing, and what others would have
+        # got, change no byte.
         plain["recipe"] = {"name": plain["recipe"].get("name")}
         plain.pop("left_out")
+        plain.pop("wanted", None)
+        plain.pop("dry", None)
         return fingerprint(plain)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `recipe.lock.yaml`."""
-        return {
+        plain = {
             "lock_version": 1,
             "render_version": RENDER_VERSION,
             "recipe": dict(self.recipe),
@@ -105,12 +111,18 @@ class Lock:
             "examples": self.plan.examples,
             "shards": self.plan.shards,
             "format": self.format,
-            "settings": {t.submixture: _settings_to_json(t.settings) for t in self.plan.tasks},
+            "settings": {t.submixture: settings_to_json(t.settings) for t in self.plan.tasks},
             "tasks": {t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks},
             "left_out": dict(self.plan.left_out),
             "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
             "styles": dict(self.styles),
         }
+        # As for cells: only where there is something to say.
+        if self.plan.wanted:
+            plain["wanted"] = self.plan.wanted
+        if self.plan.dry:
+            plain["dry"] = dict(self.plan.dry)
+        return plain
 
 
 def lock_from_json(plain: Mapping[str, Any]) -> Lock:
@@ -137,6 +149,8 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
                 _task_from_json(task, raw, settings) for task, raw in plain["tasks"].items()
             ),
             left_out=plain["left_out"],
+            wanted=plain.get("wanted", 0),
+            dry=plain.get("dry", {}),
         ),
         tasks={
             task: LockedTask(stored=raw["stored"], digest=raw["digest"])
@@ -149,7 +163,7 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
 
 
 def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
-    return {
+    plain = {
         "submixture": task.submixture,
         "templates": task.templates,
         "stored": locked.stored,
@@ -164,6 +178,9 @@ def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
         "fixed_option_order": task.fixed_option_order,
         "cells": [_cell_to_json(cell) for cell in task.cells],
     }
+    if task.max_rows:
+        plain["max_rows"] = task.max_rows
+    return plain
 
 
 def _cell_to_json(cell: Cell) -> dict[str, Any]:
@@ -199,10 +216,12 @@ def _task_from_json(
         settings=settings[raw["submixture"]],
         questions=raw["questions"],
         fixed_option_order=raw["fixed_option_order"],
+        max_rows=raw.get("max_rows", 0),
     )
 
 
-def _settings_to_json(settings: Settings) -> dict[str, Any]:
+def settings_to_json(settings: Settings) -> dict[str, Any]:
+    """Plain data of settings, for locks and comparisons."""
     plain: dict[str, Any] = {
         "variants": {v: str(rate) for v, rate in settings.variants},
         "shots": {
@@ -224,6 +243,9 @@ def _settings_to_json(settings: Settings) -> dict[str, Any]:
         }
     if settings.strict_options:
         plain["strict_options"] = True
+    for key in ("input_tokens", "target_tokens", "tokenizer"):
+        if getattr(settings, key):
+            plain[key] = getattr(settings, key)
     if settings.styles.pinned:
         plain["styles"] = {pool: list(globs) for pool, globs in settings.styles.pinned}
     return plain
@@ -246,6 +268,9 @@ def _settings_from_json(raw: Mapping[str, Any]) -> Settings:
         shuffle_options=raw["shuffle_options"],
         input_chars=raw["input_chars"],
         target_chars=raw["target_chars"],
+        input_tokens=raw.get("input_tokens", 0),
+        target_tokens=raw.get("target_tokens", 0),
+        tokenizer=raw.get("tokenizer", ""),
         inversion_rate=None if raw["inversion_rate"] is None else Fraction(raw["inversion_rate"]),
         strict_options=raw.get("strict_options", False),
         styles=StylePins(

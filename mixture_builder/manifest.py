@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from mixture_builder.certificate import make_certificate
 from mixture_builder.variants import cell_name
 
 MANIFEST_NAME = "manifest.json"
@@ -28,6 +29,7 @@ class ShardResult:
       cells: examples by task and cell.
       redrawn: draws that took another row, by task and reason.
       dropped: draws that came to nothing, by task and reason.
+      dropped_draws: the numbers of these draws.
       entries: dropped draws in full, for quarantine.
     """
 
@@ -41,6 +43,7 @@ class ShardResult:
     redrawn: Mapping[str, Mapping[str, int]]
     dropped: Mapping[str, Mapping[str, int]]
     entries: Sequence[Mapping[str, Any]] = ()
+    dropped_draws: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -56,6 +59,9 @@ def make_manifest(
     sources: Mapping[str, Mapping[str, Any]],
     versions: Mapping[str, str],
     columns: Mapping[str, str],
+    cards: Mapping[str, Any] | None = None,
+    fingerprints: Sequence[str] = (),
+    part: Mapping[str, Mapping[str, int]] | None = None,
 ) -> dict[str, Any]:
     """Plain data of the manifest.
 
@@ -67,30 +73,36 @@ def make_manifest(
       sources: for each task, what ingest counted and which files it read.
       versions: of the packages that decide bytes.
       columns: what each column holds.
+      cards: from `card_facts`: what the cards say about the tasks.
+      fingerprints: of the shards: what decides the bytes of each.
+      part: where `shards` are only the first ones of the lock's, what each cell of each task asks
+        of them.
     """
+    facts = cards or {"tasks": {}, "citations": {}}
     realised = _sum(s.cells for s in shards)
     redrawn = _sum(s.redrawn for s in shards)
     dropped = _sum(s.dropped for s in shards)
     tasks = {}
     for task, planned in lock["tasks"].items():
         cells = realised.get(task, {})
+        asked = {_cell_name(cell): cell["quota"] for cell in planned["cells"]}
+        if part is not None:
+            asked = {name: part.get(task, {}).get(name, 0) for name in asked}
         tasks[task] = {
             "submixture": planned["submixture"],
             "rate": planned["rate"],
             "share": planned["share"],
-            "quota": planned["quota"],
+            "quota": planned["quota"] if part is None else sum(asked.values()),
             "realised": sum(cells.values()),
             "rows": planned["rows"],
             "variants": {
-                _cell_name(cell): {
-                    "quota": cell["quota"],
-                    "realised": cells.get(_cell_name(cell), 0),
-                }
-                for cell in planned["cells"]
+                name: {"quota": quota, "realised": cells.get(name, 0)}
+                for name, quota in asked.items()
             },
             "redrawn": redrawn.get(task, {}),
             "dropped": dropped.get(task, {}),
             "source": dict(sources.get(task, {})),
+            **({"card": dict(facts["tasks"][task])} if task in facts["tasks"] else {}),
         }
     return {
         "manifest_version": MANIFEST_VERSION,
@@ -99,8 +111,19 @@ def make_manifest(
         "content_digest": content_digest,
         "seed": lock["seed"],
         "format": lock["format"],
-        "asked": lock["examples"],
+        "asked": lock["examples"] if part is None else sum(t["quota"] for t in tasks.values()),
         "realised": sum(s.rows for s in shards),
+        **(
+            {
+                "part": {
+                    "shards": len(shards),
+                    "of_shards": lock["shards"],
+                    "of_examples": lock["examples"],
+                }
+            }
+            if part is not None
+            else {}
+        ),
         "bytes": sum(s.bytes for s in shards),
         "versions": dict(versions),
         "columns": dict(columns),
@@ -111,10 +134,21 @@ def make_manifest(
                 "bytes": s.bytes,
                 "sha256": s.sha256,
                 "content_digest": s.content_digest,
+                **({"fingerprint": fingerprints[s.shard]} if fingerprints else {}),
+                # Most shards have neither: what would be empty is left away.
+                **({"redrawn": s.redrawn} if s.redrawn else {}),
+                **({"dropped": s.dropped_draws} if s.dropped_draws else {}),
             }
             for s in shards
         ],
         "tasks": tasks,
+        "certificate": make_certificate(
+            tasks,
+            cells=[s.cells for s in shards],
+            dropped=[s.dropped for s in shards],
+            shards=lock["shards"],
+        ),
+        **({"citations": dict(facts["citations"])} if facts["tasks"] else {}),
         "left_out": dict(lock["left_out"]),
     }
 

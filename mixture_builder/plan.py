@@ -6,16 +6,18 @@ and all that rendering needs, so that a shard is a function of the plan and its 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from fnmatch import fnmatchcase
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.cells import cells_of
 from mixture_builder.errors import RecipeError
-from mixture_builder.rates import quotas, shares
-from mixture_builder.recipes import MixtureRecipe, Settings, Submixture
+from mixture_builder.quota_tree import QuotaTree
+from mixture_builder.rates import quotas
+from mixture_builder.recipe_model import RENORMALISE, STOP, MixtureRecipe, Submixture
+from mixture_builder.settings import Settings
 from mixture_builder.shot_forms import ShotForm
 from mixture_builder.templates import TemplateSet
 from mixture_builder.variants import Cell
@@ -37,8 +39,8 @@ class TaskPlan:
     Attributes:
       task: its id.
       submixture: path of the part it stands in.
-      rows: rows it has.
-      query_rows: rows that can be queries; the others are a reserved pool.
+      rows: rows it has in the store.
+      query_rows: rows that can be queries; the others are a reserved pool, or not used.
       pool: how many rows, from the first on, exemplars are drawn from.
       rate: what it asks for beside its siblings.
       share: the fraction of the whole mixture it comes to.
@@ -48,8 +50,7 @@ class TaskPlan:
       settings: as its submixture has them.
       questions: whether it asks something and answers it.
       fixed_option_order: whether its options keep their order.
-      optional: fields that may be empty.
-      list_fields: fields that hold lists.
+      max_rows: how many rows are used, from the first on; 0 for all.
     """
 
     task: str
@@ -65,11 +66,17 @@ class TaskPlan:
     settings: Settings
     questions: bool
     fixed_option_order: bool
+    max_rows: int = 0
+
+    @property
+    def usable_rows(self) -> int:
+        """Rows that are used at all, as queries or exemplars."""
+        return self.max_rows or self.rows
 
     @property
     def first_query(self) -> int:
         """Index of the first row that can be a query."""
-        return self.rows - self.query_rows
+        return self.usable_rows - self.query_rows
 
     def form_of(self, cell: Cell) -> ShotForm:
         """The form of a cell's few-shot prompts."""
@@ -89,6 +96,9 @@ class MixturePlan:
       tasks: sorted by id.
       left_out: tasks of the recipe that get nothing, and why; reasons of those that its filters
         take out begin with `filters.PREFIX`.
+      wanted: examples that the recipe asks for, where it runs dry before it has them; else 0.
+      dry: tasks that get less than their rates come to because their rows are used up, and what
+        they would get.
     """
 
     name: str
@@ -97,6 +107,8 @@ class MixturePlan:
     shards: int
     tasks: tuple[TaskPlan, ...]
     left_out: Mapping[str, str]
+    wanted: int = 0
+    dry: Mapping[str, int] = field(default_factory=dict)
 
 
 def make_plan(
@@ -109,6 +121,7 @@ def make_plan(
     broken: Mapping[str, str] | None = None,
     filtered: Mapping[str, str] | None = None,
     shards: int = 0,
+    lengths: Mapping[str, Fraction] | None = None,
 ) -> MixturePlan:
     """Works out quotas and cells.
 
@@ -121,6 +134,8 @@ def make_plan(
       broken: tasks that cannot be built, and why; the others take over their share.
       filtered: tasks that the recipe's filters took out of `owners`, and why; likewise.
       shards: how many; 0 leaves it to the recipe, and then to the size.
+      lengths: for a size in bytes or tokens, how many of them an example of each task has in the
+        mean.
 
     Raises:
       RecipeError: if no task is left, or a size is out of reach.
@@ -139,7 +154,16 @@ def make_plan(
             )
         except RecipeError as problem:
             left_out[task] = str(problem)
-    tree = _Tree(recipe.root, owners, alive)
+    tree = QuotaTree(
+        recipe.root,
+        owners=owners,
+        rates={task: candidate.rate for task, candidate in alive.items()},
+        most={
+            task: candidate.query_rows
+            for task, candidate in alive.items()
+            if owners[task].when_dry == RENORMALISE
+        },
+    )
     if not any(tree.shares.values()):
         left_out.update(dict.fromkeys(tree.shares, _NO_RATE))
         raise RecipeError(
@@ -149,26 +173,12 @@ def make_plan(
     for task, share in tree.shares.items():
         if not share:
             left_out[task] = _NO_RATE
-    if recipe.examples:
-        total = recipe.examples
-    else:
-        total = tree.largest_without_repeat({t: c.query_rows for t, c in alive.items()})
-        if not total:
-            raise RecipeError(
-                f"{recipe.file}: size.no_repeat: even one example would repeat a row."
-            )
-    task_quotas = tree.quotas(total)
+    wanted = _wanted(recipe, tree, alive, lengths)
+    total = min(wanted, _most(tree, owners, alive))
+    task_quotas, asked = tree.quotas(total), tree.quotas(total, dry=False)
     tasks = []
     for task in sorted(task_quotas):
         candidate = alive[task]
-        spent = quotas(
-            {f"{i:02d}": Fraction(cell.weight) for i, cell in enumerate(candidate.cells)},
-            total=task_quotas[task],
-        )
-        cells = [
-            replace(cell, quota=quota)
-            for cell, quota in zip(candidate.cells, spent.values(), strict=True)
-        ]
         tasks.append(
             TaskPlan(
                 task=task,
@@ -179,11 +189,12 @@ def make_plan(
                 rate=candidate.rate,
                 share=tree.shares[task],
                 quota=task_quotas[task],
-                cells=tuple(cells),
+                cells=spend(candidate.cells, task_quotas[task]),
                 templates=cards[task].templates,
                 settings=owners[task].settings,
                 questions=cards[task].kind in QUESTION_KINDS,
                 fixed_option_order=cards[task].fixed_option_order,
+                max_rows=candidate.max_rows,
             )
         )
     return MixturePlan(
@@ -193,7 +204,80 @@ def make_plan(
         shards=shards or recipe.shards or max(1, -(-total // EXAMPLES_PER_SHARD)),
         tasks=tuple(tasks),
         left_out=left_out,
+        wanted=wanted if total < wanted else 0,
+        dry={t: asked[t] for t in sorted(asked) if asked[t] > task_quotas[t]},
     )
+
+
+def spend(cells: Sequence[Cell], quota: int) -> tuple[Cell, ...]:
+    """The cells of a task with what each gets of its quota, by largest remainder."""
+    weights = {f"{i:02d}": Fraction(cell.weight) for i, cell in enumerate(cells)}
+    spent = quotas(weights, total=quota).values()
+    return tuple(replace(cell, quota=got) for cell, got in zip(cells, spent, strict=True))
+
+
+def without_repeats(recipe: MixtureRecipe, plan: MixturePlan) -> dict[str, int]:
+    """The nearest quotas with which no row is used twice, by task.
+
+    Tasks and parts with too few rows get as many as they have; the others take over what is left
+    by their rates. They sum to the plan's size, or to all rows if those are fewer.
+    """
+    parts = {part.path: part for part in recipe.root.walk()}
+    tree = QuotaTree(
+        recipe.root,
+        owners={t.task: parts[t.submixture] for t in plan.tasks},
+        rates={t.task: t.rate for t in plan.tasks},
+        most={t.task: t.query_rows for t in plan.tasks},
+    )
+    most = tree.most()
+    assert most is not None
+    return tree.quotas(min(plan.examples, most))
+
+
+def _wanted(
+    recipe: MixtureRecipe,
+    tree: QuotaTree,
+    alive: Mapping[str, _Candidate],
+    lengths: Mapping[str, Fraction] | None,
+) -> int:
+    """The number of examples that the recipe's size comes to, if nothing runs dry."""
+    size = recipe.size
+    if size.examples:
+        return size.examples
+    if size.passes:
+        total = tree.largest_within({t: int(c.query_rows * size.passes) for t, c in alive.items()})
+        if not total:
+            raise RecipeError(
+                f"{recipe.file}: size.no_repeat: even one example would repeat a row."
+                if size.passes == 1
+                else f"{recipe.file}: size.passes: even one example would be more."
+            )
+        return total
+    unit = "bytes" if size.bytes else "tokens"
+    if lengths is None:
+        raise RecipeError(
+            f"{recipe.file}: size.{unit}: it is worked out from stored rows, and not all tasks are "
+            "in the store. Run ingest."
+        )
+    total = tree.largest_of_size(size.bytes or size.tokens, lengths)
+    if not total:
+        raise RecipeError(
+            f"{recipe.file}: size.{unit}: found {size.bytes or size.tokens:,}, which is less than "
+            f"one example. Ask for more {unit}."
+        )
+    return total
+
+
+def _most(
+    tree: QuotaTree, owners: Mapping[str, Submixture], alive: Mapping[str, _Candidate]
+) -> int:
+    """The number of examples at which the mixture must end because rows are used up."""
+    ends = {
+        t: c.query_rows for t, c in alive.items() if owners[t].when_dry == STOP and tree.shares[t]
+    }
+    most = tree.most()
+    total = sys.maxsize if most is None else most
+    return max(1, min(total, tree.largest_within(ends))) if ends else total
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -203,104 +287,30 @@ class _Candidate:
     rate: Fraction
     query_rows: int
     pool: int
+    max_rows: int
     cells: tuple[Cell, ...]
 
 
 def _candidate(card: TaskCard, part: Submixture, templates: TemplateSet, rows: int) -> _Candidate:
     shots = part.settings.shots
-    pool = min(shots.pool or rows, rows)
-    query_rows = rows
+    usable = min(part.max_rows, rows) if part.max_rows else rows
+    pool = min(shots.pool or usable, usable)
+    query_rows = usable
     if shots.reserve:
-        pool = min(pool, -(-rows // RESERVED_FRACTION))
-        query_rows = max(1, rows - pool)
-    if part.task_rates == "proportional":
-        rate = Fraction(min(part.cap, query_rows) if part.cap else query_rows)
-    elif part.task_rates == "equal":
-        rate = Fraction(1)
-    else:
-        matching = [r for glob, r in part.explicit_rates if fnmatchcase(card.id, glob)]
-        rate = matching[-1] if matching else Fraction(0)
+        pool = min(pool, -(-usable // RESERVED_FRACTION))
+        query_rows = max(1, usable - pool)
     return _Candidate(
-        rate=rate,
+        rate=part.task_rates.rate_of(card, query_rows),
         query_rows=query_rows,
         pool=pool,
+        max_rows=usable if usable < rows else 0,
         cells=cells_of(
             templates,
             has_options=card.has_options,
             settings=part.settings,
-            exemplars_exist=rows > 1,
+            exemplars_exist=usable > 1,
         ),
     )
-
-
-class _Tree:
-    """The recipe's parts with the tasks that are left, for shares and quotas."""
-
-    def __init__(
-        self,
-        root: Submixture,
-        owners: Mapping[str, Submixture],
-        alive: Mapping[str, _Candidate],
-    ) -> None:
-        self._tasks: dict[str, dict[str, Fraction]] = {}
-        for task, candidate in alive.items():
-            self._tasks.setdefault(owners[task].path, {})[task] = candidate.rate
-        self._root = root
-        self.shares: dict[str, Fraction] = {}
-        self._collect(root, Fraction(1))
-
-    def _rates(self, part: Submixture) -> dict[str, Fraction]:
-        """Rates of the parts of a part; one without any task counts nothing."""
-        return {p.path: p.rate if self._has_tasks(p) else Fraction(0) for p in part.parts}
-
-    def _has_tasks(self, part: Submixture) -> bool:
-        own = self._tasks.get(part.path, {})
-        return any(own.values()) or any(self._has_tasks(p) and p.rate for p in part.parts)
-
-    def _collect(self, part: Submixture, share: Fraction) -> None:
-        own = self._tasks.get(part.path)
-        if own:
-            parts = shares(own) if any(own.values()) else dict.fromkeys(own, Fraction(0))
-            self.shares.update({task: share * s for task, s in parts.items()})
-        rates = self._rates(part)
-        split = shares(rates) if any(rates.values()) else dict.fromkeys(rates, Fraction(0))
-        for inner in part.parts:
-            self._collect(inner, share * split[inner.path])
-
-    def quotas(self, total: int) -> dict[str, int]:
-        """Quota by task: each part's quota is split among its own by largest remainder."""
-        result: dict[str, int] = {}
-        self._split(self._root, total, result)
-        return result
-
-    def _split(self, part: Submixture, total: int, result: dict[str, int]) -> None:
-        own = self._tasks.get(part.path)
-        if own and any(own.values()):
-            result.update(quotas(own, total=total))
-        rates = self._rates(part)
-        if any(rates.values()):
-            for path, quota in quotas(rates, total=total).items():
-                self._split(next(p for p in part.parts if p.path == path), quota, result)
-
-    def largest_without_repeat(self, rows: Mapping[str, int]) -> int:
-        """The largest total at which every quota is at most the task's rows."""
-        total = self._most(self._root, rows)
-        while total and any(q > rows[task] for task, q in self.quotas(total).items()):
-            total -= 1
-        return total
-
-    def _most(self, part: Submixture, rows: Mapping[str, int]) -> int:
-        """A bound: no larger quota of a part can leave each of its tasks within its rows."""
-        own = self._tasks.get(part.path, {})
-        rates = own if any(own.values()) else self._rates(part)
-        if own is rates:
-            most = {task: rows[task] for task, rate in rates.items() if rate}
-        else:
-            most = {p.path: self._most(p, rows) for p in part.parts if rates[p.path]}
-        # A quota is more than share * total - 1, so total is below (most + 1) / share.
-        split = shares(rates)
-        near = (-(-(bound + 1) // split[name]) - 1 for name, bound in most.items())
-        return min(sum(most.values()), *near)
 
 
 def _reasons(left_out: Mapping[str, str]) -> str:

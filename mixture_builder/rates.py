@@ -91,6 +91,41 @@ def quotas(rates: Mapping[Name, Fraction], *, total: int) -> dict[Name, int]:
     return result
 
 
+def bounded_quotas(
+    rates: Mapping[Name, Fraction], *, total: int, most: Mapping[Name, int | None]
+) -> dict[Name, int]:
+    """Splits `total` as `quotas` does, but no name gets more than its most.
+
+    What a name leaves goes to the others by their rates, again by largest remainder.
+
+    Args:
+      rates: as for `quotas`.
+      total: at most what all names of a rate can take together.
+      most: what each name gets at most; `None` for no bound.
+
+    Returns:
+      Quotas in the order of `rates`; they sum to `total`. Names that get less than their most are
+      less than one example away from their share of what the others leave.
+
+    Raises:
+      RecipeError: if no rate is above 0 although `total` is.
+
+    >>> bounded_quotas({"a": Fraction(1), "b": Fraction(1)}, total=10, most={"a": 2, "b": None})
+    {'a': 2, 'b': 8}
+    """
+    fixed: dict[Name, int] = {}
+    left = dict(rates)
+    while True:
+        rest = total - sum(fixed.values())
+        found = quotas(left, total=rest)
+        full = {n: bound for n, q in found.items() if (bound := most[n]) is not None and q > bound}
+        if not full:
+            return {name: fixed.get(name, found.get(name, 0)) for name in rates}
+        # More is left for the others now, so none of these comes below its most again.
+        fixed.update(full)
+        left = {name: rate for name, rate in left.items() if name not in full}
+
+
 def whole_weights(rates: Sequence[Fraction]) -> list[int]:
     """Whole numbers that are to each other as `rates` are, without a common divisor.
 

@@ -8,8 +8,9 @@ from fnmatch import fnmatchcase
 from mixture_builder.cards import TaskCard
 from mixture_builder.filters import PREFIX
 from mixture_builder.findings import Finding, did_you_mean, error
-from mixture_builder.recipes import MixtureRecipe, Submixture
+from mixture_builder.recipe_model import MixtureRecipe, Submixture
 from mixture_builder.styles import Styles
+from mixture_builder.task_rates import Override
 from mixture_builder.templates import TemplateSet
 
 
@@ -43,6 +44,42 @@ def filter_tasks(
                     ),
                 )
     return {task: why for task, why in reasons.items() if why}, list(findings.values())
+
+
+def check_overrides(
+    recipe: MixtureRecipe, owners: Mapping[str, Submixture], cards: Mapping[str, TaskCard]
+) -> list[Finding]:
+    """Overrides that match no task of their part: a misspelt name would pass unseen.
+
+    Args:
+      recipe: a checked recipe.
+      owners: the submixture of each task, from `select_tasks`.
+      cards: of these tasks.
+    """
+    findings = []
+    own: list[Override] = []
+    for part in recipe.root.walk():
+        around = f"{part.path}." if part.path else ""
+        inside = [cards[t] for t, o in owners.items() if f"{o.path}.".startswith(around)]
+        place = f"submixtures.{part.path}.overrides" if part.path else "overrides"
+        for override in part.task_rates.overrides:
+            if any(override is known for known in own):
+                continue  # inherited, and reported where it is written
+            own.append(override)
+            if not any(override.matches(card) for card in inside):
+                named = (*override.tasks, *override.categories, *override.languages)
+                listed = ", ".join(f"'{glob}'" for glob in named)
+                known = [c.id for c in inside] if override.tasks else []
+                findings.append(
+                    error(
+                        recipe.file,
+                        place,
+                        f"found {listed}, which {'match' if len(named) > 1 else 'matches'} no task "
+                        "there.",
+                        did_you_mean(named[0], known) or "Remove it.",
+                    )
+                )
+    return findings
 
 
 def refused_origin(part: Submixture, templates: TemplateSet) -> str:

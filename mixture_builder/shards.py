@@ -8,18 +8,35 @@ mixture, and a shard reads neighbouring rows of the store.
 
 from __future__ import annotations
 
+import re
+
 from mixture_builder.draw import derive_seed
 
-_CIRCLE = 1 << 40
+CIRCLE = 1 << 40
+"""Places on the circle that a task's draws are laid on."""
 
 SUFFIXES = {"parquet": ".parquet", "tfrecord": ".tfrecord", "jsonl": ".jsonl"}
 
 MAX_SHARDS = 99_999
 
 
+_SHARD_NAME = re.compile(
+    r"train-\d{5}-of-\d{5}(" + "|".join(map(re.escape, SUFFIXES.values())) + ")"
+)
+
+
 def shard_name(shard: int, shards: int, file_format: str) -> str:
     """`train-00003-of-00064.parquet`, as Hugging Face and TFDS write it."""
     return f"train-{shard:05d}-of-{shards:05d}{SUFFIXES[file_format]}"
+
+
+def is_shard_name(name: str) -> bool:
+    """Whether a file is called like a shard of any build.
+
+    >>> is_shard_name("train-00003-of-00064.parquet"), is_shard_name("train.parquet")
+    (True, False)
+    """
+    return _SHARD_NAME.fullmatch(name) is not None
 
 
 def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[range]:
@@ -35,13 +52,13 @@ def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[
       Stretches of draw numbers, ascending. Over all shards each draw stands once, and
       shards differ by at most two draws.
     """
-    start, stop = shard * _CIRCLE // shards, (shard + 1) * _CIRCLE // shards
-    turn = offset % _CIRCLE
+    start, stop = shard * CIRCLE // shards, (shard + 1) * CIRCLE // shards
+    turn = offset % CIRCLE
     result = []
     # A stretch of the circle may pass its end; then it is two stretches of draws.
-    for low, high in ((start - turn, stop - turn), (start - turn + _CIRCLE, stop - turn + _CIRCLE)):
+    for low, high in ((start - turn, stop - turn), (start - turn + CIRCLE, stop - turn + CIRCLE)):
         first = _first_draw_at(max(low, 0), quota)
-        last = _first_draw_at(min(high, _CIRCLE), quota)
+        last = _first_draw_at(min(high, CIRCLE), quota)
         if first < last:
             result.append(range(first, last))
     return sorted(result, key=lambda r: r.start)
@@ -49,9 +66,9 @@ def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[
 
 def _first_draw_at(place: int, quota: int) -> int:
     """The first draw k with k / quota >= place / circle."""
-    return min(quota, max(0, -(-place * quota // _CIRCLE)))
+    return min(quota, max(0, -(-place * quota // CIRCLE)))
 
 
 def shard_offset(seed: int, task: str) -> int:
     """Where a task's draws begin on the circle of shards."""
-    return derive_seed(seed, "shard offset", task) % _CIRCLE
+    return derive_seed(seed, "shard offset", task) % CIRCLE

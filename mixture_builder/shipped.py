@@ -6,11 +6,11 @@ root.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from mixture_builder.errors import UsageError
 from mixture_builder.findings import did_you_mean
+from mixture_builder.known_files import cache_folder
 
 _PACKAGE = Path(__file__).resolve().parent
 
@@ -58,5 +58,4 @@ def find_recipe(name: str) -> Path:
 
 def default_store() -> Path:
     """The row store under the user's cache folder."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(cache) / "mixture-builder" / "store"
+    return cache_folder() / "store"

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.findings import Finding
-from mixture_builder.yaml_files import check_against_schema, load_yaml
+from mixture_builder.yaml_files import load_checked
 
 INLINE_ONE_IN = 8
 """Options stand on one line in one of so many lists; a list with endings never does."""
@@ -258,11 +258,7 @@ def load_styles(folder: Path) -> tuple[Styles | None, dict[str, Any], list[Findi
     for name in ("exemplars", "options", "dialogs"):
         path = folder / "styles" / f"{name}.yaml"
         shown_as = f"{folder.name}/styles/{name}.yaml"
-        data, problems = load_yaml(path, shown_as=shown_as)
-        if not problems:
-            problems = check_against_schema(
-                data, schema_name=f"{name[:-1]}_styles", path=path, shown_as=shown_as
-            )
+        data, problems = load_checked(path, shown_as=shown_as, schema_name=f"{name[:-1]}_styles")
         findings.extend(problems)
         if not problems:
             plain[name] = {k: v for k, v in data.items() if k != "about"}

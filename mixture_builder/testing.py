@@ -25,14 +25,15 @@ from mixture_builder.draw import Bits, Indices
 from mixture_builder.findings import Finding, Report
 from mixture_builder.jobs.inspect.check_cards import rendering_signature
 from mixture_builder.plan import TaskPlan
-from mixture_builder.recipes import Settings, Shots
 from mixture_builder.render.batch import RenderedExamples
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.task import TaskRenderer
+from mixture_builder.settings import Settings, Shots
 from mixture_builder.shipped import templates_folder
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
+from mixture_builder.templates import TemplateSet
 from mixture_builder.variants import VARIANTS, Cell
 
 if TYPE_CHECKING:

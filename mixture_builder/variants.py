@@ -130,6 +130,11 @@ def deal(
     return cells, ordinals
 
 
+def corrections(weights: Sequence[int], quotas: Sequence[int]) -> dict[int, tuple[int, int]]:
+    """Draws that serve another cell than their number says, with cell and ordinal; see `deal`."""
+    return _corrections(tuple(weights), tuple(quotas))
+
+
 @lru_cache(maxsize=4096)
 def _corrections(weights: tuple[int, ...], quotas: tuple[int, ...]) -> dict[int, tuple[int, int]]:
     """Draws at the end that must serve another cell for the quotas to come out exactly."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from mixture_builder.findings import Finding, Severity
+from mixture_builder.known_files import content_of, recall, remember
 from mixture_builder.schema_errors import explain
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _with_tags(tags: tuple[str, ...]) -> Any:
 
 
 def load_yaml(
-    path: Path, *, shown_as: str, tags: tuple[str, ...] = ()
+    path: Path, *, shown_as: str, tags: tuple[str, ...] = (), raw: bytes | None = None
 ) -> tuple[Any, list[Finding]]:
     """The data of one YAML file, or findings that say why there is none.
 
@@ -89,6 +90,7 @@ def load_yaml(
       path: the file.
       shown_as: how messages name it.
       tags: of mappings; they are read as mappings without a tag. Any other tag is an error.
+      raw: what the file holds, where it has been read already.
 
     Returns:
       The parsed data and no findings, or `None` and at least one error.
@@ -107,7 +109,7 @@ def load_yaml(
         ]
 
     try:
-        raw = path.read_bytes()
+        raw = path.read_bytes() if raw is None else raw
     except OSError as problem:
         return error(
             f"the file cannot be read ({problem.strerror or problem}).",
@@ -228,6 +230,38 @@ def check_against_schema(
             )
         )
     return result
+
+
+def load_checked(
+    path: Path,
+    *,
+    shown_as: str,
+    schema_name: str,
+    prepared: Callable[[Any], Any] = lambda data: data,
+) -> tuple[Any, list[Finding]]:
+    """As `load_yaml`, and checked against a schema; a file that was found sound is known again.
+
+    Args:
+      path: the file.
+      shown_as: how messages name it.
+      schema_name: as for `schema`.
+      prepared: makes of the file's data what the schema sees.
+    """
+    content = content_of(path)
+    kind = f"{schema_name} file"
+    known = recall(kind, content) if content is not None else None
+    if known is not None:
+        return known, []
+    loaded, findings = load_yaml(path, shown_as=shown_as, raw=content)
+    if findings:
+        return None, findings
+    data = prepared(loaded)
+    findings = check_against_schema(data, schema_name=schema_name, path=path, shown_as=shown_as)
+    if findings:
+        return None, findings
+    if content is not None:
+        remember(kind, content, found=data)
+    return data, []
 
 
 def format_place(place: Iterable[str | int]) -> str:

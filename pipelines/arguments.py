@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.shipped import default_store
 
 LEFT_OUT = 3
@@ -26,13 +27,16 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,  # or options of Beam's would be taken for ours
     )
-    parser.add_argument("recipe", metavar="RECIPE", help="a file, or the name of a shipped recipe")
+    parser.add_argument(
+        "given", metavar="RECIPE", nargs="?", help="a file, or the name of a shipped recipe"
+    )
+    parser.add_argument("--recipe", metavar="RECIPE", help="the same, where names are required")
     parser.add_argument(
         "--store",
-        type=Path,
+        type=store_folder,
         default=default_store(),
         metavar="DIR",
-        help="row store; workers must see it (default: under the user's cache folder)",
+        help="row store, a folder or URL; workers must see it (default: in the cache folder)",
     )
     parser.add_argument("--mirror", type=Path, metavar="FILE", help="your copies of sources")
     parser.add_argument("--seed", type=int, help="replaces the recipe's")
@@ -43,6 +47,14 @@ def pipeline_parser(name: str, *, about: str, examples: str) -> argparse.Argumen
         help="of Beam's; FnApiRunner runs on this machine (default)",
     )
     return parser
+
+
+def recipe_of(parser: argparse.ArgumentParser, args: argparse.Namespace) -> str:
+    """The recipe that the command line names in one of two ways; ends the process if in none."""
+    named = [name for name in (args.given, args.recipe) if name]
+    if len(named) != 1:
+        parser.error(f"found {len(named)} recipes; expected one, as RECIPE or as --recipe=RECIPE")
+    return str(named[0])
 
 
 def run(main: Callable[[Sequence[str]], int]) -> None:

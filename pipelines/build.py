@@ -7,11 +7,17 @@ from collections.abc import Sequence
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.drivers.pool import available_cores
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.jobs.mixture import build_mixture, ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.jobs.mixture import (
+    build_mixture,
+    ingest_mixture,
+    load_mixture,
+    lock_mixture,
+    stored_mixture,
+)
 from mixture_builder.manifest import ShardResult
 from mixture_builder.shipped import find_recipe
 from mixture_builder.transforms import BeamRunner
-from pipelines.arguments import LEFT_OUT, pipeline_parser, run, tell
+from pipelines.arguments import LEFT_OUT, pipeline_parser, recipe_of, run, tell
 from pipelines.ingest import tell_task
 
 EXAMPLES = """\
@@ -26,7 +32,7 @@ examples:
       --runner=DataflowRunner --project=PROJECT --region=REGION --sdk_container_image=IMAGE \\
       --temp_location=gs://BUCKET/tmp --staging_location=gs://BUCKET/staging
 
-exit code: 0 if the mixture holds all tasks, 3 if some are left out
+exit code: 0 if the mixture holds all tasks (or the job is started), 3 if some are left out
 """
 
 
@@ -36,26 +42,46 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--out", required=True, metavar="DIR", help="folder or URL of the mixture")
     parser.add_argument("--rows", default="", metavar="URL", help="where workers find the rows")
     parser.add_argument("--shards", type=int, default=0, help="replaces the recipe's")
-    parser.add_argument("--format", default="", choices=["parquet", "tfrecord", "jsonl"])
+    parser.add_argument("--format", default="", choices=["", "parquet", "tfrecord", "jsonl"])
+    parser.add_argument(
+        "--detach",
+        action="store_true",
+        help="take the rows that are stored, start the job and end; the job finishes the mixture",
+    )
     args, beam_options = parser.parse_known_args(arguments)
+    recipe = recipe_of(parser, args)
     runner = BeamRunner(args.runner, beam_options, rows=args.rows)
-    mixture = load_mixture(find_recipe(args.recipe), shown_as=args.recipe, seed=args.seed)
+    mixture = load_mixture(find_recipe(recipe), shown_as=recipe, seed=args.seed)
 
-    stored, broken = ingest_mixture(
-        mixture,
-        store=args.store,
-        mirror=Mirror.load(args.mirror) if args.mirror else Mirror.empty(),
-        runner=LocalRunner(workers=available_cores()) if args.rows else runner,
-        on_task=tell_task,
-    )
+    # The launcher of a Dataflow template may only describe the job.
+    detach = args.detach or any(o.startswith("--template_location") for o in beam_options)
+    if detach:
+        stored, broken = stored_mixture(mixture, store=args.store)
+    else:
+        stored, broken = ingest_mixture(
+            mixture,
+            store=args.store,
+            mirror=Mirror.load(args.mirror) if args.mirror else Mirror.empty(),
+            runner=LocalRunner(workers=available_cores()) if args.rows else runner,
+            on_task=tell_task,
+        )
     lock = lock_mixture(
-        mixture, stored=stored, broken=broken, shards=args.shards, format=args.format
+        mixture,
+        stored=stored,
+        broken=broken,
+        shards=args.shards,
+        format=args.format,
+        store=args.store,
     )
+    for task, why in {**mixture.broken, **(broken if detach else {})}.items():
+        tell(f"left out: {task}: {why}")
+    if detach:
+        begun = runner.launch(lock, store=args.store, out=args.out)
+        tell(f"{mixture.recipe.name}: {'started' if begun else 'is finished'}: {args.out}")
+        return 0
     manifest = build_mixture(
         lock, store=args.store, out=args.out, runner=runner, on_shard=_tell_shard
     )
-    for task, why in mixture.broken.items():
-        tell(f"left out: {task}: {why}")
     tell(
         f"{manifest['name']}: {manifest['realised']:,} of {manifest['asked']:,} examples in "
         f"{args.out}; digest {manifest['content_digest']}"

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.remote_store import shown
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.mixture import ingest_mixture, load_mixture
 from mixture_builder.shipped import find_recipe
 from mixture_builder.transforms import BeamRunner
-from pipelines.arguments import LEFT_OUT, pipeline_parser, run, tell
+from pipelines.arguments import LEFT_OUT, pipeline_parser, recipe_of, run, tell
 
 EXAMPLES = """\
 examples:
@@ -30,8 +31,9 @@ def main(arguments: Sequence[str]) -> int:
         "ingest", about="Brings the rows of a recipe's tasks into the store.", examples=EXAMPLES
     )
     args, beam_options = parser.parse_known_args(arguments)
+    recipe = recipe_of(parser, args)
     runner = BeamRunner(args.runner, beam_options)
-    mixture = load_mixture(find_recipe(args.recipe), shown_as=args.recipe, seed=args.seed)
+    mixture = load_mixture(find_recipe(recipe), shown_as=recipe, seed=args.seed)
 
     stored, broken = ingest_mixture(
         mixture,
@@ -42,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     for task, why in mixture.broken.items():
         tell(f"left out: {task}: {why}")
-    tell(f"{mixture.recipe.name}: {len(stored):,} tasks in {args.store}")
+    tell(f"{mixture.recipe.name}: {len(stored):,} tasks in {shown(args.store)}")
     if not stored:
         return 1
     return LEFT_OUT if broken or mixture.broken else 0

@@ -13,7 +13,7 @@ from hypothesis import settings
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.mixture import Mixture, ingest_mixture, load_mixture
+from mixture_builder.jobs.mixture import LoadedRecipe, ingest_mixture, load_mixture
 from mixture_builder.shipped import find_recipe
 
 # How long an example takes says nothing about a rule, and machines differ.
@@ -25,7 +25,7 @@ settings.load_profile("rules")
 class Ingested:
     """A mixture whose rows are in a store."""
 
-    mixture: Mixture
+    mixture: LoadedRecipe
     store: Path
     stored: Mapping[str, StoredTask]
 

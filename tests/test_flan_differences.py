@@ -17,7 +17,7 @@ from mixture_builder.card_files import load_cards
 from mixture_builder.io.rowstore import StoredRows, task_folder
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles
-from mixture_builder.templates import load_templates, template_names
+from mixture_builder.template_files import load_templates, template_names
 from tests.docs.blocks import DOCS, ROOT
 from tests.jobs.test_build import lock_of, records
 from tests.makers import (

@@ -14,7 +14,8 @@ from mixture_builder.findings import Report
 from mixture_builder.plan import MixturePlan, make_plan
 from mixture_builder.recipes import MixtureRecipe, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, recipes_folder, templates_folder
-from mixture_builder.templates import TemplateSet, load_templates
+from mixture_builder.template_files import load_templates
+from mixture_builder.templates import TemplateSet
 
 PAPER_CAPS = {"cot": 100_000, "muffin": 30_000, "t0_sf": 20_000, "niv2": 5_000}
 TASKS = {"cot": 9, "muffin": 80, "t0_sf": 193, "niv2": 1554}

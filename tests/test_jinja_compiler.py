@@ -15,7 +15,8 @@ from mixture_builder.card_files import load_cards
 from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jinja_sandbox import environment
 from mixture_builder.shipped import cards_folder, templates_folder
-from mixture_builder.templates import PromptTemplate, load_templates, template_names
+from mixture_builder.template_files import load_templates, template_names
+from mixture_builder.templates import PromptTemplate
 from tests.makers import shipped_styles
 
 TEXTS = st.one_of(

@@ -142,6 +142,175 @@ def test_tasks_share_in_proportion_equally_or_as_written():
     assert split({"demo/b": 0.1, "other/*": 9}) == {"demo/a": 0, "demo/b": 100}
 
 
+def test_a_temperature_flattens_rates_and_a_cap_bounds_what_it_starts_from():
+    """Rates are rows, up to the cap, to the power of one over the temperature."""
+    rows = {"demo/a": 900, "demo/b": 100, "demo/c": 4}
+
+    def rates(warmth: float, **further: Any) -> dict[str, Fraction]:
+        keys = {"rate": 1, "tasks": ["demo/*"], "task_rates": {"temperature": warmth}, **further}
+        recipe = make_recipe(size={"examples": 100}, submixtures={"all": keys})
+        return {t.task: t.rate for t in plan(recipe, rows).tasks}
+
+    assert rates(1) == {"demo/a": 900, "demo/b": 100, "demo/c": 4}
+    assert rates(2) == {"demo/a": 30, "demo/b": 10, "demo/c": 2}
+    assert rates(2, cap=100) == {"demo/a": 10, "demo/b": 10, "demo/c": 2}
+    assert rates(0.5) == {"demo/a": 810_000, "demo/b": 10_000, "demo/c": 16}
+    assert rates(1e300) == {"demo/a": 1, "demo/b": 1, "demo/c": 1}
+
+
+def test_rows_are_used_up_to_their_most_and_the_rest_is_not_there():
+    """Of a task with more rows the first are used: as queries, for its rate, and as exemplars."""
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "max_rows": 100, "shots": {"pool": "all"}}}
+    made = plan(
+        make_recipe(size={"examples": 150}, submixtures=parts), {"demo/a": 90_000, "demo/b": 50}
+    )
+    large, small = made.tasks
+
+    assert (large.rows, large.usable_rows, large.query_rows, large.pool) == (90_000, 100, 100, 100)
+    assert (large.first_query, large.quota, large.max_rows) == (0, 100, 100)
+    assert (small.usable_rows, small.quota, small.max_rows) == (50, 50, 0)
+
+
+def test_a_reserved_pool_is_taken_from_the_rows_that_are_used():
+    """The pool stands before the queries, and both within the rows that may be used."""
+    keys = {"rate": 1, "tasks": ["demo/*"], "max_rows": 100, "shots": {"reserve": True}}
+    made = plan(
+        make_recipe(size={"examples": 150}, submixtures={"all": keys}), {"demo/a": 90_000}
+    ).tasks[0]
+
+    assert (made.pool, made.first_query, made.query_rows) == (20, 20, 80)
+
+
+def test_the_last_override_that_matches_a_task_changes_its_rate():
+    """By id, category and language; what a part says itself comes after what is around it."""
+    rows = {"demo/a": 300, "demo/b": 100, "demo/c": 100}
+    changes: dict[str, Any] = {
+        "demo/b": {"category": "translation"},
+        "demo/c": {"languages": ("en", "pt-BR")},
+    }
+
+    def rates(around: list[Any], own: list[Any]) -> list[Fraction]:
+        parts = {"all": {"rate": 1, "tasks": ["demo/*"], "overrides": own}}
+        recipe = make_recipe(size={"examples": 10}, overrides=around, submixtures=parts)
+        cards = {
+            t: make_card(t, fields={"question": "q", "answer": "a"}, **changes.get(t, {}))
+            for t in rows
+        }
+        owners, _ = select_tasks(recipe, sorted(cards))
+        made = make_plan(
+            recipe, owners=owners, cards=cards, templates={"demo/templates": PLAIN}, rows=rows
+        )
+        return [t.rate for t in made.tasks]
+
+    twice, seven = {"times": 2}, {"rate": 7}
+    assert rates([], []) == [300, 100, 100]
+    assert rates([{"categories": ["trans*"], **twice}], []) == [300, 200, 100]
+    assert rates([{"languages": ["pt*"], **seven}], []) == [300, 100, 7]
+    assert rates([{"languages": ["en"], "tasks": ["demo/[ab]"], **twice}], []) == [600, 200, 100]
+    assert rates([{"tasks": ["demo/*"], **twice}], [{"tasks": ["demo/a"], **seven}]) == [
+        7,
+        200,
+        200,
+    ]
+
+
+def test_a_mixture_of_several_passes_ends_before_any_task_needs_another():
+    """Half a pass, one (which is `no_repeat`) or more: the scarcest task decides."""
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "task_rates": "equal"}}
+    rows = {"demo/a": 10, "demo/b": 40}
+
+    def examples(size: Any) -> int:
+        return plan(make_recipe(size=size, submixtures=parts), rows).examples
+
+    assert examples({"passes": 1}) == examples({"no_repeat": True})
+    assert examples({"passes": 0.5}) == 10
+    assert examples({"passes": 3}) == 60
+
+
+def dry(when: str, total: int, rates: Any = "equal", **rows: int) -> tuple[int, dict[str, int]]:
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "task_rates": rates}}
+    recipe = make_recipe(size={"examples": total}, when_dry=when, submixtures=parts)
+    made = plan(recipe, {f"demo/{name}": count for name, count in rows.items()})
+    return made.examples, {t.task[5:]: t.quota for t in made.tasks}
+
+
+def test_a_source_that_runs_dry_repeats_gives_way_or_ends_the_mixture():
+    """`repeat` goes through its rows again, `renormalise` leaves the rest to its siblings."""
+    assert dry("repeat", 90, a=10, b=100, c=100) == (90, {"a": 30, "b": 30, "c": 30})
+    assert dry("renormalise", 90, a=10, b=100, c=100) == (90, {"a": 10, "b": 40, "c": 40})
+    assert dry("renormalise", 90, a=10, b=35, c=100) == (90, {"a": 10, "b": 35, "c": 45})
+    assert dry("stop", 90, a=10, b=100, c=100) == (30, {"a": 10, "b": 10, "c": 10})
+    assert dry("stop", 20, a=10, b=100, c=100) == (20, {"a": 7, "b": 7, "c": 6})
+
+
+def test_a_mixture_whose_sources_all_run_dry_ends_with_the_last_row():
+    """More than all rows cannot be had without repeating; the plan says what was wanted."""
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "task_rates": "equal"}}
+    recipe = make_recipe(size={"examples": 1000}, when_dry="renormalise", submixtures=parts)
+    made = plan(recipe, {"demo/a": 10, "demo/b": 30})
+
+    assert {t.task: t.quota for t in made.tasks} == {"demo/a": 10, "demo/b": 30}
+    assert (made.examples, made.wanted) == (40, 1000)
+    assert made.dry == {"demo/a": 20}
+
+
+def test_a_part_that_runs_dry_gives_way_to_the_parts_beside_it():
+    """What is left goes up one level; a part that repeats takes as much as is left."""
+    parts = {
+        "small": {"rate": 1, "tasks": ["demo/a", "demo/b"]},
+        "large": {"rate": 1, "tasks": ["demo/c"], "when_dry": "repeat"},
+    }
+    recipe = make_recipe(size={"examples": 100}, when_dry="renormalise", submixtures=parts)
+    made = plan(recipe, {"demo/a": 10, "demo/b": 5, "demo/c": 20})
+
+    assert {t.task: t.quota for t in made.tasks} == {"demo/a": 10, "demo/b": 5, "demo/c": 85}
+    assert made.dry == {"demo/a": 33, "demo/b": 17}
+    assert made.wanted == 0
+
+
+@given(made=mixtures(most=30), total=st.integers(1, 400))
+@settings(max_examples=60, deadline=None)
+def test_tasks_that_give_way_never_repeat_a_row_and_the_rest_is_shared_by_rates(made, total):
+    """Quotas sum to the size, none is above its rows, and those below them share by their rates."""
+    parts, rows = made
+    recipe = make_recipe(size={"examples": total}, when_dry="renormalise", submixtures=parts)
+    result = plan(recipe, rows)
+
+    assert result.examples == sum(t.quota for t in result.tasks) == min(total, sum(rows.values()))
+    assert all(t.quota <= t.rows for t in result.tasks)
+    assert all(q > t.quota == t.rows for t in result.tasks for q in [result.dry.get(t.task)] if q)
+    for part in recipe.root.walk():
+        own = [t for t in result.tasks if t.submixture == part.path]
+        open_ = [t for t in own if t.quota < t.rows]
+        rest = sum(t.quota for t in open_)
+        for task in open_:
+            assert abs(task.quota - rest * task.rate / sum(t.rate for t in open_)) < 1 + len(own)
+
+
+def test_a_size_in_bytes_is_as_many_examples_as_fit():
+    """The largest number of examples whose expected bytes are not above those asked for."""
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "task_rates": "equal"}}
+    recipe = make_recipe(size={"bytes": 10_000}, submixtures=parts)
+    rows = {"demo/a": 20, "demo/b": 400}
+    lengths = {"demo/a": Fraction(100), "demo/b": Fraction(301, 3)}
+
+    assert plan(recipe, rows, lengths=lengths).examples == 99
+    with pytest.raises(RecipeError, match=r"size\.bytes.*Run ingest"):
+        plan(recipe, rows)
+    with pytest.raises(RecipeError, match="less than one example"):
+        plan(recipe, rows, lengths=dict.fromkeys(rows, Fraction(10**6)))
+
+
+def test_a_size_in_bytes_counts_what_tasks_that_give_way_leave_to_longer_ones():
+    """Once the short task is used up, longer examples take its place, and fewer of them fit."""
+    parts = {"all": {"rate": 1, "tasks": ["demo/*"], "task_rates": "equal"}}
+    recipe = make_recipe(size={"bytes": 10_000}, when_dry="renormalise", submixtures=parts)
+    lengths = {"demo/a": Fraction(10), "demo/b": Fraction(100)}
+    made = plan(recipe, {"demo/a": 20, "demo/b": 400}, lengths=lengths)
+
+    assert {t.task: t.quota for t in made.tasks} == {"demo/a": 20, "demo/b": 98}
+
+
 def test_ties_go_to_the_task_that_sorts_first():
     """The order of tasks in a recipe does not change what is drawn."""
     rows = {f"demo/{name}": 10 for name in "dbca"}

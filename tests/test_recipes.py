@@ -110,9 +110,9 @@ def test_rates_are_the_numbers_that_were_written(tmp_path):
     assert recipe is not None
     (one,) = recipe.root.parts
     assert one.rate == Fraction(1, 10)
-    assert one.explicit_rates == (("demo/*", Fraction(7, 10)),)
+    assert one.task_rates.explicit == (("demo/*", Fraction(7, 10)),)
     assert one.settings.shots.counts == ((2, Fraction(3, 10)), (10, Fraction(1)))
-    assert recipe.examples == 0
+    assert recipe.size.examples == 0
 
 
 def test_folders_are_relative_to_the_recipe(tmp_path):

@@ -12,7 +12,7 @@ import pytest
 from mixture_builder.card_files import load_card_file, load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.shipped import cards_folder, templates_folder
-from mixture_builder.templates import template_names
+from mixture_builder.template_files import template_names
 from mixture_builder.testing import assert_card_is_sound
 
 FLAN = {"muffin": 80, "t0_sf": 193, "niv2": 1554, "cot": 9}

@@ -21,13 +21,8 @@ from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import names_used, parse
 from mixture_builder.jobs.inspect.lints.subject import texts_of
 from mixture_builder.shipped import cards_folder, templates_folder
-from mixture_builder.templates import (
-    check_names,
-    load_templates,
-    template_names,
-    templates_from_json,
-    templates_to_json,
-)
+from mixture_builder.template_files import check_names, load_templates, template_names
+from mixture_builder.templates import templates_from_json, templates_to_json
 from tests.makers import make_template, make_templates
 
 CASES = Path(__file__).parent / "bad_templates"

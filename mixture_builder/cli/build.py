@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -20,6 +22,33 @@ from mixture_builder.cli.output import show_json
 from mixture_builder.export.targets import MODULES
 
 
+class Taken(click.ParamType[Any]):
+    """A number of shards, or a part of them in per cent."""
+
+    name = "amount"
+
+    def convert(
+        self,
+        value: Any,
+        param: click.Parameter | None,
+        ctx: click.Context | None,
+    ) -> int | Fraction:
+        """`4` is 4 shards, `10%` the fraction 1/10."""
+        text = str(value).strip()
+        with suppress(ValueError, ZeroDivisionError):
+            if text.endswith("%"):
+                part = Fraction(text[:-1].strip()) / 100
+                if 0 < part <= 1:
+                    return part
+            elif int(text) > 0:
+                return int(text)
+        return self.fail(
+            f"found {text!r}; expected a number of shards, or a part of them such as 10%",
+            param,
+            ctx,
+        )
+
+
 @click.command(short_help="Build a mixture: shards, lock, manifest.")
 @recipe_argument
 @click.option("--out", required=True, metavar="DIR", help="Folder or URL of the mixture.")
@@ -32,6 +61,19 @@ from mixture_builder.export.targets import MODULES
     help="Then also export for NAME, into DIR-NAME, as `export` does; may be given again.",
 )
 @validation_option
+@click.option(
+    "--take",
+    type=Taken(),
+    metavar="AMOUNT",
+    help="Only the first shards: a number of them, or a part such as 10%, rounded up. Taking more "
+    "later adds shards.",
+)
+@click.option(
+    "--update",
+    is_flag=True,
+    help="Make another finished mixture in DIR into this one; shards that come out the same are "
+    "not touched.",
+)
 @running
 @format_option
 @shards_option
@@ -44,6 +86,8 @@ def build(
     out: str,
     targets: tuple[str, ...],
     validation: Fraction,
+    take: int | Fraction | None,
+    update: bool,
     store: Path,
     mirror: Path | None,
     offline: bool,
@@ -77,6 +121,7 @@ def build(
         workers=workers,
         beam_options=beam_options,
         warm=warming(recipe, cards=cards, templates=templates),
+        log=log,
     )
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     ingested = steps.ingest(
@@ -89,7 +134,15 @@ def build(
         strict=strict,
     )
     summary = steps.build(
-        ingested, store=store, out=out, runner=where, log=log, shards=shards, format=format
+        ingested,
+        store=store,
+        out=out,
+        runner=where,
+        log=log,
+        shards=shards,
+        format=format,
+        take=take,
+        update=update,
     )
     exports = [
         export_beside(out, target=target, validation=validation, workers=workers)

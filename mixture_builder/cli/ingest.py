@@ -47,7 +47,7 @@ def ingest(
     from mixture_builder.cli.runners import make_runner
 
     log = steps.start_log(as_json=log_json)
-    where = make_runner(name=runner, workers=workers, beam_options=beam_options)
+    where = make_runner(name=runner, workers=workers, beam_options=beam_options, log=log)
     mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
     done = steps.ingest(
         mixture,
@@ -71,6 +71,8 @@ def ingest(
 
 
 def _summary(done: Ingested, store: Path) -> dict[str, Any]:
+    from mixture_builder.io.remote_store import shown
+
     tasks = {
         task: {
             "rows": stored.rows,
@@ -89,7 +91,7 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
         quarantined.update(stored.quarantined)
     return {
         "name": done.mixture.recipe.name,
-        "store": str(store),
+        "store": shown(store),
         "rows": sum(s.rows for s in done.stored.values()),
         "records": sum(s.records for s in done.stored.values()),
         "filtered": sum(s.filtered for s in done.stored.values()),

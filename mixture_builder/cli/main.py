@@ -14,7 +14,7 @@ from typing import Any
 
 import click
 
-from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.errors import MixtureBuilderError, of_the_machine
 from mixture_builder.findings import did_you_mean
 from mixture_builder.version import __version__
 
@@ -23,10 +23,12 @@ COMMANDS = {
     "cards": "mixture_builder.cli.cards:cards",
     "templates": "mixture_builder.cli.templates:templates",
     "plan": "mixture_builder.cli.plan:plan",
+    "diff": "mixture_builder.cli.diff:diff",
     "preview": "mixture_builder.cli.preview:preview",
     "ingest": "mixture_builder.cli.ingest:ingest",
     "build": "mixture_builder.cli.build:build",
     "verify": "mixture_builder.cli.verify:verify",
+    "audit": "mixture_builder.cli.audit:audit",
     "export": "mixture_builder.cli.export:export",
     "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",
@@ -98,6 +100,9 @@ class Commands(click.Group):
             if isinstance(problem, OSError) and problem.errno == errno.EPIPE:
                 raise
             _show_trace(ctx)
+            if known := of_the_machine(problem):
+                _say(ctx, known)
+                ctx.exit(1)
             text = str(problem).split("\n", maxsplit=1)[0]
             hint = "" if ctx.meta.get("debug") else " (--debug shows where)"
             _say(ctx, f"internal error: {type(problem).__name__}: {text}; please report it{hint}")

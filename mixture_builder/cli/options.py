@@ -18,22 +18,28 @@ def _absolute(_ctx: click.Context, _parameter: click.Parameter, value: Path | No
     return value.expanduser().absolute() if value else None
 
 
-def _store(_ctx: click.Context, _parameter: click.Parameter, value: Path | None) -> Path:
-    if value:
-        return value.expanduser().absolute()
+def _store(_ctx: click.Context, _parameter: click.Parameter, value: str | None) -> Path:
     from mixture_builder.shipped import default_store
 
-    return default_store()
+    if not value:
+        return default_store()
+    if "://" in value and not value.startswith("file://"):
+        from mixture_builder.io.remote_store import local_view
+
+        return local_view(value)
+    path = Path(value.removeprefix("file://")).expanduser().absolute()
+    if path.is_file():
+        raise click.BadParameter(f"'{value}' is a file; expected a folder or a URL.")
+    return path
 
 
 recipe_argument: Decorator = click.argument("recipe", metavar="RECIPE")
 
 store_option: Decorator = click.option(
     "--store",
-    type=click.Path(file_okay=False, path_type=Path),
     callback=_store,
     metavar="DIR",
-    help="Row store.  [default: mixture-builder/store in your cache folder]",
+    help="Row store: a folder or URL.  [default: mixture-builder/store in your cache folder]",
 )
 mirror_option: Decorator = click.option(
     "--mirror",

@@ -55,7 +55,7 @@ def quickstart(
     from mixture_builder.shipped import default_store
 
     log = steps.start_log(as_json=False)
-    runner = make_runner(name=None, workers=workers, beam_options=())
+    runner = make_runner(name=None, workers=workers, beam_options=(), log=log)
     mixture = steps.load("quickstart", seed=seed)
     ingested = steps.ingest(mixture, store=store, runner=runner, log=log, strict=True)
     summary = steps.build(

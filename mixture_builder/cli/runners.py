@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 from mixture_builder.errors import UsageError
 
 if TYPE_CHECKING:
+    from mixture_builder.cli.progress import JobLog
     from mixture_builder.jobs.mixture import Runner
+    from mixture_builder.transforms.runner import BeamRunner
 
 
 def make_runner(
@@ -18,6 +20,7 @@ def make_runner(
     workers: int | None,
     beam_options: tuple[str, ...],
     warm: Mapping[str, str] | None = None,
+    log: JobLog | None = None,
 ) -> Runner:
     """The runner for `--runner`, `--workers` and what follows after `--`.
 
@@ -26,6 +29,7 @@ def make_runner(
       workers: processes of the local pool.
       beam_options: what stands after `--`.
       warm: what the pool should parse beforehand, see `warming`.
+      log: told of workers that died.
 
     Raises:
       UsageError: if they do not go together, or the runner is one that hangs.
@@ -43,7 +47,20 @@ def make_runner(
             start_early(warm)
         from mixture_builder.drivers.local import LocalRunner
 
-        return LocalRunner(workers=count)
+        def tell(text: str) -> None:
+            if log is not None:
+                log.say("worker_died", text, message=text)
+
+        return LocalRunner(workers=count, on_death=tell)
+    return beam_runner(name, workers=workers, beam_options=beam_options)
+
+
+def beam_runner(name: str, *, workers: int | None, beam_options: tuple[str, ...]) -> BeamRunner:
+    """The Beam runner for `--runner` and what follows after `--`.
+
+    Raises:
+      UsageError: as for `make_runner`.
+    """
     if workers is not None:
         raise UsageError(
             f"found --workers beside --runner {name}; expected one of them. A Beam runner has "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +13,11 @@ import click
 
 from mixture_builder.cli.output import byte_size, counted, facts, indented, many
 from mixture_builder.cli.progress import JobLog
-from mixture_builder.errors import BuildError
+from mixture_builder.errors import BuildError, UsageError
 
 if TYPE_CHECKING:
     from mixture_builder.io.rowstore import StoredTask
-    from mixture_builder.jobs.mixture import Mixture, Runner
+    from mixture_builder.jobs.mixture import LoadedRecipe, Runner
     from mixture_builder.lock import Lock
 
 LEFT_OUT = 3
@@ -33,7 +34,7 @@ class Ingested:
       left_out: tasks (or card files) that cannot be built, and why.
     """
 
-    mixture: Mixture
+    mixture: LoadedRecipe
     stored: Mapping[str, StoredTask]
     there_before: frozenset[str]
     left_out: Mapping[str, str]
@@ -53,7 +54,7 @@ def load(
     seed: int | None = None,
     cards: Path | None = None,
     templates: Path | None = None,
-) -> Mixture:
+) -> LoadedRecipe:
     """The mixture of a recipe that the user named.
 
     Raises:
@@ -68,7 +69,7 @@ def load(
 
 
 def ingest(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     store: Path,
     runner: Runner,
@@ -146,14 +147,18 @@ def build(
     log: JobLog,
     shards: int | None,
     format: str | None,  # noqa: A002
+    take: int | Fraction | None = None,
+    update: bool = False,
 ) -> dict[str, Any]:
     """Builds the mixture and gives a summary as plain data.
 
     Raises:
+      UsageError: if more shards are to be taken than there are.
       RecipeError: if no task is left, or a size is out of reach.
       StoreError, BuildError: as for `jobs.mixture.build_mixture`.
     """
     from mixture_builder.jobs.mixture import build_mixture, lock_mixture
+    from mixture_builder.jobs.shard_layout import ShardLayout
     from mixture_builder.manifest import ShardResult
 
     lock: Lock = lock_mixture(
@@ -162,9 +167,13 @@ def build(
         broken=ingested.left_out,
         shards=shards or 0,
         format=format or "",
+        store=store,
     )
-    log.event("build_started", examples=lock.plan.examples, shards=lock.plan.shards)
-    with log.bar("build", total=lock.plan.examples, unit="examples") as bar:
+    taken = _taken(lock, take)
+    examples = ShardLayout(lock.plan).before(taken)
+    kept = 0
+    log.event("build_started", examples=examples, shards=taken)
+    with log.bar("build", total=examples, unit="examples") as bar:
         half_done = 0
 
         def rendered(examples: int) -> None:
@@ -174,7 +183,8 @@ def build(
             bar.advance(examples // 2)
 
         def tell(result: ShardResult, already: bool) -> None:  # noqa: FBT001
-            nonlocal half_done
+            nonlocal half_done, kept
+            kept += already
             credit = 0 if already else min(half_done, result.rows // 2)
             half_done -= credit
             bar.advance(result.rows - credit, already=already)
@@ -188,13 +198,39 @@ def build(
             )
 
         manifest = build_mixture(
-            lock, store=store, out=out, runner=runner, on_shard=tell, on_rendered=rendered
+            lock,
+            store=store,
+            out=out,
+            runner=runner,
+            on_shard=tell,
+            on_rendered=rendered,
+            take=taken,
+            update=update,
         )
     summary = summarise(
-        manifest, out=out, left_out=ingested.left_out, filtered=ingested.mixture.filtered
+        manifest,
+        out=out,
+        left_out=ingested.left_out,
+        filtered=ingested.mixture.filtered,
+        kept=kept,
     )
     log.event("built", **{k: v for k, v in summary.items() if k != "left_out"})
     return summary
+
+
+def _taken(lock: Lock, take: int | Fraction | None) -> int:
+    """How many shards are to be built."""
+    shards = lock.plan.shards
+    if take is None:
+        return shards
+    if isinstance(take, Fraction):
+        return -(-shards * take.numerator // take.denominator)
+    if take > shards:
+        raise UsageError(
+            f"--take {take}: found more shards than the mixture has; expected 1 to {shards}, or a "
+            "part of them such as 10%."
+        )
+    return take
 
 
 def summarise(
@@ -203,8 +239,9 @@ def summarise(
     out: str,
     left_out: Mapping[str, str],
     filtered: Mapping[str, str],
+    kept: int = 0,
 ) -> dict[str, Any]:
-    """Plain data about a finished mixture."""
+    """Plain data about a finished mixture, of whose shards some were there before."""
     redrawn: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
     for task in manifest["tasks"].values():
@@ -218,6 +255,8 @@ def summarise(
         "format": manifest["format"],
         "seed": manifest["seed"],
         "shards": len(manifest["shards"]),
+        "kept_shards": kept,
+        **({"part": manifest["part"]} if "part" in manifest else {}),
         "tasks": len(manifest["tasks"]),
         "asked": manifest["asked"],
         "examples": manifest["realised"],
@@ -236,7 +275,8 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("folder", summary["out"]),
         (
             "shards",
-            f"{summary['shards']:,} ({summary['format']}, {byte_size(summary['bytes'])})",
+            f"{summary['shards']:,}{_of(summary)} ({summary['format']}, "
+            f"{byte_size(summary['bytes'])})" + _kept(summary),
         ),
         (
             "examples",
@@ -254,6 +294,16 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ("digest", summary["content_digest"]),
     ]
     return f"{summary['name']}: built\n{facts(lines)}"
+
+
+def _of(summary: Mapping[str, Any]) -> str:
+    """What the shards are the first ones of."""
+    return f" of {summary['part']['of_shards']:,}" if "part" in summary else ""
+
+
+def _kept(summary: Mapping[str, Any]) -> str:
+    kept = summary["kept_shards"]
+    return f"; {summary['shards'] - kept:,} built, {kept:,} kept" if kept else ""
 
 
 def _left_out(left_out: Mapping[str, str]) -> str:

@@ -44,7 +44,7 @@ def list_(
     """List template files, all or those that a GLOB names, such as 'cot/*'."""
     from mixture_builder.card_files import load_cards
     from mixture_builder.shipped import cards_folder, templates_folder
-    from mixture_builder.templates import load_templates, template_names
+    from mixture_builder.template_files import load_templates, template_names
 
     folder = templates or templates_folder()
     names = [
@@ -103,7 +103,8 @@ def show(*, name: str, template_id: str | None, templates: Path | None, as_json:
     from mixture_builder.errors import InvalidFilesError, UsageError
     from mixture_builder.findings import did_you_mean
     from mixture_builder.shipped import templates_folder
-    from mixture_builder.templates import load_templates, template_names, templates_to_json
+    from mixture_builder.template_files import load_templates, template_names
+    from mixture_builder.templates import templates_to_json
 
     folder = templates or templates_folder()
     names = template_names(folder)
@@ -168,7 +169,7 @@ def check(
     from mixture_builder.card_files import load_cards
     from mixture_builder.jobs.inspect.check_templates import check_templates
     from mixture_builder.shipped import cards_folder, templates_folder
-    from mixture_builder.templates import template_names
+    from mixture_builder.template_files import template_names
 
     folder = templates or templates_folder()
     known, _ = load_cards(cards or cards_folder())

@@ -38,8 +38,9 @@ def verify(
 
     Each shard of a mixture must have the bytes, SHA-256, rows and content that the manifest
     names; there must be no other file in data/; rows, bytes, quotas and counts by task and variant
-    must come out; the lock must be the manifest's. Each file of an export must have the bytes and
-    SHA-256 that export.json names, and no reader may find more of them.
+    must come out; the lock must be the manifest's. Every prefix of the shards must have each task
+    at its rate, as the certificate in the manifest says. Each file of an export must have the
+    bytes and SHA-256 that export.json names, and no reader may find more of them.
     """
     from mixture_builder.export.verify import is_export
 
@@ -140,6 +141,7 @@ def _verify_mixture(
             findings.extend(result.findings)
             bar.advance(result.rows)
     findings += checks.check_counts(out, manifest, checked)
+    findings += checks.check_prefixes(out, manifest, checked)
     rebuilt = None
     if rebuild is not None:
         rebuilt = checks.rebuild_shard(out, manifest, store=store, shard=rebuild)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
-from mixture_builder.export.finish import finish_export
+from mixture_builder.export.finish import finish_export, remove_work
 from mixture_builder.export.run import (
     ExportPlan,
     ShardExport,
@@ -14,6 +14,7 @@ from mixture_builder.export.run import (
     finished_export,
     finished_shards,
 )
+from mixture_builder.io.folder_lock import exclusive
 
 
 def run_export(
@@ -32,11 +33,24 @@ def run_export(
     Raises:
       UsageError: if the folder holds something else.
       VerifyError: if the mixture is damaged.
-      BuildError: if the storage refuses, or workers die.
+      BuildError: if the storage refuses, workers die, or another process exports there.
     """
     whole = finished_export(plan)
     if whole is not None:
+        remove_work(plan)
         return whole
+    with exclusive(
+        f"{plan.out}/.work/lock",
+        folder=plan.out,
+        doing="exports",
+        wait_for="choose another --out",
+    ):
+        return _write_export(plan, workers=workers, on_shard=on_shard)
+
+
+def _write_export(
+    plan: ExportPlan, *, workers: int, on_shard: Callable[[ShardExport, bool], None] | None
+) -> dict[str, Any]:
     done = finished_shards(plan)
     for result in done.values():
         if on_shard:

@@ -11,9 +11,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
+from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.remote_store import fetch_rows, origin
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.build import build_shard, work_folder
+from mixture_builder.jobs.build import build_shard, rows_of, work_folder
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.jobs.rounds import (
@@ -35,9 +37,11 @@ class LocalRunner:
 
     Attributes:
       workers: how many processes; 0 for this one.
+      on_death: told in one sentence when a worker has died and is replaced.
     """
 
     workers: int
+    on_death: Callable[[str], None] | None = None
 
     def ingest(
         self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
@@ -63,7 +67,7 @@ class LocalRunner:
         # Long jobs first: a large file begun last would keep one worker busy alone.
         jobs = pieces + sorted(whole, key=lambda j: -_size(j.argument[0]))
         results: dict[str, list[PartResult]] = {task: [] for task in split}
-        with WorkerPool(min(self.workers, len(jobs))) as pool:
+        with WorkerPool(min(self.workers, len(jobs)), on_death=self.on_death) as pool:
             finishing: list[Job] = []
             for job, result in pool.run(jobs):
                 if not isinstance(result, PartResult):
@@ -89,11 +93,14 @@ class LocalRunner:
         """See `jobs.mixture.Runner`; shards are built in rounds where that costs less."""
         if not shards:
             return
+        if origin(store):
+            fetch_rows(store, rows_of(lock))
         in_rounds = worth_rounds(lock, shards)
         with WorkerPool(
             self.workers if in_rounds else min(self.workers, len(shards)),
             initializer=_set_lock,
             initargs=(lock.to_json(), str(store)),
+            on_death=self.on_death,
         ) as pool:
             if not in_rounds:
                 jobs = [Job(label=f"shard {s}", function=_build, argument=(out, s)) for s in shards]
@@ -172,7 +179,11 @@ def _build(argument: tuple[str, int]) -> ShardResult:
 
 def _render(chunk: Chunk) -> int:
     lock, store = _given()
-    return render_chunk(lock, chunk, store=store)
+    try:
+        return render_chunk(lock, chunk, store=store)
+    except OSError as error:
+        # Rows are mapped, and what is wrong with them is a `StoreError`: this was the chunk.
+        raise cannot_write(chunk.file, error) from error
 
 
 def _assemble(assembly: Assembly) -> ShardResult:

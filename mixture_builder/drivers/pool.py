@@ -1,8 +1,9 @@
 """A supervised pool of worker processes on this machine.
 
 Work is handed out as workers become free, so long items do not hold up short ones. A
-worker that dies (killed, out of memory, crashed) is replaced and the items it may have held
-are run again; an item that was there at every death is given up with an error.
+worker that dies (killed, out of memory, crashed) is replaced and its item is run again; an
+item at which several workers died is given up with an error. The standard library's pool is
+not used: there, one death ends all workers, and some deaths are waited for for ever.
 """
 
 from __future__ import annotations
@@ -10,18 +11,18 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import pickle
 import signal
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import forkserver
+from multiprocessing import connection, forkserver
 from typing import TYPE_CHECKING, Any
 
-from mixture_builder.errors import BuildError
+from mixture_builder.errors import BuildError, of_the_machine
 from mixture_builder.jobs import WARM_VARIABLE
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ if TYPE_CHECKING:
 
 MAX_DEATHS = 3
 """An item that was at work in so many dying workers is given up."""
+
+PATIENCE_SECONDS = 5.0
+"""How long is waited for the exit code of a worker that has closed its pipe."""
 
 PRELOADED = ["mixture_builder.jobs.preload"]
 
@@ -51,9 +55,12 @@ class Job:
 class WorkerPool:
     """Runs jobs on worker processes; use as a context manager.
 
+    Each worker has a pipe of its own, so one that dies takes nothing but its own job with it.
+
     Args:
       workers: how many processes; 0 runs jobs in this process, which is for debugging.
       initializer: called once in each worker, with `initargs`.
+      on_death: told in one sentence when a worker has died and its work is done again.
     """
 
     def __init__(
@@ -62,12 +69,16 @@ class WorkerPool:
         *,
         initializer: Callable[..., None] | None = None,
         initargs: tuple[Any, ...] = (),
+        on_death: Callable[[str], None] | None = None,
     ) -> None:
         self.workers = workers
         self.deaths = 0
+        self._on_death = on_death
         self._initializer = initializer
         self._initargs = initargs
-        self._executor: ProcessPoolExecutor | None = None
+        self._idle: list[_Worker] = []
+        self._busy: dict[Any, _Worker] = {}
+        self._failed_starts = 0
 
     def __enter__(self) -> Self:
         if not self.workers and self._initializer is not None:
@@ -75,94 +86,209 @@ class WorkerPool:
         return self
 
     def __exit__(self, *exception: object) -> None:
-        self._stop(wait_for_work=exception[0] is None)
+        workers = [*self._idle, *self._busy.values()]
+        for worker in workers:
+            # What it is told by the end of its pipe; a job at work is let finish before.
+            worker.pipe.close()
+        if exception[0] is None:
+            for worker in workers:
+                worker.process.join()
+        self._idle.clear()
+        self._busy.clear()
 
     def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
         """Yields each job with its result, in the order in which they finish.
 
         Raises:
-          BuildError: if a job was at work in `MAX_DEATHS` dying workers.
+          BuildError: if a job was at work in `MAX_DEATHS` dying workers, or had not enough
+            memory.
           Exception: what a job raised; jobs at work are let finish, others are not begun.
         """
         if not self.workers:
-            for job in jobs:
-                yield job, job.function(job.argument)
+            yield from _run_here(jobs)
             return
         waiting = deque(jobs)
         deaths: dict[str, int] = {}
-        failed_starts = 0
-        running: dict[Future[Any], Job] = {}
-        while waiting or running:
-            executor = self._started()
-            # One spare item a worker keeps them busy; more would blur whose death it was.
-            while waiting and len(running) < 2 * self.workers:
-                job = waiting.popleft()
+        while waiting or self._busy:
+            while waiting and len(self._busy) < self.workers:
+                if self._begin(waiting[0]):
+                    waiting.popleft()
+            for pipe in connection.wait(list(self._busy)):
+                worker = self._busy.pop(pipe)
+                job = worker.job
+                assert job is not None
                 try:
-                    running[executor.submit(job.function, job.argument)] = job
-                except (BrokenProcessPool, OSError, EOFError) as problem:
-                    # A pool breaks when a worker dies; pipes break when none can be started.
+                    done, result = worker.pipe.recv()
+                except (EOFError, OSError):
                     waiting.appendleft(job)
-                    failed_starts += 1
-                    if failed_starts > MAX_DEATHS:
-                        raise BuildError(
-                            f"worker processes cannot be started ({problem}). "
-                            "`mixture-builder doctor` looks into it; --workers 0 does without them."
-                        ) from None
-                    break
-            if not running:
-                self._replace()
-                continue
-            failed_starts = 0
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            died = False
-            for future in done:
-                job = running.pop(future)
-                try:
-                    result = future.result()
-                except BrokenProcessPool:
-                    died = True
-                    self._count_death(job, deaths)
-                    waiting.appendleft(job)
+                    self._bury(worker, job, deaths)
                     continue
-                yield job, result
-            if died:
-                for future, job in list(running.items()):
-                    # The pool is gone; what was not done must be done again.
-                    if future.done() and not future.exception():
-                        yield job, future.result()
-                    else:
-                        self._count_death(job, deaths)
-                        waiting.appendleft(job)
-                running.clear()
-                self._replace()
+                worker.job = None
+                self._idle.append(worker)
+                if done:
+                    yield job, result
+                elif isinstance(result, MemoryError):
+                    raise _no_memory(job, result) from result
+                else:
+                    raise result
 
-    def _count_death(self, job: Job, deaths: dict[str, int]) -> None:
+    def _begin(self, job: Job) -> bool:
+        """Hands a job to a worker; false if that worker could not take it or be started.
+
+        Raises:
+          BuildError: if no worker can be started.
+        """
+        try:
+            worker = self._idle.pop() if self._idle else self._started()
+            worker.pipe.send((job.function, job.argument))
+        except (OSError, EOFError) as problem:
+            # A worker that died while it had nothing to do takes nothing with it.
+            self._failed_starts += 1
+            if self._failed_starts > MAX_DEATHS * max(1, self.workers):
+                raise BuildError(
+                    f"worker processes cannot be started ({problem}). "
+                    "`mixture-builder doctor` looks into it; --workers 0 does without them."
+                ) from None
+            return False
+        self._failed_starts = 0
+        worker.job = job
+        self._busy[worker.pipe] = worker
+        return True
+
+    def _started(self) -> _Worker:
+        context = _context()
+        ours, theirs = context.Pipe()
+        process = context.Process(target=_work, args=(theirs, self._initializer, self._initargs))
+        try:
+            process.start()
+        except BaseException:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        return _Worker(process=process, pipe=ours)
+
+    def _bury(self, worker: _Worker, job: Job, deaths: dict[str, int]) -> None:
+        """Counts a death; the next job starts another worker.
+
+        Raises:
+          BuildError: if the job was at work in too many.
+        """
+        self.deaths += 1
+        worker.pipe.close()
+        worker.process.join(PATIENCE_SECONDS)
+        cause = _cause(worker.process.exitcode)
         deaths[job.label] = deaths.get(job.label, 0) + 1
         if deaths[job.label] >= MAX_DEATHS:
             raise BuildError(
-                f"{job.label}: the worker process died {MAX_DEATHS} times, perhaps for want of "
-                "memory. Use fewer workers (--workers) or smaller shards (output.shards), and run "
+                f"{job.label}: the worker process died {MAX_DEATHS} times, the last time {cause}. "
+                "Use fewer workers (--workers) or smaller shards (output.shards), and run "
                 "the same command again; finished work is kept."
             )
-
-    def _started(self) -> ProcessPoolExecutor:
-        if self._executor is None:
-            self._executor = ProcessPoolExecutor(
-                self.workers,
-                mp_context=_context(),
-                initializer=_start_worker,
-                initargs=(self._initializer, self._initargs),
+        if self._on_death:
+            self._on_death(
+                f"a worker process died {cause}; it is replaced, and its work done again: "
+                f"{job.label}"
             )
-        return self._executor
 
-    def _replace(self) -> None:
-        self.deaths += 1
-        self._stop(wait_for_work=False)
 
-    def _stop(self, *, wait_for_work: bool) -> None:
-        if self._executor is not None:
-            self._executor.shutdown(wait=wait_for_work, cancel_futures=True)
-            self._executor = None
+@dataclass(kw_only=True, slots=True)
+class _Worker:
+    """A worker process, our end of its pipe, and what it is at."""
+
+    process: Any
+    pipe: Any
+    job: Job | None = None
+
+
+def _work(pipe: Any, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    """What a worker does: one job after another, until nobody gives it any."""
+    broken: BaseException | None = None
+    try:
+        _start_worker(initializer, initargs)
+    except Exception as problem:  # noqa: BLE001  (told as the end of the first job)
+        broken = problem
+    while True:
+        try:
+            function, argument = pipe.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            if broken is not None:
+                raise broken
+            answer = (True, function(argument))
+        except Exception as problem:  # noqa: BLE001  (it is raised where the job came from)
+            answer = (False, _portable(problem))
+        try:
+            pipe.send(answer)
+        except OSError:
+            # Nobody waits for the answer any more; what was written stands.
+            return
+
+
+def _portable(problem: Exception) -> Exception:
+    """The same error with a text of where it was raised, if it can be sent at all."""
+    trace = "".join(traceback.format_exception(type(problem), problem, problem.__traceback__))
+    try:
+        pickle.loads(pickle.dumps(problem))  # noqa: S301  (our own, made a line before)
+    except Exception:  # noqa: BLE001  (whatever it holds)
+        problem = RuntimeError(f"{type(problem).__name__}: {problem}")
+    return _TracedError(problem, trace)
+
+
+class _TracedError(Exception):
+    """An error on its way to another process; becomes the error itself when it arrives."""
+
+    def __init__(self, problem: Exception, trace: str) -> None:
+        super().__init__(problem, trace)
+        self.problem, self.trace = problem, trace
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _arrived, (self.problem, self.trace)
+
+
+class _RemoteTraceError(Exception):
+    """Where in a worker an error was raised; shown by --debug as its cause."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+def _arrived(problem: Exception, trace: str) -> Exception:
+    problem.__cause__ = _RemoteTraceError(trace)
+    return problem
+
+
+def _run_here(jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+    for job in jobs:
+        try:
+            result = job.function(job.argument)
+        except MemoryError as problem:
+            raise _no_memory(job, problem) from problem
+        yield job, result
+
+
+def _no_memory(job: Job, problem: MemoryError) -> BuildError:
+    return BuildError(f"{job.label}: {of_the_machine(problem)}")
+
+
+def _cause(exit_code: int | None) -> str:
+    """Why a worker ended, as far as its exit code tells."""
+    if exit_code is None:
+        return "for a reason it did not tell"
+    if exit_code >= 0:
+        return f"with exit code {exit_code}"
+    try:
+        name = signal.Signals(-exit_code).name
+    except ValueError:
+        name = f"signal {-exit_code}"
+    return f"by {name}{_MEANINGS.get(name, '')}"
+
+
+_MEANINGS = {
+    "SIGKILL": ", which is how the system ends processes when memory runs out",
+    "SIGBUS": ", which a file that is cut or damaged while it is read can cause",
+}
 
 
 def _start_worker(initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:

@@ -59,11 +59,16 @@ def finish_export(plan: ExportPlan, results: Sequence[ShardExport]) -> dict[str,
     text = json.dumps(manifest, ensure_ascii=False, indent=1) + "\n"
     with atomic_output(f"{plan.out}/{EXPORT_NAME}") as output:
         output.write(text.encode())
+    remove_work(plan)
+    return manifest
+
+
+def remove_work(plan: ExportPlan) -> None:
+    """Deletes what is of no use once the manifest stands: parts, and half-written files."""
     filesystem, root = fsspec.core.url_to_fs(plan.out)
     if filesystem.exists(f"{root}/.work"):
         filesystem.rm(f"{root}/.work", recursive=True)
-    remove_leftovers(plan.out)
-    return manifest
+        remove_leftovers(plan.out)
 
 
 def _place(

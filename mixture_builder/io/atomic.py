@@ -3,7 +3,9 @@
 Bytes go to a sibling with a temporary name; only after the last byte is safely stored does
 the file get its final name. Whoever lists a folder meanwhile sees hidden names ending in
 `.partial`, which carry the host and process that write them: `remove_leftovers` deletes
-those of processes that died. Bytes are counted and hashed on their way out, once.
+those of processes that died. An object store renames nothing, but puts an object whole or not
+at all: there, bytes go to a temporary file of this machine, and from it to the final name.
+Bytes are counted and hashed on their way out, once.
 """
 
 from __future__ import annotations
@@ -20,12 +22,13 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from mixture_builder.errors import BuildError
+from mixture_builder.io.storage import is_object_store, put_file, storage_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -68,7 +71,7 @@ class HashingWriter(io.RawIOBase):
         try:
             self._sink.write(view)
         except OSError as error:
-            raise _cannot_write(self.url, error) from error
+            raise cannot_write(self.url, error) from error
         self._hash.update(view)
         self.count += view.nbytes
         return view.nbytes
@@ -97,8 +100,9 @@ def atomic_output(url: str, *, durable: bool = True) -> Iterator[HashingWriter]:
 
     Parent folders are made. An existing file is replaced in one step; after an error it is
     untouched and nothing of the new one is left. Works on local paths (renamed after an
-    fsync of the file, so a crash of the machine leaves the old or the new bytes) and on
-    any fsspec URL (written under a temporary key, then moved).
+    fsync of the file, so a crash of the machine leaves the old or the new bytes), on object
+    stores (put in one piece, again and again while the store is busy) and on any other fsspec
+    URL (written under a temporary name, then moved).
 
     Args:
       url: local path or fsspec URL of the file.
@@ -108,9 +112,12 @@ def atomic_output(url: str, *, durable: bool = True) -> Iterator[HashingWriter]:
     Raises:
       BuildError: when the storage refuses to open, write or rename.
     """
-    filesystem, path = fsspec.core.url_to_fs(url)
+    filesystem, path = storage_of(url)
     if isinstance(filesystem, LocalFileSystem):
         with _atomic_local(url, Path(path), durable=durable) as writer:
+            yield writer
+    elif is_object_store(filesystem):
+        with _atomic_put(url) as writer:
             yield writer
     else:
         with _atomic_remote(url, filesystem, path) as writer:
@@ -124,7 +131,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
         path.parent.mkdir(parents=True, exist_ok=True)
         file = open(partial, "xb", buffering=1 << 20)  # noqa: SIM115 (closed before the rename)
     except OSError as error:
-        raise _cannot_write(url, error) from error
+        raise cannot_write(url, error) from error
     try:
         try:
             writer = HashingWriter(file, url=url)
@@ -134,7 +141,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
                 if durable:
                     os.fsync(file.fileno())
             except OSError as error:
-                raise _cannot_write(url, error) from error
+                raise cannot_write(url, error) from error
         finally:
             # A full disk makes even closing fail; the first error is the one to show.
             with suppress(OSError):
@@ -142,7 +149,7 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
         try:
             os.replace(partial, path)
         except OSError as error:
-            raise _cannot_write(url, error) from error
+            raise cannot_write(url, error) from error
     except BaseException:
         partial.unlink(missing_ok=True)
         raise
@@ -161,6 +168,23 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
+def _atomic_put(url: str) -> Iterator[HashingWriter]:
+    try:
+        folder = TemporaryDirectory(prefix="mixture-builder-")
+    except OSError as error:
+        raise cannot_write(url, error) from error
+    with folder:
+        file = Path(folder.name) / "object"
+        with open(file, "xb", buffering=1 << 20) as sink:
+            yield HashingWriter(sink, url=url)
+            try:
+                sink.flush()
+                put_file(file, url)
+            except OSError as error:
+                raise cannot_write(url, error) from error
+
+
+@contextmanager
 def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWriter]:
     parent, _, name = path.rpartition("/")
     partial = f"{parent}/{temporary_name(name)}"
@@ -169,7 +193,7 @@ def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWrit
             filesystem.makedirs(parent, exist_ok=True)
         file = filesystem.open(partial, "wb")
     except OSError as error:
-        raise _cannot_write(url, error) from error
+        raise cannot_write(url, error) from error
     try:
         try:
             writer = HashingWriter(file, url=url)
@@ -182,13 +206,16 @@ def _atomic_remote(url: str, filesystem: Any, path: str) -> Iterator[HashingWrit
         with suppress(OSError):
             filesystem.rm(partial)
         if isinstance(error, OSError):
-            raise _cannot_write(url, error) from error
+            raise cannot_write(url, error) from error
         raise
 
 
-def _cannot_write(url: str, error: OSError) -> BuildError:
+def cannot_write(url: str, error: OSError) -> BuildError:
+    """The error of a file that the storage refuses to write."""
+    # Arrow gives errors words of its own; the system's are those that one can look up.
+    reason = os.strerror(error.errno) if error.errno else str(error)
     return BuildError(
-        f"{url}: cannot be written: {error.strerror or error}. Nothing was left under that "
+        f"{url}: cannot be written: {reason}. Nothing was left under that "
         "name. Make room or grant access there, then run the same command again."
     )
 
@@ -219,8 +246,9 @@ def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> l
     theirs go when they have not changed for `foreign_after_seconds`, or stay when the
     storage does not say when they changed.
     """
-    filesystem, path = fsspec.core.url_to_fs(folder)
-    if not filesystem.isdir(path):
+    filesystem, path = storage_of(folder)
+    # An object store never shows an unfinished file, so there is nothing to look for.
+    if is_object_store(filesystem) or not filesystem.isdir(path):
         return []
     removed = []
     for entry in sorted(filesystem.ls(path, detail=True), key=lambda entry: str(entry["name"])):
@@ -228,14 +256,15 @@ def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> l
         if match is None:
             continue
         own = match["host"] == re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
-        if _is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
+        if is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
             continue
         filesystem.rm_file(entry["name"])
         removed.append(str(entry["name"]))
     return removed
 
 
-def _is_alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether this machine has such a process."""
     if os.name == "nt":
         return True  # Signal 0 would end a process there instead of asking about it.
     try:

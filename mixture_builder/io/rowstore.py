@@ -7,7 +7,8 @@ of its text without case, spacing and punctuation).
 
     <store>/<task id>/<fingerprint of card source and code>/rows.arrow, meta.json, quarantine.jsonl
 
-`meta.json` is written last: where it stands, the task is complete.
+`meta.json` is written last: where it stands, the task is complete. A store may stand at a URL,
+see `remote_store.py`; its root here is then the folder that stands for it.
 """
 
 from __future__ import annotations
@@ -26,16 +27,27 @@ import pyarrow.ipc
 
 from mixture_builder.cards import FieldType, TaskCard
 from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
-from mixture_builder.errors import StoreError
+from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.remote_store import (
+    META_NAME,
+    ROWS_NAME,
+    fetch_missing,
+    origin,
+    publish,
+    read_meta,
+    read_text,
+    withdraw,
+)
+from mixture_builder.io.storage import at_once
 from mixture_builder.render.columnar_texts import as_list
 
 STORE_VERSION = 1
 """Raised when rows, their order or their files change; stored tasks are then made anew."""
 
-ROWS_NAME = "rows.arrow"
-"""The file of a task's rows, in the task's folder."""
+QUARANTINE_NAME = "quarantine.jsonl"
+"""The file of a task's records that gave no row, in the task's folder."""
 
 ID, PLACE, KEY = "#id", "#place", "#key "
 
@@ -103,18 +115,57 @@ def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
     Raises:
       StoreError: if `meta.json` is there but cannot be understood.
     """
-    meta = task_folder(store, task, fingerprint_) / "meta.json"
+    folder = task_folder(store, task, fingerprint_)
+    meta = folder / META_NAME
     try:
-        raw = json.loads(meta.read_text(encoding="utf-8"))
+        raw = json.loads(read_meta(store, folder) if origin(store) else meta.read_bytes())
         raw["files"], raw["tried"] = tuple(raw["files"]), tuple(raw["tried"])
         return StoredTask(**raw)
     except FileNotFoundError:
         return None
     except (OSError, ValueError, TypeError, KeyError) as problem:
+        if ran_out(problem):
+            raise
+        if origin(store) and isinstance(problem, OSError):
+            raise StoreError(
+                f"{origin(store)}: the description of {task} cannot be read ({problem}). Check "
+                "access to the store, then run the same command again."
+            ) from problem
         raise StoreError(
             f"{meta}: found no readable description of stored rows ({problem}). Delete the folder "
             f"{meta.parent} and run ingest again."
         ) from None
+
+
+def find_tasks(store: Path, wanted: Mapping[str, str]) -> dict[str, StoredTask]:
+    """Those of the wanted tasks (and their fingerprints) that are stored.
+
+    Raises:
+      StoreError: as for `find_task`.
+    """
+
+    def find(task: str) -> StoredTask | None:
+        return find_task(store, task, wanted[task])
+
+    # A store elsewhere answers slowly, but many at a time.
+    found = at_once(find, wanted) if origin(store) else list(map(find, wanted))
+    return {task: each for task, each in zip(wanted, found, strict=True) if each is not None}
+
+
+def read_quarantine(store: Path, task: str, fingerprint_: str) -> str:
+    """JSON Lines of a stored task's records that gave no row.
+
+    Raises:
+      StoreError: if the store has lost them.
+    """
+    folder = task_folder(store, task, fingerprint_)
+    path = folder / QUARANTINE_NAME
+    try:
+        if origin(store):
+            return read_text(store, folder, QUARANTINE_NAME)
+        return path.read_text(encoding="utf-8")
+    except OSError as problem:
+        raise StoreError(f"{path}: {problem.strerror or problem}. Run ingest again.") from None
 
 
 def write_task(
@@ -138,17 +189,23 @@ def write_task(
       BuildError: if the storage refuses.
     """
     folder = task_folder(store, stored.task, stored.fingerprint)
+    # What is described there may be about to be replaced by other rows.
+    (folder / META_NAME).unlink(missing_ok=True)
+    if origin(store):
+        withdraw(store, folder, META_NAME)
     # Nothing waits for the disk: what a crash of the machine may lose is ingested again.
     rows = str(folder / ROWS_NAME)
     with atomic_output(rows, durable=False) as output, pa.ipc.new_file(output, schema) as writer:
         for batch in batches:
             writer.write_batch(batch)
-    with atomic_output(str(folder / "quarantine.jsonl"), durable=False) as output:
+    with atomic_output(str(folder / QUARANTINE_NAME), durable=False) as output:
         for entry in quarantine:
             output.write(json.dumps(entry, ensure_ascii=False).encode("utf-8", "replace") + b"\n")
-    with atomic_output(str(folder / "meta.json"), durable=False) as output:
+    with atomic_output(str(folder / META_NAME), durable=False) as output:
         text = json.dumps(asdict(stored), ensure_ascii=False, indent=1)
         output.write(text.encode("utf-8", "replace"))
+    if origin(store):
+        publish(store, folder, (ROWS_NAME, QUARANTINE_NAME, META_NAME))
 
 
 class StoredRows:
@@ -160,6 +217,8 @@ class StoredRows:
 
     def __init__(self, folder: Path, *, expected_rows: int) -> None:
         self._path = folder / ROWS_NAME
+        if not self._path.exists():
+            fetch_missing(folder)
         try:
             # Arrow reads its own memory maps on its input threads; a buffer over Python's is
             # read here, which saves a change of threads for each of many small tasks.
@@ -167,6 +226,8 @@ class StoredRows:
                 mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
             self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
         except (OSError, ValueError, pa.ArrowInvalid) as problem:
+            if ran_out(problem):
+                raise
             raise StoreError(
                 f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
             ) from None

@@ -7,16 +7,19 @@ name. What must be added is added by whoever lays out the tokens.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import fsspec
 import numpy as np
 import pyarrow as pa
 
-from mixture_builder.errors import UsageError
+from mixture_builder.errors import StoreError, UsageError
+from mixture_builder.io.atomic import atomic_output
 from mixture_builder.io.bounded_slices import bounded_slices
 from mixture_builder.token_lists import TokenLists, one_after_the_other
 
@@ -51,7 +54,13 @@ class Tokenizer:
         Raises:
           UsageError: if it is none.
         """
-        from tokenizers import Tokenizer as Reader
+        try:
+            from tokenizers import Tokenizer as Reader
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                f"{path}: the package tokenizers is not installed, and tokens are counted with it. "
+                "Run `pip install 'mixture-builder[tokenizers]'`."
+            ) from error
 
         self.path = path
         try:  # The package raises nothing more specific than Exception.
@@ -87,6 +96,14 @@ class Tokenizer:
                 )
             )
         return one_after_the_other(parts)
+
+    def count(self, texts: Sequence[str]) -> list[int]:
+        """The number of token ids of each text."""
+        if not texts:
+            return []
+        column = pa.chunked_array([pa.array(texts, pa.string())])
+        counts: list[int] = self.encode(column).lengths.tolist()
+        return counts
 
     def token(self, name: str, *, wanted_by: str) -> int:
         """The id of a token.
@@ -126,7 +143,7 @@ class Tokenizer:
         return self._special[found[0]]
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=8)
 def load_tokenizer(path: str) -> Tokenizer:
     """The tokenizer of a file; read once in a process.
 
@@ -145,6 +162,43 @@ def load_tokenizer(path: str) -> Tokenizer:
             "file tokenizer.json of a model."
         ) from error
     return Tokenizer(path, content)
+
+
+def keep_tokenizer(store: Path, path: Path, *, sha256: str) -> None:
+    """Copies a tokenizer into a store, where builds find it by its SHA-256.
+
+    Raises:
+      UsageError: if it is none, or no longer the file that it was.
+    """
+    kept = _kept(store, sha256)
+    if kept.exists():
+        return
+    content = path.read_bytes()
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise UsageError(f"{path}: the tokenizer has changed meanwhile. Run the command again.")
+    Tokenizer(str(path), content)
+    with atomic_output(str(kept)) as output:
+        output.write(content)
+
+
+def kept_tokenizer(store: Path, *, sha256: str) -> Tokenizer:
+    """A tokenizer that was kept in a store.
+
+    Raises:
+      StoreError: if it is not there, or damaged.
+    """
+    kept = _kept(store, sha256)
+    try:
+        content = kept.read_bytes()
+    except OSError:
+        content = b""
+    if hashlib.sha256(content).hexdigest() != sha256:
+        raise StoreError(f"{kept}: the tokenizer is missing or damaged. Run ingest again.")
+    return load_tokenizer(str(kept))
+
+
+def _kept(store: Path, sha256: str) -> Path:
+    return store / ".tokenizers" / f"{sha256}.json"
 
 
 def as_lists(tokens: TokenLists) -> pa.Array:

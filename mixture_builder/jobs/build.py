@@ -29,10 +29,13 @@ from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
+from mixture_builder.jobs.shard_cells import cells_of_first_shards
+from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.batch import CountTokens
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
@@ -115,7 +118,18 @@ def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
         styles=lock.style_pools_for(task.settings),
         rows=StoredRows(folder, expected_rows=task.rows),
         seed=lock.plan.seed,
+        count_tokens=_token_counter(store, task.settings.tokenizer),
     )
+
+
+@lru_cache(maxsize=8)
+def _token_counter(store: Path, sha256: str) -> CountTokens | None:
+    """Counts tokens with a tokenizer of the store; `None` where none is named."""
+    if not sha256:
+        return None
+    from mixture_builder.io.tokenizer import kept_tokenizer
+
+    return kept_tokenizer(store, sha256=sha256).count
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002
@@ -193,10 +207,10 @@ def finish_shard(
     table = book.finish(coded)
     file = f"data/{shard_name(shard, lock.plan.shards, lock.format)}"
     written = write_shard(lock.format, table, f"{out}/{file}")
-    dropped: dict[str, Counter[str]] = {}
+    dropped: dict[str, dict[str, list[int]]] = {}
     ordered = sorted(events.dropped, key=lambda drop: (drop.task, drop.draw))
     for drop in ordered:
-        dropped.setdefault(drop.task, Counter())[drop.reason] += 1
+        dropped.setdefault(drop.task, {}).setdefault(drop.reason, []).append(drop.draw)
     result = ShardResult(
         shard=shard,
         file=file,
@@ -206,7 +220,8 @@ def finish_shard(
         content_digest=content_digest(table),
         cells=book.cells(coded),
         redrawn={t: dict(sorted(c.items())) for t, c in sorted(events.redrawn.items())},
-        dropped={task: dict(sorted(c.items())) for task, c in dropped.items()},
+        dropped={t: {why: len(k) for why, k in sorted(r.items())} for t, r in dropped.items()},
+        dropped_draws={t: dict(sorted(reasons.items())) for t, reasons in dropped.items()},
         entries=[asdict(drop) for drop in ordered[:DROPPED_ENTRIES]],
     )
     # A result that a crash of the machine loses costs one shard; waiting for the disk costs all.
@@ -232,6 +247,7 @@ def finish_build(
     results: Sequence[ShardResult],
     stored: Mapping[str, StoredTask],
     quarantine: Mapping[str, str],
+    take: int = 0,
 ) -> dict[str, Any]:
     """Writes lock, quarantine, card and, last, the manifest; gives the manifest's plain data.
 
@@ -241,18 +257,21 @@ def finish_build(
       results: of all shards.
       stored: what the store knows of each task.
       quarantine: for tasks that have one, the text of the store's quarantine file.
+      take: how many shards the folder is to hold, from the first on; 0 for all.
 
     Raises:
       BuildError: if a shard is missing, or the storage refuses.
     """
     ordered = sorted(results, key=lambda r: r.shard)
-    missing = sorted(set(range(lock.plan.shards)) - {r.shard for r in ordered})
+    wanted = take or lock.plan.shards
+    missing = sorted(set(range(wanted)) - {r.shard for r in ordered})
     if missing:
         raise BuildError(
-            f"{out}: {len(missing)} of {lock.plan.shards} shards are missing, the first is "
+            f"{out}: {len(missing)} of {wanted} shards are missing, the first is "
             f"{missing[0]}. Run the same command again; finished shards are kept."
         )
     plain = lock.to_json()
+    fingerprints = ShardFingerprints(lock)
     with atomic_output(f"{out}/{LOCK_NAME}") as output:
         output.write(_as_yaml(plain))
     for task, text in quarantine.items():
@@ -269,6 +288,9 @@ def finish_build(
         sources={task: _source_facts(s) for task, s in stored.items()},
         versions=versions(),
         columns=EXAMPLE_COLUMNS,
+        cards=lock.cards,
+        fingerprints=[fingerprints.of(shard) for shard in range(wanted)],
+        part=cells_of_first_shards(lock, wanted) if wanted < lock.plan.shards else None,
     )
     description = str(lock.recipe.get("description", ""))
     _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))
@@ -309,6 +331,11 @@ def _as_yaml(plain: Mapping[str, Any]) -> bytes:
     text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000)
     head = "# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
     return (head + text).encode("utf-8")
+
+
+def rows_of(lock: Lock) -> dict[str, str]:
+    """Where in a row store the rows of a lock's tasks stand, and their digests."""
+    return {f"{task}/{locked.stored}": locked.digest for task, locked in lock.tasks.items()}
 
 
 def check_store(lock: Lock, stored: Mapping[str, StoredTask]) -> None:

@@ -15,10 +15,13 @@ import json
 import re
 import secrets
 import shutil
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
@@ -28,17 +31,19 @@ import pyarrow.ipc
 from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity, text_key
 from mixture_builder.cards import CardSource, TaskCard
 from mixture_builder.draw import BLOCK_ROWS, identity
-from mixture_builder.errors import MixtureBuilderError, SourceError
+from mixture_builder.errors import BuildError, MixtureBuilderError, SourceError, StoreError
 from mixture_builder.fingerprint import fingerprint
-from mixture_builder.io.atomic import atomic_output, sha256_of
-from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.atomic import atomic_output, remove_leftovers, sha256_of
+from mixture_builder.io.mirror import Mirror, has_scheme
 from mixture_builder.io.readers import (
     BadRecord,
     SourceFile,
     is_mirrored,
+    may_pass,
     read_file,
     source_files,
 )
+from mixture_builder.io.remote_store import local_view, origin
 from mixture_builder.io.rowstore import (
     ID,
     KEY,
@@ -50,6 +55,7 @@ from mixture_builder.io.rowstore import (
     task_folder,
     write_task,
 )
+from mixture_builder.io.storage import chunks_of, exists, read_whole, remove
 
 RUN_ROWS = 20_000
 """Rows that are held before they are sorted and spilled."""
@@ -63,6 +69,12 @@ PART_BYTES = 64_000_000
 FAILED_NAME = "failed.jsonl"
 """In a task's folder: why it could not be ingested, and its records in quarantine."""
 
+PATIENCE_SECONDS = (1.0, 5.0)
+"""How long is waited before a file on the network that broke off is read again."""
+
+SPILL_NAME = ".spill"
+"""In the store: runs of tasks that are not finished."""
+
 QUARANTINE_ENTRIES = 1_000
 """Records that a task's quarantine keeps; all are counted."""
 
@@ -73,11 +85,11 @@ class PartSpec:
 
     Attributes:
       card: the whole card.
-      store: root of the row store.
+      store: root of the row store; its URL, if workers are elsewhere.
       alternative: which of the card's sources.
       part: number of this part, from 0.
       files: what it reads.
-      spill: folder for the rows it spills.
+      spill: folder or URL for the rows it spills.
     """
 
     card: TaskCard
@@ -166,7 +178,8 @@ def plan_parts(card: TaskCard, *, store: Path, mirror: Mirror, alternative: int)
     groups: list[list[SourceFile]] = [[]]
     held = 0
     for file in files:
-        size = file.size or 0
+        # Of files elsewhere nothing is known: several a part, so that workers share them.
+        size = PART_BYTES // 4 if file.size is None else file.size
         if groups[-1] and held + size > PART_BYTES:
             groups.append([])
             held = 0
@@ -229,6 +242,33 @@ class _PartReader:
         self.entries: list[Mapping[str, Any]] = []
 
     def read(self, file: SourceFile) -> None:
+        """Reads one file; what breaks off on the network is read again from its start."""
+        for patience in PATIENCE_SECONDS:
+            before = self._state()
+            try:
+                self._read(file)
+                return
+            except SourceError as problem:
+                if file.size is not None or not may_pass(problem):
+                    raise
+            self._go_back(before)
+            time.sleep(patience)
+        self._read(file)
+
+    def _state(self) -> tuple[Any, ...]:
+        counts = (self.characters, self.records, self.filtered)
+        return list(self.held), counts, Counter(self.quarantined), len(self.entries), len(self.runs)
+
+    def _go_back(self, state: tuple[Any, ...]) -> None:
+        """Forgets what has been read since; runs that were spilled held older rows as well."""
+        self.held, counts, self.quarantined, entries, runs = state
+        self.characters, self.records, self.filtered = counts
+        del self.entries[entries:]
+        for run in self.runs[runs:]:
+            Path(run).unlink(missing_ok=True)
+        del self.runs[runs:]
+
+    def _read(self, file: SourceFile) -> None:
         for item in read_file(self.source.source, file):
             self.records += 1
             if isinstance(item, BadRecord):
@@ -275,13 +315,13 @@ class _PartReader:
             columns[KEY + name] = _keys(columns[name])
         batch = pa.RecordBatch.from_pydict(columns, schema=self.schema)
         name = f"part-{self.spec.part:05d}-run-{len(self.runs):05d}.arrow"
-        path = Path(self.spec.spill) / name
+        path = f"{self.spec.spill}/{name}"
         with (
-            atomic_output(str(path), durable=False) as output,
+            atomic_output(path, durable=False) as output,
             pa.ipc.new_file(output, self.schema) as writer,
         ):
             writer.write_batch(batch)
-        self.runs.append(str(path))
+        self.runs.append(path)
         self.held.clear()
         self.characters = 0
 
@@ -326,7 +366,21 @@ def _new_spill_folder(store: Path, card: TaskCard) -> Path:
 
     One folder a task and plan: what one worker or command removes, no other writes into.
     """
-    return store / ".spill" / f"{card.id.replace('/', '--')}-{secrets.token_hex(8)}"
+    return store / SPILL_NAME / f"{card.id.replace('/', '--')}-{secrets.token_hex(8)}"
+
+
+def remove_dead_work(store: Path, cards: Mapping[str, TaskCard]) -> None:
+    """Deletes what an ingest that was killed has left: spilled runs, and half-written files.
+
+    To be called by who holds the store's lock: then nobody else's work is unfinished.
+
+    Args:
+      store: root of the row store.
+      cards: of the tasks that are ingested next, by id.
+    """
+    shutil.rmtree(store / SPILL_NAME, ignore_errors=True)
+    for task, card in cards.items():
+        remove_leftovers(str(task_folder(store, task, task_fingerprint(card))))
 
 
 def finish_task(spec: TaskSpec) -> StoredTask | str:
@@ -334,28 +388,103 @@ def finish_task(spec: TaskSpec) -> StoredTask | str:
 
     Every record of the source is a row, a copy, filtered or in quarantine. Where the task
     fails, what its parts had put in quarantine stands in `failed.jsonl` instead.
+
+    Raises:
+      BuildError: if the storage refuses; that is no fault of the task.
     """
-    store, card = Path(spec.store), spec.card
-    failed = task_folder(store, card.id, task_fingerprint(card)) / FAILED_NAME
+    store, card = store_folder(spec.store), spec.card
+    earlier = _finished_before(spec, store)
+    if earlier is not None:
+        return earlier
     try:
         broken = next((p.error for p in spec.parts if p.error), "")
         if broken:
             raise SourceError(broken)
-        stored = _finish(spec)
-        failed.unlink(missing_ok=True)
+        with _runs_here(spec) as runs:
+            stored = _finish(spec, store, runs)
+        _forget_failure(store, card)
         return stored
+    except BuildError:
+        raise
     except MixtureBuilderError as problem:
         detail = without_locations(str(problem))
         reason = {"place": card.file, "reason": "left_out", "detail": detail, "excerpt": ""}
         lines = [reason, *(entry for part in spec.parts for entry in part.entries)]
-        with atomic_output(str(failed), durable=False) as output:
-            for entry in lines:
-                text = json.dumps(entry, ensure_ascii=False)
-                output.write(text.encode("utf-8", "replace") + b"\n")
+        text = "".join(json.dumps(entry, ensure_ascii=False) + "\n" for entry in lines)
+        for place in _failure_places(store, card):
+            with atomic_output(place, durable=False) as output:
+                output.write(text.encode("utf-8", "replace"))
         return str(problem)
     finally:
-        for folder in {Path(run).parent for part in spec.parts for run in part.runs}:
+        runs = [run for part in spec.parts for run in part.runs]
+        remove(run for run in runs if has_scheme(run))
+        for folder in {Path(run).parent for run in runs if not has_scheme(run)}:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finished_before(spec: TaskSpec, store: Path) -> StoredTask | None:
+    """The stored task, if a worker finished it whose answer was lost; its runs are gone."""
+    runs = [run for part in spec.parts for run in part.runs]
+    if not runs or all(map(_is_there, runs)):
+        return None
+    stored = find_task(store, spec.card.id, task_fingerprint(spec.card))
+    known = [] if stored is None else [{k: f[k] for k in f if k != "sha256"} for f in stored.files]
+    return stored if stored is not None and known == stamp(spec.files) else None
+
+
+def _is_there(run: str) -> bool:
+    return exists(run) if has_scheme(run) else Path(run).exists()
+
+
+def store_folder(store: str) -> Path:
+    """The row store that a spec names, as a folder of this machine."""
+    return local_view(store) if has_scheme(store) else Path(store)
+
+
+def _failure_places(store: Path, card: TaskCard) -> list[str]:
+    """Where the failure of a task is told; at a URL under a name that needs no listing."""
+    here = task_folder(store, card.id, task_fingerprint(card)) / FAILED_NAME
+    there = [f"{origin(store)}/{card.id}/{FAILED_NAME}"] if origin(store) else []
+    return [str(here), *there]
+
+
+def _forget_failure(store: Path, card: TaskCard) -> None:
+    here, *there = _failure_places(store, card)
+    Path(here).unlink(missing_ok=True)
+    remove(there)
+
+
+def failed_texts(store: Path, task: str) -> list[str]:
+    """What the store keeps of failures to ingest a task; of an earlier form of its card, too.
+
+    Raises:
+      StoreError: if the storage refuses.
+    """
+    texts = [p.read_text(encoding="utf-8") for p in sorted((store / task).glob(f"*/{FAILED_NAME}"))]
+    if origin(store):
+        url = f"{origin(store)}/{task}/{FAILED_NAME}"
+        try:
+            texts.append(read_whole(url).decode("utf-8"))
+        except FileNotFoundError:
+            pass
+        except OSError as problem:
+            raise StoreError(f"{url}: cannot be read ({problem}). Check access to it.") from problem
+    return texts
+
+
+@contextmanager
+def _runs_here(spec: TaskSpec) -> Iterator[list[str]]:
+    """The runs of a task as files of this machine, in the order of the parts."""
+    runs = [run for part in sorted(spec.parts, key=lambda p: p.part) for run in part.runs]
+    if not any(map(has_scheme, runs)):
+        yield runs
+        return
+    with TemporaryDirectory(prefix="mixture-builder-") as folder:
+        copies = [f"{folder}/{number}.arrow" for number in range(len(runs))]
+        for run, copy in zip(runs, copies, strict=True):
+            with open(copy, "wb") as file:
+                file.writelines(chunks_of(run))
+        yield copies
 
 
 def without_locations(message: str) -> str:
@@ -369,15 +498,14 @@ def without_locations(message: str) -> str:
 _LOCATION = re.compile(r" \(read from [^()]*\)")
 
 
-def _finish(spec: TaskSpec) -> StoredTask:
-    card, store = spec.card, Path(spec.store)
+def _finish(spec: TaskSpec, store: Path, runs: Sequence[str]) -> StoredTask:
+    card = spec.card
     parts = sorted(spec.parts, key=lambda p: p.part)
     records = sum(p.records for p in parts)
     quarantined: Counter[str] = Counter()
     for part in parts:
         quarantined.update(part.quarantined)
     filtered = sum(p.filtered for p in parts)
-    runs = [run for part in parts for run in part.runs]
     schema = rows_schema({f.name: f.type for f in card.sources[spec.alternative].fields})
     order, ids = _merge_order(runs, keep_duplicates=card.keep_duplicates)
     entries = [entry for part in parts for entry in part.entries][:QUARANTINE_ENTRIES]

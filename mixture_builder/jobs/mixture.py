@@ -9,19 +9,22 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
-import fsspec
-
+from mixture_builder.card_facts import card_facts
 from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.errors import BuildError, InvalidFilesError, SourceError
 from mixture_builder.findings import Finding, Report
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask, find_task
+from mixture_builder.io.remote_store import origin
+from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
+from mixture_builder.io.storage import at_once, storage_of
 from mixture_builder.jobs.build import check_store, finish_build
 from mixture_builder.jobs.ingest import (
     PartResult,
@@ -30,27 +33,40 @@ from mixture_builder.jobs.ingest import (
     is_stored,
     order_of_sources,
     plan_parts,
+    remove_dead_work,
     without_locations,
 )
 from mixture_builder.jobs.resume import (
+    alone_in_mixture,
+    alone_in_store,
     collected_quarantine,
     damaged_shards,
     finished_manifest,
     finished_shards,
     refuse_other_content,
+    remove_other_shards,
 )
+from mixture_builder.jobs.reuse import reopen, reusable_shards
+from mixture_builder.jobs.sizing import Lengths, mean_lengths, measure, sample_of
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import MixturePlan, make_plan
-from mixture_builder.recipe_checks import check_styles, filter_tasks, refused_origin
+from mixture_builder.recipe_checks import (
+    check_overrides,
+    check_styles,
+    filter_tasks,
+    refused_origin,
+)
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe, select_tasks
 from mixture_builder.shipped import cards_folder, templates_folder
+from mixture_builder.sizes import Size
 from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
+from mixture_builder.templates import TemplateSet
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Mixture:
+class LoadedRecipe:
     """A recipe with the files it needs.
 
     Attributes:
@@ -105,7 +121,7 @@ def load_mixture(
     seed: int | None = None,
     cards: Path | None = None,
     templates: Path | None = None,
-) -> Mixture:
+) -> LoadedRecipe:
     """Reads a recipe and all that it names.
 
     Args:
@@ -138,7 +154,7 @@ def load_mixture(
     excused = [f for f in selection if broken and "names no card" in f.message]
     fatal = [f for f in [*selection, *style_findings] if f not in excused]
     filtered, filter_findings = filter_tasks(recipe, owners, found)
-    fatal += filter_findings
+    fatal += [*filter_findings, *check_overrides(recipe, owners, found)]
     if styles is not None:
         fatal += check_styles(recipe, styles)
     if styles is None or fatal or not owners:
@@ -154,7 +170,7 @@ def load_mixture(
         elif refused := refused_origin(part, loaded):
             filtered[task] = refused
     owners = {task: part for task, part in owners.items() if task not in filtered}
-    return Mixture(
+    return LoadedRecipe(
         recipe=recipe,
         owners=owners,
         cards={t: found[t] for t in owners},
@@ -226,7 +242,7 @@ def _templates_of(
 
 
 def ingest_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     store: Path,
     mirror: Mirror,
@@ -247,6 +263,7 @@ def ingest_mixture(
     """
     stored: dict[str, StoredTask] = {}
     broken: dict[str, str] = {}
+    keep_tokenizers(mixture, store=store)
 
     def tell(task: str, result: StoredTask | str, *, there_before: bool = False) -> None:
         if isinstance(result, str):
@@ -258,14 +275,42 @@ def ingest_mixture(
 
     pending: dict[str, int] = {}
     later: dict[str, list[int]] = {}
-    for task, card in mixture.cards.items():
-        if task in mixture.broken:
-            continue
-        there = is_stored(card, store=store, mirror=mirror)
+    sound = [card for task, card in mixture.cards.items() if task not in mixture.broken]
+
+    def look_up(card: TaskCard) -> StoredTask | None:
+        return is_stored(card, store=store, mirror=mirror)
+
+    # A store elsewhere answers slowly, but many at a time.
+    known = at_once(look_up, sound) if origin(store) else map(look_up, sound)
+    for card, there in zip(sound, known, strict=True):
+        task = card.id
         if there is None:
             pending[task], *later[task] = order_of_sources(card, mirror=mirror)
         else:
             tell(task, there, there_before=True)
+    if pending:
+        with alone_in_store(store):
+            cards = {task: mixture.cards[task] for task in pending}
+            remove_dead_work(store, cards)
+            _ingest_pending(
+                mixture, pending, later, store=store, mirror=mirror, runner=runner, tell=tell
+            )
+            # A worker that was killed has left its unfinished files.
+            remove_dead_work(store, cards)
+    return dict(sorted(stored.items())), dict(sorted(broken.items()))
+
+
+def _ingest_pending(
+    mixture: LoadedRecipe,
+    pending: dict[str, int],
+    later: Mapping[str, list[int]],
+    *,
+    store: Path,
+    mirror: Mirror,
+    runner: Runner,
+    tell: Callable[[str, StoredTask | str], None],
+) -> None:
+    """Ingests tasks from their first source that can be read; see `ingest_mixture`."""
     tried: dict[str, tuple[str, ...]] = {}
     while pending:
         parts, failed = _plan_all(mixture, pending, store=store, mirror=mirror)
@@ -282,11 +327,41 @@ def ingest_mixture(
             else:
                 tell(task, " | ".join(tried[task]))
         pending = again
+
+
+def keep_tokenizers(mixture: LoadedRecipe, *, store: Path) -> None:
+    """Brings the tokenizers that a recipe names into the store.
+
+    Raises:
+      UsageError: if one of them is none.
+    """
+    for sha256, path in mixture.recipe.tokenizers.items():
+        from mixture_builder.io.tokenizer import keep_tokenizer
+
+        keep_tokenizer(store, path, sha256=sha256)
+
+
+def stored_mixture(
+    mixture: LoadedRecipe, *, store: Path
+) -> tuple[dict[str, StoredTask], dict[str, str]]:
+    """The rows of all tasks as they are in the store, without a look at their sources.
+
+    Returns:
+      As `ingest_mixture`: those that are not stored are broken.
+    """
+    wanted = {
+        task: task_fingerprint(card)
+        for task, card in mixture.cards.items()
+        if task not in mixture.broken
+    }
+    stored = find_tasks(store, wanted)
+    why = "it is not in the store. Run ingest."
+    broken = {task: f"{task}: {why}" for task in wanted if task not in stored}
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
 def _plan_all(
-    mixture: Mixture, pending: Mapping[str, int], *, store: Path, mirror: Mirror
+    mixture: LoadedRecipe, pending: Mapping[str, int], *, store: Path, mirror: Mirror
 ) -> tuple[list[list[PartSpec]], dict[str, str]]:
     """Parts of the tasks whose files are there, and why the others' are not."""
     parts: list[list[PartSpec]] = []
@@ -315,13 +390,14 @@ def task_spec(
 
 
 def plan_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     rows: Mapping[str, int],
     broken: Mapping[str, str],
     shards: int = 0,
+    lengths: Mapping[str, Fraction] | None = None,
 ) -> MixturePlan:
-    """The plan for known numbers of rows.
+    """The plan for known numbers of rows, and for lengths of examples where a size needs them.
 
     Raises:
       RecipeError: as for `make_plan`.
@@ -335,36 +411,120 @@ def plan_mixture(
         broken={t: without_locations(why) for t, why in {**mixture.broken, **broken}.items()},
         filtered=mixture.filtered,
         shards=shards,
+        lengths=lengths,
     )
 
 
 def lock_mixture(
-    mixture: Mixture,
+    mixture: LoadedRecipe,
     *,
     stored: Mapping[str, StoredTask],
     broken: Mapping[str, str],
     shards: int = 0,
     format: str = "",  # noqa: A002
+    store: Path | None = None,
 ) -> Lock:
     """The lock for stored tasks.
 
+    Args:
+      mixture: as loaded.
+      stored: by task.
+      broken: tasks that cannot be built, and why.
+      shards: instead of the recipe's.
+      format: likewise.
+      store: root of the row store; needed for a size in bytes or tokens.
+
     Raises:
       RecipeError: as for `make_plan`.
+      StoreError: if the store does not hold the rows, where examples are measured.
     """
+    lengths = None
+    if mixture.recipe.size.measured and store is not None:
+        lengths = mean_lengths(
+            mixture.recipe.size,
+            measure_mixture(mixture, stored=stored, broken=broken, store=store),
+        )
     plan = plan_mixture(
-        mixture, rows={t: s.rows for t, s in stored.items()}, broken=broken, shards=shards
+        mixture,
+        rows={t: s.rows for t, s in stored.items()},
+        broken=broken,
+        shards=shards,
+        lengths=lengths,
     )
+    return _lock_of(mixture, plan, stored, format)
+
+
+def measure_mixture(
+    mixture: LoadedRecipe,
+    *,
+    stored: Mapping[str, StoredTask],
+    broken: Mapping[str, str],
+    store: Path,
+    tokenizers: Mapping[str, Path] | None = None,
+) -> dict[str, Lengths]:
+    """How long examples of each task are, by a sample that is always the same.
+
+    Args:
+      mixture: as loaded.
+      stored: by task.
+      broken: tasks that cannot be built, and why.
+      store: root of the row store.
+      tokenizers: files of tokenizers to count tokens with, by what they are to be called; that of
+        the recipe's size is called by its SHA-256.
+
+    Raises:
+      RecipeError: as for `make_plan`.
+      StoreError: if the store does not hold the rows.
+      UsageError: if a file is no tokenizer.
+    """
+    from mixture_builder.io.tokenizer import load_tokenizer
+
+    keep_tokenizers(mixture, store=store)
+    recipe = mixture.recipe
+    files = dict(tokenizers or {})
+    if recipe.size.tokenizer:
+        files[recipe.size.tokenizer] = recipe.tokenizers[recipe.size.tokenizer]
+    # Of a large enough mixture every task with a rate has its sample.
+    large = replace(mixture, recipe=replace(recipe, size=Size(examples=1 << 40)))
+    rows = {t: s.rows for t, s in stored.items()}
+    sample = sample_of(plan_mixture(large, rows=rows, broken=broken))
+    return measure(
+        _lock_of(mixture, sample, stored, ""),
+        store=store,
+        tokenizers={name: load_tokenizer(str(path)).count for name, path in files.items()},
+    )
+
+
+def _lock_of(
+    mixture: LoadedRecipe,
+    plan: MixturePlan,
+    stored: Mapping[str, StoredTask],
+    format: str,  # noqa: A002
+) -> Lock:
+    tasks = {
+        t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
+        for t in plan.tasks
+    }
+    return lock_of_plan(mixture, plan, tasks=tasks, format=format)
+
+
+def lock_of_plan(
+    mixture: LoadedRecipe,
+    plan: MixturePlan,
+    *,
+    tasks: Mapping[str, LockedTask],
+    format: str = "",  # noqa: A002
+) -> Lock:
+    """The lock of a plan that was made of `mixture`, for certain stored rows."""
     used = {t.templates for t in plan.tasks}
     return Lock(
         recipe=mixture.recipe.raw,
         plan=plan,
-        tasks={
-            t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
-            for t in plan.tasks
-        },
+        tasks=tasks,
         templates={n: mixture.templates[n].templates for n in sorted(used)},
         styles=mixture.styles_plain,
         format=format or mixture.recipe.format,
+        cards=card_facts(mixture.cards[t.task] for t in plan.tasks),
     )
 
 
@@ -376,12 +536,14 @@ def build_mixture(
     runner: Runner,
     on_shard: Callable[[ShardResult, bool], None] | None = None,
     on_rendered: Callable[[int], None] | None = None,
+    take: int = 0,
+    update: bool = False,
 ) -> dict[str, Any]:
     """Builds what is missing of a mixture and writes its manifest.
 
     Shards that an interrupted build of the same lock has finished are kept if their bytes
     are still those that were written. In a finished mixture only damaged shards are built
-    again.
+    again, and those that are missing of more shards than it has.
 
     Args:
       lock: of the mixture.
@@ -390,38 +552,113 @@ def build_mixture(
       runner: where jobs run.
       on_shard: told of each shard: its result, and whether it was there before.
       on_rendered: see `Runner.build`.
+      take: how many shards, from the first on; 0 for all.
+      update: make another finished mixture in the folder into this one; shards that come out the
+        same are not touched.
 
     Returns:
       Plain data of the manifest.
 
     Raises:
       StoreError: if the store holds other rows than the lock was made for.
-      BuildError: if the folder holds another mixture, or a shard cannot be built.
+      BuildError: if the folder holds another mixture, or more shards of this one, if another
+        process builds into it, or if a shard cannot be built.
     """
-    stored = stored_tasks(lock, store=store)
-    check_store(lock, stored)
-    files, root = fsspec.core.url_to_fs(out)
-    finished = finished_manifest(files, root)
-    if finished is not None:
-        if finished.get("fingerprint") != lock.fingerprint:
+    take = take or lock.plan.shards
+    with ExitStack() as held:
+        # A finished mixture is only read, or mended with the bytes that it had.
+        finished = finished_manifest(*storage_of(out))
+        if finished is None or not _is_this(finished, lock, take=take):
+            held.enter_context(alone_in_mixture(out))
+        stored = stored_tasks(lock, store=store)
+        check_store(lock, stored)
+        # What stood there may be another one by the time that we are alone.
+        finished = finished_manifest(*storage_of(out))
+        if finished is not None and _is_this(finished, lock, take=take):
+            return _mend(lock, finished, store=store, out=out, runner=runner, on_shard=on_shard)
+        if finished is not None:
+            kept = reusable_shards(lock, finished, take=take)
+            _refuse_to_replace(lock, finished, out=out, take=take, update=update, kept=len(kept))
+            reopen(lock, kept, out=out)
+        return _build_missing(
+            lock,
+            store=store,
+            out=out,
+            runner=runner,
+            on_shard=on_shard,
+            on_rendered=on_rendered,
+            take=take,
+            stored=stored,
+        )
+
+
+def _is_this(finished: Mapping[str, Any], lock: Lock, *, take: int) -> bool:
+    same = finished.get("fingerprint") == lock.fingerprint
+    return same and len(finished["shards"]) == take
+
+
+def _refuse_to_replace(
+    lock: Lock, finished: Mapping[str, Any], *, out: str, take: int, update: bool, kept: int
+) -> None:
+    """Nothing that is finished is replaced unless that was asked for; adding shards is no harm."""
+    there = len(finished["shards"])
+    if finished.get("fingerprint") == lock.fingerprint:
+        if there > take:
             raise BuildError(
-                f"{out}: found another finished mixture ('{finished.get('name')}', fingerprint "
-                f"{finished.get('fingerprint')}); this one has {lock.fingerprint}. Choose another "
-                "--out, or delete the folder."
+                f"{out}: found the first {there} of the mixture's {lock.plan.shards} shards, which "
+                f"is more than the {take} that are asked for. Read the first {take} files of it, "
+                "or choose another --out."
             )
-        damaged = damaged_shards(finished, files, root)
-        for result in runner.build(lock, store=store, out=out, shards=damaged):
-            refuse_other_content(finished, result, out=out)
-            if on_shard:
-                on_shard(result, False)  # noqa: FBT003  (a callback's second argument)
-        _remove_work(files, root)
-        return finished
+        return
+    if not update:
+        raise BuildError(
+            f"{out}: found another finished mixture ('{finished.get('name')}', fingerprint "
+            f"{finished.get('fingerprint')}); this one has {lock.fingerprint}. Choose another "
+            f"--out, or delete the folder, or replace it with --update: {kept} of {take} shards "
+            "would stay as they are."
+        )
+
+
+def _mend(
+    lock: Lock,
+    finished: dict[str, Any],
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    on_shard: Callable[[ShardResult, bool], None] | None,
+) -> dict[str, Any]:
+    """Builds damaged shards of a finished mixture again; they must come out as they were."""
+    files, root = storage_of(out)
+    damaged = damaged_shards(finished, files, root)
+    for result in runner.build(lock, store=store, out=out, shards=damaged):
+        refuse_other_content(finished, result, out=out)
+        if on_shard:
+            on_shard(result, False)  # noqa: FBT003  (a callback's second argument)
+    remove_work(files, root)
+    return finished
+
+
+def _build_missing(
+    lock: Lock,
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    on_shard: Callable[[ShardResult, bool], None] | None,
+    on_rendered: Callable[[int], None] | None,
+    take: int,
+    stored: Mapping[str, StoredTask],
+) -> dict[str, Any]:
+    """Builds what an unfinished folder lacks, and finishes it."""
+    files, root = storage_of(out)
     remove_leftovers(f"{out}/data")
-    done = finished_shards(lock, files, root)
+    remove_other_shards(lock, files, root, take=take)
+    done = finished_shards(lock, files, root, take=take)
     for result in done.values():
         if on_shard:
             on_shard(result, True)  # noqa: FBT003  (a callback's second argument)
-    missing = [s for s in range(lock.plan.shards) if s not in done]
+    missing = [s for s in range(take) if s not in done]
     for result in runner.build(lock, store=store, out=out, shards=missing, on_rendered=on_rendered):
         done[result.shard] = result
         if on_shard:
@@ -434,17 +671,18 @@ def build_mixture(
         results=list(done.values()),
         stored=stored,
         quarantine=collected_quarantine(lock, store),
+        take=take,
     )
-    _remove_work(files, root)
+    remove_work(files, root)
     return manifest
 
 
-def _remove_work(files: Any, root: str) -> None:
+def remove_work(files: Any, root: str) -> None:
+    """Deletes what only an unfinished build needs."""
     if files.exists(f"{root}/.work"):
         files.rm(f"{root}/.work", recursive=True)
 
 
 def stored_tasks(lock: Lock, *, store: Path) -> dict[str, StoredTask]:
     """What the store knows of the lock's tasks; those it does not hold are missing."""
-    found = {task: find_task(store, task, locked.stored) for task, locked in lock.tasks.items()}
-    return {task: stored for task, stored in found.items() if stored is not None}
+    return find_tasks(store, {task: locked.stored for task, locked in lock.tasks.items()})

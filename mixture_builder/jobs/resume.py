@@ -4,17 +4,57 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
-from mixture_builder.errors import BuildError, StoreError
+from fsspec.implementations.local import LocalFileSystem
+
+from mixture_builder.errors import BuildError
 from mixture_builder.filters import is_filtered
 from mixture_builder.io.atomic import sha256_of
-from mixture_builder.io.rowstore import task_folder
+from mixture_builder.io.folder_lock import exclusive
+from mixture_builder.io.remote_store import origin, shown
+from mixture_builder.io.rowstore import read_quarantine
+from mixture_builder.io.storage import again_if_busy, at_once
 from mixture_builder.jobs.build import result_url, work_folder
-from mixture_builder.jobs.ingest import FAILED_NAME
+from mixture_builder.jobs.ingest import failed_texts
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import MANIFEST_NAME, ShardResult
+from mixture_builder.shards import is_shard_name, shard_name
+
+
+def alone_in_mixture(out: str) -> AbstractContextManager[None]:
+    """Keeps other processes from building into a folder; raises `BuildError` if one does."""
+    return exclusive(
+        f"{out}/.work/lock", folder=out, doing="builds", wait_for="choose another --out"
+    )
+
+
+def alone_in_store(store: Path) -> AbstractContextManager[None]:
+    """Keeps other processes from writing rows into a store; raises `BuildError` if one does."""
+    return exclusive(
+        f"{origin(store) or store}/.lock",
+        folder=shown(store),
+        doing="brings rows into the store",
+        wait_for="choose another --store",
+    )
+
+
+def remove_other_shards(lock: Lock, files: Any, root: str, *, take: int) -> None:
+    """Deletes shards of an unfinished build of another number or format of shards.
+
+    They would stay beside those of this build, and whoever reads all files would read them too.
+    """
+    folder = f"{root}/data"
+    if not files.exists(folder):
+        return
+    shards = lock.plan.shards
+    own = {shard_name(shard, shards, lock.format) for shard in range(take)}
+    for path in files.ls(folder, detail=False):
+        name = str(path).rsplit("/", 1)[-1]
+        if is_shard_name(name) and name not in own:
+            files.rm_file(path)
 
 
 def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
@@ -24,40 +64,54 @@ def finished_manifest(files: Any, root: str) -> dict[str, Any] | None:
       BuildError: if it is there but cannot be read.
     """
     path = f"{root}/{MANIFEST_NAME}"
-    if not files.exists(path):
-        return None
     try:
-        loaded: dict[str, Any] = json.loads(files.cat_file(path))
+        loaded: dict[str, Any] = json.loads(again_if_busy(lambda: files.cat_file(path)))
         return loaded
+    except FileNotFoundError:
+        return None
+    except OSError as problem:
+        raise BuildError(
+            f"{path}: cannot be looked for ({problem.strerror or problem}). Check access to it, "
+            "then run the same command again."
+        ) from problem
     except ValueError:
         raise BuildError(
             f"{path}: found no readable manifest. Delete it and run the same command again."
         ) from None
 
 
-def finished_shards(lock: Lock, files: Any, root: str) -> dict[int, ShardResult]:
-    """Shards of this very lock whose files are complete and unchanged."""
-    folder = work_folder(root, lock.fingerprint)
-    if not files.exists(folder):
+def finished_shards(lock: Lock, files: Any, root: str, *, take: int) -> dict[int, ShardResult]:
+    """Those of the first `take` shards of this very lock whose files are complete and unchanged.
+
+    Each is looked for by its name: a listing may not show yet what is there.
+    """
+    is_local = isinstance(files, LocalFileSystem)
+    if is_local and not files.exists(work_folder(root, lock.fingerprint)):
         return {}
-    done: dict[int, ShardResult] = {}
-    for shard in range(lock.plan.shards):
+
+    def find(shard: int) -> ShardResult | None:
         path = result_url(root, lock.fingerprint, shard)
-        if not files.exists(path):
-            continue
         try:
-            result = ShardResult(**json.loads(files.cat_file(path)))
-        except (ValueError, TypeError):
-            continue
-        if _sha256(files, f"{root}/{result.file}") == result.sha256:
-            done[shard] = result
-    return done
+            result = ShardResult(**json.loads(again_if_busy(lambda: files.cat_file(path))))
+        except (FileNotFoundError, ValueError, TypeError):
+            return None
+        unchanged = sha256_at(files, f"{root}/{result.file}") == result.sha256
+        return result if unchanged else None
+
+    shards = range(take)
+    found = list(map(find, shards)) if is_local else at_once(find, shards)
+    return {result.shard: result for result in found if result is not None}
 
 
-def _sha256(files: Any, path: str) -> str:
-    try:
+def sha256_at(files: Any, path: str) -> str:
+    """SHA-256 of a file; an empty text if there is none."""
+
+    def read() -> str:
         with files.open(path, "rb") as stream:
             return sha256_of(stream)
+
+    try:
+        return again_if_busy(read)
     except FileNotFoundError:
         return ""
 
@@ -67,7 +121,7 @@ def damaged_shards(manifest: Mapping[str, Any], files: Any, root: str) -> list[i
     return [
         shard
         for shard, listed in enumerate(manifest["shards"])
-        if _sha256(files, f"{root}/{listed['file']}") != listed["sha256"]
+        if sha256_at(files, f"{root}/{listed['file']}") != listed["sha256"]
     ]
 
 
@@ -97,19 +151,14 @@ def collected_quarantine(lock: Lock, store: Path) -> dict[str, str]:
     """
     result = {}
     for task, locked in lock.tasks.items():
-        path = task_folder(store, task, locked.stored) / "quarantine.jsonl"
-        try:
-            text = path.read_text(encoding="utf-8")
-        except FileNotFoundError as problem:
-            raise StoreError(f"{path}: {problem.strerror}. Run ingest again.") from None
+        text = read_quarantine(store, task, locked.stored)
         if text:
             result[task] = text
     for name, why in lock.plan.left_out.items():
         if is_filtered(why):
             continue
-        folder = store / name
-        # A folder may also hold what failed of an earlier form of the card.
-        texts = [p.read_text(encoding="utf-8") for p in sorted(folder.glob(f"*/{FAILED_NAME}"))]
+        # There may also stand what failed of an earlier form of the card.
+        texts = failed_texts(store, name)
         current = [t for t in texts if json.loads(t.split("\n")[0])["detail"] in why]
         if current:
             result[name] = current[0]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,6 +13,9 @@ from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import ExemplarLabels, Separator
 from mixture_builder.templates import PromptTemplate
+
+CountTokens = Callable[[Sequence[str]], Sequence[int]]
+"""How many tokens each of some texts has."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +92,7 @@ class TaskContext:
       rows: its rows.
       seed: the task's own, derived from the recipe's.
       fields: those that any of its templates reads.
+      count_tokens: the tokens of each text, where the plan has limits in tokens.
       programs: templates as they are rendered by columns, by cell and template.
     """
 
@@ -97,6 +102,7 @@ class TaskContext:
     rows: Rows
     seed: int
     fields: tuple[str, ...]
+    count_tokens: CountTokens | None = None
     programs: dict[tuple[int, int], Any] = field(default_factory=dict)
 
 

@@ -6,7 +6,6 @@ instruction, for each exemplar label, input, label, target and separator, and la
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,11 +30,11 @@ from mixture_builder.render.columnar import (
     with_style,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
+from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.render.columnar_texts import join_stretches, lay_down
 from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.style_pools import PREPARED
-from mixture_builder.styles import ExemplarLabels, Separator
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -83,8 +82,8 @@ def with_exemplars(
     good = _sound(context, queries, pairs)
     if not good.any():
         return None
-    styles = _Styles(context, few_shot, queries, pairs)
-    kept, fits = _within_budget(context, queries, pairs, counts, styles)
+    styles = _style_numbers(context, few_shot, pieces.exemplars, queries, pairs)
+    kept, fits = _within_budget(context, queries, pairs, counts, pieces.exemplars, styles)
     good &= fits > 0
     # Targets are looked for in finished prompts; exemplars that were cut do not stand there.
     long = _long_targets(few_shot, queries)
@@ -93,7 +92,9 @@ def with_exemplars(
     if not len(places):
         return None
     kept &= good[pairs.owners]
-    return _assembled(context, queries, pairs, styles, long, places=places, kept=kept)
+    return _assembled(
+        context, pieces.exemplars, queries, pairs, styles, long, places=places, kept=kept
+    )
 
 
 def _pairs(
@@ -239,80 +240,63 @@ def _bar_leaks(
     result[owners[np.asarray(leaks, dtype=bool)]] = False
 
 
-class _Styles:
-    """Exemplar styles of prompts: their numbers, and their parts as texts and lengths."""
-
-    def __init__(
-        self, context: TaskContext, few_shot: FewShot, queries: Queries, pairs: Pairs
-    ) -> None:
-        bits = random_bits(derive_seed(context.seed, "exemplar style"), queries.draws)
-        direct = np.asarray([t.direction == "direct" for t in context.templates])
-        asks = direct[queries.templates] & context.plan.questions
-        pools = [context.styles.exemplar_pool(questions=q) for q in (False, True)]
-        # The pools stand one after the other: a number is a place in both.
-        self.styles: list[tuple[ExemplarLabels, Separator]] = [*pools[0], *pools[1]]
-        sizes = np.asarray([len(pool) for pool in pools], dtype=np.uint64)[asks.astype(np.int64)]
-        first = np.where(asks, len(pools[0]), 0)
-        self.numbers: Indices = first + (bits % sizes).astype(np.int64)
-        self._avoid_doubled_labels(few_shot, bits, asks, first, pairs)
-        self.before = [s.input for s, _ in self.styles]
-        self.between = [s.input_end + s.delimiter + s.target for s, _ in self.styles]
-        self.after = [s.target_end + separator.text for s, separator in self.styles]
-        self.separators = [separator.text for _, separator in self.styles]
-        self.tails = [text.rstrip() for text in self.between]
-        self.names = [f"exemplars={s.id}/{separator.id}" for s, separator in self.styles]
-
-    def _avoid_doubled_labels(
-        self,
-        few_shot: FewShot,
-        bits: npt.NDArray[np.uint64],
-        asks: npt.NDArray[np.bool_],
-        first: Indices,
-        pairs: Pairs,
-    ) -> None:
-        """Draws another style where a label stands at the beginning of the first exemplar."""
-        firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
-        places, which = np.unique(firsts, return_inverse=True)
-        labels = ([s.input for s, _ in self.styles], [s.target for s, _ in self.styles])
-        words = [tuple({t.strip().casefold() for t in texts} - {""}) for texts in labels]
-        # Folding can make three characters of one.
-        longest = max((len(word) for group in words for word in group), default=0) * 3
-        inputs, targets = (
-            pc.utf8_slice_codeunits(texts.take(pa.array(places)), 0, longest).to_pylist()
-            for texts in (pairs.inputs, pairs.targets)
-        )
-        suspect = np.asarray(
-            [
-                shown.casefold().startswith(words[0]) or solved.casefold().startswith(words[1])
-                for shown, solved in zip(inputs, targets, strict=True)
-            ],
-            dtype=bool,
-        )
-        for at in np.flatnonzero(suspect[which]).tolist():
-            pair = inputs[which[at]], targets[which[at]]
-            number = few_shot.style_number(int(bits[at]), questions=bool(asks[at]), pair=pair)
-            self.numbers[at] = first[at] + number
+def _style_numbers(
+    context: TaskContext,
+    few_shot: FewShot,
+    pieces: ExemplarPieces,
+    queries: Queries,
+    pairs: Pairs,
+) -> Indices:
+    """The exemplar style of each prompt, as a place among all styles."""
+    bits = random_bits(derive_seed(context.seed, "exemplar style"), queries.draws)
+    direct = np.asarray([t.direction == "direct" for t in context.templates])
+    asks = direct[queries.templates] & context.plan.questions
+    first = np.where(asks, int(pieces.sizes[0]), 0)
+    numbers: Indices = first + (bits % pieces.sizes[asks.astype(np.int64)]).astype(np.int64)
+    # Another style is drawn where a label stands at the beginning of the first exemplar.
+    firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
+    places, which = np.unique(firsts, return_inverse=True)
+    taken = pa.array(places)
+    inputs, targets = (
+        pc.utf8_slice_codeunits(texts.take(taken), 0, pieces.longest).to_pylist()
+        for texts in (pairs.inputs, pairs.targets)
+    )
+    labels = pieces.labels
+    suspect = np.asarray(
+        [
+            shown.casefold().startswith(labels[0]) or solved.casefold().startswith(labels[1])
+            for shown, solved in zip(inputs, targets, strict=True)
+        ],
+        dtype=bool,
+    )
+    for at in np.flatnonzero(suspect[which]).tolist():
+        pair = inputs[which[at]], targets[which[at]]
+        number = few_shot.style_number(int(bits[at]), questions=bool(asks[at]), pair=pair)
+        numbers[at] = first[at] + number
+    return numbers
 
 
 def _within_budget(
-    context: TaskContext, queries: Queries, pairs: Pairs, counts: Indices, styles: _Styles
+    context: TaskContext,
+    queries: Queries,
+    pairs: Pairs,
+    counts: Indices,
+    pieces: ExemplarPieces,
+    styles: Indices,
 ) -> tuple[npt.NDArray[np.bool_], Indices]:
     """For each exemplar whether it fits with those before it, and how many fit of each prompt."""
     limit = context.plan.settings.input_chars
     if not limit:
         return np.ones(len(pairs.owners), dtype=bool), counts
 
-    def lengths(texts: Sequence[str]) -> Indices:
-        return np.asarray([len(text) for text in texts], dtype=np.int64)[styles.numbers]
-
     def characters(texts: pa.Array) -> Indices:
         found: Indices = pc.utf8_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         return found
 
-    around = lengths(styles.before) + lengths(styles.between) + lengths(styles.after)
+    around = (pieces.before + pieces.between + pieces.after)[styles]
     instruction = characters(queries.instructions)
-    fixed = np.where(instruction > 0, instruction + lengths(styles.separators), 0)
-    fixed += lengths(styles.before) + characters(queries.inputs) + lengths(styles.tails)
+    fixed = np.where(instruction > 0, instruction + pieces.separators[styles], 0)
+    fixed += (pieces.before + pieces.tails)[styles] + characters(queries.inputs)
     texts = characters(pairs.inputs) + characters(pairs.targets)
     each = texts[pairs.shown] + around[pairs.owners]
     summed = np.cumsum(each)
@@ -324,9 +308,10 @@ def _within_budget(
 
 def _assembled(
     context: TaskContext,
+    pieces: ExemplarPieces,
     queries: Queries,
     pairs: Pairs,
-    styles: _Styles,
+    styles: Indices,
     long: npt.NDArray[np.bool_],
     *,
     places: Indices,
@@ -334,18 +319,14 @@ def _assembled(
 ) -> RenderedBlock:
     """The prompts at some places, with the exemplars that are kept; none shows a long target."""
     finished = queries.select(places)
-    numbers = styles.numbers[places]
+    numbers = styles[places]
     place_of = np.full(len(queries.draws), -1)
     place_of[places] = np.arange(len(places))
     owners, shown = place_of[pairs.owners[kept]], pairs.shown[kept]
     counts = np.bincount(owners, minlength=len(places))
-    literals = [
-        *("", *styles.before, *styles.between),
-        *(*styles.after, *styles.separators, *styles.tails),
-    ]
-    of = len(styles.styles)
+    of = len(pieces.styles)
     before, between, after, separators, tails = (1 + of * part for part in range(5))
-    parts = [pa.array(literals, pa.string()), pairs.inputs, pairs.targets, finished.inputs]
+    parts = [pieces.literals, pairs.inputs, pairs.targets, finished.inputs]
     parts.append(finished.instructions)
     bases = np.cumsum([0, *(len(part) for part in parts)])
     instructed = pc.binary_length(finished.instructions).to_numpy(zero_copy_only=False) > 0
@@ -378,7 +359,7 @@ def _assembled(
         targets=finished.targets,
         styles=with_style(
             finished.styles,
-            pa.array(styles.names, pa.string()).take(pa.array(numbers)),
+            pieces.names.take(pa.array(numbers)),
             np.ones(len(places), dtype=bool),
         ),
         exemplar_rows=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)),

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, random_bits
+from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
 
 
 class OptionPieces:
-    """Texts before, between and after options, as Arrow arrays to take from.
+    """Texts before, between and after options, as Arrow arrays to take from; exemplar styles too.
 
     Args:
       pools: all styles.
@@ -25,6 +26,7 @@ class OptionPieces:
     def __init__(self, pools: StylePools) -> None:
         styles = pools.styles
         self.pools = pools
+        self.exemplars = ExemplarPieces(pools)
         leads, items = styles.option_lead_ins, styles.option_items
         endings, separators = styles.option_endings, styles.option_separators
         # Before the first option stand the lead-in and its prefix, before each further one

@@ -7,7 +7,7 @@ already there: only the offsets have to be thinned.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -21,6 +21,7 @@ from jinja2 import nodes
 from mixture_builder.canonical import plain_values
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import parse
+from mixture_builder.template_texts import facts_of
 
 WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """What `str.strip` strips: Arrow's own idea of white space differs."""
@@ -70,7 +71,12 @@ class Program:
     row_by_row: str = ""
 
 
-@lru_cache(maxsize=50_000)
+_MOST = 200_000
+"""Programs that are held; far above what any recipe has."""
+
+_programs: dict[tuple[str, bool], Program | None] = {}
+
+
 def program_of(source: str, *, options_shown: bool) -> Program | None:
     """A template as a program, or `None` if it does more than a program can.
 
@@ -78,6 +84,15 @@ def program_of(source: str, *, options_shown: bool) -> Program | None:
       source: Jinja text.
       options_shown: whether `options_text` is there, which settles conditions on it.
     """
+    key = (source, options_shown)
+    if key not in _programs:
+        if len(_programs) >= _MOST:
+            _programs.clear()
+        _programs[key] = _made(source, options_shown=options_shown)
+    return _programs[key]
+
+
+def _made(source: str, *, options_shown: bool) -> Program | None:
     pieces: list[TextPiece] = []
     if not _flatten(parse(source).body, pieces, (), options_shown=options_shown):
         return None
@@ -88,17 +103,55 @@ def program_of(source: str, *, options_shown: bool) -> Program | None:
             joined[-1] = replace(last, literal=last.literal + piece.literal)
         else:
             joined.append(piece)
-    kept = tuple(piece for piece in joined if piece.name or piece.literal)
-    shown = {piece.name for piece in kept if piece.name}
-    asked = {c.name for piece in kept for c in piece.conditions}
-    return Program(pieces=kept, names=frozenset(shown | asked))
+    return _program(tuple(piece for piece in joined if piece.name or piece.literal))
+
+
+def _program(pieces: tuple[TextPiece, ...]) -> Program:
+    shown = {piece.name for piece in pieces if piece.name}
+    asked = {c.name for piece in pieces for c in piece.conditions}
+    return Program(pieces=pieces, names=frozenset(shown | asked))
+
+
+def programs_to_json(sources: Iterable[str]) -> list[Any]:
+    """Plain data of the programs of some texts, for `know_programs`."""
+    plain: list[Any] = []
+    for source in sources:
+        for shown in (False, True):
+            program = program_of(source, options_shown=shown)
+            pieces = program and [
+                [p.literal, p.name, [[c.name, c.value, c.holds] for c in p.conditions]]
+                for p in program.pieces
+            ]
+            plain.append([source, shown, pieces])
+    return plain
+
+
+def know_programs(plain: Sequence[Any]) -> None:
+    """Takes programs that were worked out before, so that the texts need not be parsed."""
+    for source, shown, pieces in plain:
+        _programs[source, shown] = (
+            None
+            if pieces is None
+            else _program(
+                tuple(
+                    TextPiece(
+                        literal=literal,
+                        name=name,
+                        conditions=tuple(
+                            Condition(name=asked, value=value, holds=holds)
+                            for asked, value, holds in conditions
+                        ),
+                    )
+                    for literal, name, conditions in pieces
+                )
+            )
+        )
 
 
 @lru_cache(maxsize=50_000)
 def row_by_row(source: str) -> Program:
     """A template as a program that renders each row by itself; for those that need more."""
-    names = frozenset(compile_text(source).names)
-    return Program(pieces=(), names=names, row_by_row=source)
+    return Program(pieces=(), names=facts_of(source).names, row_by_row=source)
 
 
 def _flatten(

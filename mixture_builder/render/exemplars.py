@@ -70,7 +70,10 @@ def choose(
     counters = draws[:, None].astype(np.uint64) * np.uint64(64) + np.arange(width, dtype=np.uint64)
     bits = random_bits(seed, counters) >> np.uint64(32)
     candidates = ((bits * np.uint64(pool)) >> np.uint64(32)).astype(np.int64)
-    chosen, counts = _allowed(candidates, wanted, pool_keys, query_keys)
+    # How many a prompt may look at follows from its own number, not from its neighbours'.
+    chosen, counts = _allowed(
+        candidates, wanted, pool_keys, query_keys, considered=wanted + SPARE_CANDIDATES
+    )
     for at in np.flatnonzero(counts < wanted).tolist():
         # Rare: so many candidates were barred that the whole pool has to be gone through.
         whole = permutations(seed, draws[at : at + 1], pool)
@@ -83,7 +86,12 @@ def choose(
 
 
 def _allowed(
-    candidates: Indices, wanted: Indices, pool_keys: Bits, query_keys: Bits
+    candidates: Indices,
+    wanted: Indices,
+    pool_keys: Bits,
+    query_keys: Bits,
+    *,
+    considered: Indices | None = None,
 ) -> tuple[Indices, Indices]:
     keys = pool_keys[candidates]
     width = candidates.shape[1]
@@ -92,14 +100,18 @@ def _allowed(
         counts = np.zeros(len(candidates), dtype=np.int64)
         columns = (candidates, keys, wanted, query_keys)
         lines = zip(*(column.tolist() for column in columns), strict=True)
+        limits = [width] * len(wanted) if considered is None else considered.tolist()
         for at, (row, row_keys, count, query) in enumerate(lines):
-            found = _walk(row, row_keys, count, query)
+            limit = limits[at]
+            found = _walk(row[:limit], row_keys[:limit], count, query)
             chosen[at, : len(found)] = found
             counts[at] = len(found)
         return chosen, counts
     allowed = keys != query_keys[:, None]
     for column in range(1, width):
         allowed[:, column] &= (keys[:, :column] != keys[:, column : column + 1]).all(axis=1)
+    if considered is not None:
+        allowed &= np.arange(width) < considered[:, None]
     rank = np.cumsum(allowed, axis=1)
     taken = allowed & (rank <= wanted[:, None])
     lines_at, columns_at = np.nonzero(taken)

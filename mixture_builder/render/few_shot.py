@@ -109,7 +109,8 @@ class FewShot:
         instruction: str,
     ) -> tuple[str, int]:
         """The longest prompt that fits and how many exemplars it has; a failure if none does."""
-        limit = self._context.plan.settings.input_chars
+        settings, count_tokens = self._context.plan.settings, self._context.count_tokens
+        limit = settings.input_chars
         query = batch.inputs[place]
         assert isinstance(query, str)
         labels, separator = style
@@ -121,9 +122,17 @@ class FewShot:
                 separator=separator,
                 instruction=instruction,
             )
-            if not limit or len(text) <= limit:
+            if limit and len(text) > limit:
+                continue
+            if not settings.input_tokens or count_tokens is None:
                 return text, count
-        batch.failures[place] = ("input_too_long", f"{len(text)} characters; at most {limit}")
+            (tokens,) = count_tokens([text])
+            if tokens <= settings.input_tokens:
+                return text, count
+        found = f"{len(text)} characters; at most {limit}"
+        if not limit or len(text) <= limit:
+            found = f"{tokens} tokens; at most {settings.input_tokens}"
+        batch.failures[place] = ("input_too_long", found)
         return "", 0
 
     # --- which exemplars ----------------------------------------------------------------
@@ -219,28 +228,33 @@ class FewShot:
         seed = derive_seed(self._context.seed, "exemplars", attempt)
         chosen = np.zeros((len(draws), int(wanted.max())), dtype=np.int64)
         counts = np.zeros(len(draws), dtype=np.int64)
+        # What a choice follows from is the same for many templates of a task.
+        alike: dict[tuple[tuple[str, ...], tuple[str, ...], bool], list[int]] = {}
         keys = cells * len(self._context.templates) + templates
-        for key in np.unique(keys).tolist():
-            group = np.flatnonzero(keys == key)
+        met, group_of = np.unique(keys, return_inverse=True)
+        for place, key in enumerate(met.tolist()):
             cell, template = divmod(key, len(self._context.templates))
             names = self._asking_fields(template, few_shot=self._few_shot_texts[cell])
-            able = self._able(template)
+            required = self._context.templates[template].requires
+            alike.setdefault((names, required, self._forms[cell].fixed), []).append(place)
+        for (names, required, fixed), of in alike.items():
+            group = np.flatnonzero(np.isin(group_of, of))
+            able = self._able(required)
             found, held = exemplars.choose(
                 seed,
                 draws[group],
                 wanted=wanted[group],
                 pool_keys=self._keys_of_pool(names)[able],
                 query_keys=self._keys(names, rows[group]),
-                fixed=self._forms[cell].fixed,
+                fixed=fixed,
             )
             if len(able):
                 chosen[group, : found.shape[1]] = able[found]
             counts[group] = held
         return chosen, counts
 
-    def _able(self, template: int) -> Indices:
-        """Pool rows that have all fields a template requires."""
-        required = self._context.templates[template].requires
+    def _able(self, required: tuple[str, ...]) -> Indices:
+        """Pool rows that have all of some fields."""
         if not required:
             return self._pool
         columns = self._context.rows.columns(required, self._pool)

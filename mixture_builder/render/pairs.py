@@ -9,7 +9,7 @@ import numpy as np
 
 from mixture_builder.jinja_sandbox import describe
 from mixture_builder.plan import TaskPlan
-from mixture_builder.render.batch import Batch, TaskContext
+from mixture_builder.render.batch import Batch, CountTokens, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER
 from mixture_builder.templates import PromptTemplate
 
@@ -73,14 +73,31 @@ def check_queries(context: TaskContext, batch: Batch) -> None:
                     batch.failures[place] = ("required_field", f"the row has no {name}")
     limits = context.plan.settings
     budgets = (("input", limits.input_chars), ("target", limits.target_chars))
-    if batch.all_texts and _all_sound(batch, limits.input_chars, limits.target_chars):
-        return
-    for place, texts in enumerate(zip(batch.inputs, batch.targets, strict=True)):
-        for text, (part, limit) in zip(texts, budgets, strict=True):
-            failure = _failure(text, part, limit)
-            if failure:
-                batch.failures[place] = failure
-                break
+    if not (batch.all_texts and _all_sound(batch, limits.input_chars, limits.target_chars)):
+        for place, texts in enumerate(zip(batch.inputs, batch.targets, strict=True)):
+            for text, (part, limit) in zip(texts, budgets, strict=True):
+                failure = _failure(text, part, limit)
+                if failure:
+                    batch.failures[place] = failure
+                    break
+    if context.count_tokens is not None:
+        _check_tokens(context, batch, context.count_tokens)
+
+
+def _check_tokens(context: TaskContext, batch: Batch, count: CountTokens) -> None:
+    """Marks draws whose texts have too many tokens; of few-shot prompts the whole is counted."""
+    limits = context.plan.settings
+    whole = np.asarray([not cell.few_shot for cell in context.plan.cells])[batch.cells]
+    for part, texts, limit, counted in (
+        ("input", batch.inputs, limits.input_tokens, whole),
+        ("target", batch.targets, limits.target_tokens, np.ones(len(whole), dtype=bool)),
+    ):
+        places = [p for p in np.flatnonzero(counted).tolist() if p not in batch.failures]
+        if not limit or not places:
+            continue
+        for place, tokens in zip(places, count([str(texts[p]) for p in places]), strict=True):
+            if tokens > limit:
+                batch.failures[place] = (f"{part}_too_long", f"{tokens} tokens; at most {limit}")
 
 
 def _all_sound(batch: Batch, input_chars: int, target_chars: int) -> bool:

@@ -15,7 +15,13 @@ import numpy.typing as npt
 
 from mixture_builder.draw import Indices, below, derive_seed, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
-from mixture_builder.render.batch import Batch, DroppedDraw, RenderedExamples, TaskContext
+from mixture_builder.render.batch import (
+    Batch,
+    CountTokens,
+    DroppedDraw,
+    RenderedExamples,
+    TaskContext,
+)
 from mixture_builder.render.drawn import DrawnColumns
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.pairs import check_queries, render_queries, uses_few_shot_texts
@@ -27,6 +33,7 @@ from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import deal
 
 if TYPE_CHECKING:
+    from mixture_builder.render.columnar import RenderedBlock
     from mixture_builder.render.columnar_options import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
@@ -47,6 +54,7 @@ class TaskRenderer:
       styles: all pools.
       rows: its rows.
       seed: the recipe's seed.
+      count_tokens: the tokens of each text; needed where the plan has limits in tokens.
     """
 
     def __init__(
@@ -57,7 +65,13 @@ class TaskRenderer:
         styles: StylePools,
         rows: Rows,
         seed: int,
+        count_tokens: CountTokens | None = None,
     ) -> None:
+        limits = plan.settings
+        if not limits.input_tokens and not limits.target_tokens:
+            count_tokens = None
+        elif count_tokens is None:
+            raise ValueError("the plan has limits in tokens, and there is nothing to count them by")
         self._context = TaskContext(
             plan=plan,
             templates=tuple(templates),
@@ -65,6 +79,7 @@ class TaskRenderer:
             rows=rows,
             seed=derive_seed(seed, "task", plan.task),
             fields=_fields_needed(plan, templates, rows),
+            count_tokens=count_tokens,
         )
         self._drawn = DrawnColumns(self._context)
         self._walks = TemplateWalks(plan.cells, seed=self._context.seed)
@@ -172,10 +187,23 @@ class TaskRenderer:
             block = with_exemplars(context, self._few_shot, pieces, chosen)
             if block is not None:
                 blocks.append(block)
+        blocks = [self._within_tokens(block) for block in blocks]
         done = np.concatenate([np.zeros(0, dtype=np.int64), *(b.draws for b in blocks)])
         result = self.render(np.setdiff1d(numbers, done, assume_unique=True))
         result.blocks.extend(blocks)
         return result
+
+    def _within_tokens(self, block: RenderedBlock) -> RenderedBlock:
+        """A block without the examples that have too many tokens; those are rendered again."""
+        count, limits = self._context.count_tokens, self._context.plan.settings
+        if count is None:
+            return block
+        over = np.zeros(len(block.draws), dtype=bool)
+        budgets = ((block.inputs, limits.input_tokens), (block.targets, limits.target_tokens))
+        for texts, limit in budgets:
+            if limit:
+                over |= np.asarray(count(texts.to_pylist()), dtype=np.int64) > limit
+        return block.without(np.flatnonzero(over)) if over.any() else block
 
     def _exemplars_by_columns(self) -> npt.NDArray[np.bool_]:
         """For each cell whether its few-shot prompts can be made by columns at all."""

@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.mirror import has_scheme
-from mixture_builder.jobs.build import build_shard, result_url, work_folder
+from mixture_builder.io.remote_store import fetch_rows
+from mixture_builder.jobs.build import build_shard, result_url, rows_of, work_folder
+from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms import coders  # noqa: F401  (registers them)
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import write_error
-from mixture_builder.transforms.row_copies import fetch_rows
 
 if TYPE_CHECKING:
     from apache_beam.pvalue import PCollection
@@ -33,8 +35,7 @@ class Build(beam.PTransform[Any, Any]):
 
     Args:
       lock: of the mixture.
-      store: root of the row store, which workers must see; or the URL of a copy of it, see
-        `row_copies.py`.
+      store: root of the row store, which workers must see; or its URL.
       out: folder or URL of the mixture, which workers must see.
     """
 
@@ -74,11 +75,9 @@ class _BuildShard(beam.DoFn):
 
     def setup(self) -> None:
         self._lock = lock_from_json(json.loads(self._plain))
-        self._rows = (
-            fetch_rows(self._lock, url=self._store)
-            if has_scheme(self._store)
-            else Path(self._store)
-        )
+        self._rows = store_folder(self._store)
+        if has_scheme(self._store):
+            fetch_rows(self._rows, rows_of(self._lock))
 
     def process(self, element: tuple[int, Iterable[int]]) -> Iterator[ShardResult]:
         shard = element[0]

@@ -15,6 +15,7 @@ from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
 from mixture_builder.jobs.mixture import task_spec
+from mixture_builder.transforms.coders import Outcome
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import file_name, read_result, write_error, write_result
 
@@ -52,7 +53,10 @@ class Ingest(beam.PTransform[Any, Any]):
                 tuple[str, tuple[PartSpec, PartResult]]
             )
             | "GatherTask" >> beam.GroupByKey()
-            | "FinishTask" >> beam.ParDo(_FinishTask(self._results, self._tried))
+            | "FinishTask"
+            >> beam.ParDo(_FinishTask(self._results, self._tried)).with_output_types(
+                tuple[str, Outcome]
+            )
         )
         return finished
 

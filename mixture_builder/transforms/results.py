@@ -10,11 +10,9 @@ again; a file that appears complete under a name known beforehand works with all
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from typing import Any
 from urllib.parse import quote
-
-import fsspec
 
 from mixture_builder.errors import (
     BuildError,
@@ -23,8 +21,13 @@ from mixture_builder.errors import (
     RenderError,
     SourceError,
     StoreError,
+    VerifyError,
 )
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.storage import read_whole, remove, storage_of
+
+FEW = 100
+"""So many files are asked for by name rather than looked for in a listing."""
 
 
 def file_name(item: str) -> str:
@@ -48,17 +51,16 @@ def write_result(folder: str, name: str, plain: Any) -> None:
 
 def read_result(folder: str, name: str) -> Any:
     """The result that was written, or `None` if there is none."""
-    files, root = fsspec.core.url_to_fs(folder)
     try:
-        return json.loads(files.cat_file(f"{root}/{name}"))
+        return json.loads(read_whole(f"{folder}/{name}"))
     except FileNotFoundError:
         return None
 
 
 def written_results(folder: str) -> frozenset[str]:
-    """Names of the result files that are there by now."""
-    files, root = fsspec.core.url_to_fs(folder)
-    # A remote file system remembers what it listed; files of other machines must be seen.
+    """Names of the result files that a listing shows by now; the last may still be missing."""
+    files, root = storage_of(folder)
+    # Some file systems remember what they listed all the same.
     files.invalidate_cache(root)
     try:
         return frozenset(str(path).rsplit("/", 1)[-1] for path in files.ls(root, detail=False))
@@ -66,12 +68,9 @@ def written_results(folder: str) -> frozenset[str]:
         return frozenset()
 
 
-def remove_results(folder: str, names: Iterable[str]) -> None:
+def remove_results(folder: str, names: Collection[str]) -> None:
     """Deletes results and errors of an earlier run, so that none is taken for a new one."""
-    for where in (folder, errors_folder(folder)):
-        files, root = fsspec.core.url_to_fs(where)
-        for name in written_results(where) & frozenset(names):
-            files.rm_file(f"{root}/{name}")
+    remove(f"{where}/{name}" for where in (folder, errors_folder(folder)) for name in names)
 
 
 def errors_folder(folder: str) -> str:
@@ -89,17 +88,20 @@ def write_error(folder: str, name: str, problem: MixtureBuilderError) -> None:
     write_result(errors_folder(folder), name, plain)
 
 
-def first_error(folder: str, names: Iterable[str]) -> MixtureBuilderError | None:
+def first_error(folder: str, names: Collection[str]) -> MixtureBuilderError | None:
     """The error of the first of `names` that has one, with the class it was raised with."""
-    written = written_results(errors_folder(folder))
-    for name in sorted(written & frozenset(names)):
-        plain = read_result(errors_folder(folder), name)
+    where = errors_folder(folder)
+    # By name, not by listing; but of thousands, those that are listed are enough.
+    named = frozenset(names)
+    for name in sorted(named if len(named) <= FEW else named & written_results(where)):
+        plain = read_result(where, name)
         if plain is not None:
             return _KINDS.get(plain["error"], BuildError)(plain["message"])
     return None
 
 
 _KINDS: dict[str, type[MixtureBuilderError]] = {
-    kind.__name__: kind for kind in (BuildError, RecipeError, RenderError, SourceError, StoreError)
+    kind.__name__: kind
+    for kind in (BuildError, RecipeError, RenderError, SourceError, StoreError, VerifyError)
 }
 """What workers raise, all of them made of a text."""

@@ -10,19 +10,23 @@ import secrets
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions
+import fsspec
+from apache_beam.options.pipeline_options import DirectOptions, PipelineOptions, SetupOptions
 
+from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import BuildError, UsageError
 from mixture_builder.io.mirror import has_scheme
+from mixture_builder.io.remote_store import origin, publish_rows
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.build import work_folder
+from mixture_builder.jobs.build import rows_of, work_folder
 from mixture_builder.jobs.ingest import PartSpec
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
+from mixture_builder.transforms.audit import DOCUMENT, Audit
 from mixture_builder.transforms.build import Build, shard_file
 from mixture_builder.transforms.ingest import Ingest, task_result
 from mixture_builder.transforms.quiet_beam import beam
@@ -33,7 +37,6 @@ from mixture_builder.transforms.results import (
     remove_results,
     written_results,
 )
-from mixture_builder.transforms.row_copies import publish_rows
 from mixture_builder.transforms.running import Running, check_options, last_line
 from mixture_builder.transforms.watched_workers import (
     PATIENCE_SECONDS,
@@ -41,6 +44,7 @@ from mixture_builder.transforms.watched_workers import (
     watched_workers,
     without_running_mode,
 )
+from mixture_builder.transforms.whole import BuildWhole, shards_to_build
 
 T = TypeVar("T")
 
@@ -60,9 +64,10 @@ class BeamRunner:
     """Runs jobs on a runner of Beam's; implements `jobs.mixture.Runner`.
 
     Workers must see the row store, the source files and the folder of the mixture under the
-    same names as this process. Where they see no folder of this machine, `rows` and a URL for
-    the mixture let them build; ingest then has to run here, see `drivers.local`. A job on a
-    cluster goes on when this process ends early; the next run keeps what it has finished.
+    same names as this process. Where they see no folder of this machine, the row store and the
+    mixture have to stand at URLs; so must the sources, or ingest has to run here (see
+    `drivers.local`), with `rows` if the row store is here too. A job on a cluster goes on when
+    this process ends early; the next run keeps what it has finished.
 
     Attributes:
       name: as Beam knows it, e.g. `FnApiRunner`, `DataflowRunner`, `FlinkRunner`.
@@ -107,20 +112,30 @@ class BeamRunner:
         # Elements are dealt out in turn; a large part dealt out last would keep one worker
         # busy alone.
         specs.sort(key=lambda spec: -sum(file.size or 0 for file in spec.files))
-        folder = Path(specs[0].store) / ".results" / secrets.token_hex(8)
+        store = Path(specs[0].store)
+        url = origin(store)
+        if url:
+            # Workers may be other machines: each has a view of its own of the store.
+            specs = [
+                replace(spec, store=url, spill=f"{url}/.spill/{Path(spec.spill).name}")
+                for spec in specs
+            ]
+        folder = f"{url or store}/.results/{secrets.token_hex(8)}"
         tasks = {file_name(task[0].card.id): task[0].card.id for task in parts if task}
         try:
             yield from self._run(
                 specs,
-                Ingest(tried=tried, results=str(folder)),
-                folder=str(folder),
+                Ingest(tried=tried, results=folder),
+                folder=folder,
                 waiting=set(tasks),
                 result=lambda name, plain: (tasks[name], task_result(plain)),
             )
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            with suppress(OSError):
-                folder.parent.rmdir()
+            remove_results(folder, tasks)
+            if not url:
+                shutil.rmtree(folder, ignore_errors=True)
+                with suppress(OSError):
+                    Path(folder).parent.rmdir()
 
     def build(
         self,
@@ -142,14 +157,82 @@ class BeamRunner:
         files = {shard_file(shard) for shard in shards}
         remove_results(folder, files)
         if self.rows:
-            publish_rows(lock, store=store, url=self.rows)
+            publish_rows(store, self.rows, rows_of(lock))
         yield from self._run(
             shards,
-            Build(lock, store=self.rows or store, out=out),
+            Build(lock, store=self.rows or origin(store) or store, out=out),
             folder=folder,
             waiting=files,
             result=lambda _, plain: ShardResult(**plain),
         )
+
+    def audit(self, context: AuditContext, *, work: str) -> dict[str, Any]:
+        """Audits all shards of a mixture; gives the document.
+
+        Args:
+          context: of the audit.
+          work: folder or URL that workers see, for a small file that is removed again.
+
+        Raises:
+          VerifyError, StoreError, BuildError: as `audit.shard.audit_shard`; or if the pipeline
+            fails.
+        """
+        folder = f"{work}/.results/{secrets.token_hex(8)}"
+        try:
+            found = self._run(
+                list(range(context.shards)),
+                Audit(context, results=folder),
+                folder=folder,
+                waiting={DOCUMENT},
+                result=lambda _, plain: plain,
+            )
+            return next(iter(list(found)))
+        finally:
+            files, root = fsspec.core.url_to_fs(folder)
+            with suppress(OSError):
+                files.rm(root, recursive=True)
+            with suppress(OSError):
+                files.rmdir(root.rsplit("/", 1)[0])
+
+    def launch(self, lock: Lock, *, store: Path, out: str) -> bool:
+        """Starts a job that builds what is missing of a mixture, and does not wait for it.
+
+        The job writes the manifest itself, see `whole.py`. With `--template_location`, Dataflow's
+        runner only writes the job's description there.
+
+        Returns:
+          Whether there was anything to start.
+
+        Raises:
+          UsageError: if Dataflow's workers could not see the row store or the mixture.
+          StoreError, BuildError: as `whole.shards_to_build`; or if the job cannot be started.
+        """
+        place = self.rows or origin(store) or str(store)
+        if self._short_name == "dataflowrunner":
+            for option, value in (("--store (or --rows)", place), ("--out", out)):
+                if not has_scheme(value):
+                    raise UsageError(
+                        f"found {value} for {option}, a folder of this machine; expected a URL "
+                        "such as gs://BUCKET/FOLDER, because Dataflow's workers are others."
+                    )
+        shards = shards_to_build(lock, store=store, out=out)
+        if not shards:
+            return False
+        if self.rows:
+            publish_rows(store, self.rows, rows_of(lock))
+        pipeline = self._pipeline(None)
+        _ = (
+            pipeline
+            | "Create" >> beam.Create(shards, reshuffle=False)
+            | "Mixture" >> BuildWhole(lock, store=place, out=out)
+        )
+        try:
+            pipeline.run()
+        except Exception as problem:
+            raise BuildError(
+                f"the job could not be started on {self.name}: {last_line(problem)}."
+            ) from problem
+        return True
 
     def _run(
         self,
@@ -173,9 +256,12 @@ class BeamRunner:
             while waiting and not ended:
                 # The last look comes after the end, or it would miss the last results.
                 ended = running.wait(pause) or bool(workers and workers.death)
-                for name in sorted(written_results(folder) & waiting):
-                    waiting.remove(name)
-                    yield result(name, read_result(folder, name))
+                # What a listing does not show in the end is asked for by name.
+                for name in sorted(waiting if ended else written_results(folder) & waiting):
+                    plain = read_result(folder, name)
+                    if plain is not None:
+                        waiting.remove(name)
+                        yield result(name, plain)
             if workers and workers.death:
                 running.wait(PATIENCE_SECONDS)
                 raise BuildError(
@@ -193,7 +279,11 @@ class BeamRunner:
         return self._short_name == "fnapirunner" and mode == "multi_processing"
 
     def _options(self) -> PipelineOptions:
-        return PipelineOptions(list(self.options))
+        options = PipelineOptions(list(self.options))
+        # All that workers need is in the package; what the program that launches them has
+        # imported besides need not be there.
+        options.view_as(SetupOptions).save_main_session = False
+        return options
 
     def _pipeline(self, workers: WatchedWorkers | None) -> Any:
         options = self._options()

@@ -6,7 +6,12 @@ import json
 from fractions import Fraction
 from pathlib import Path
 
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
+from tests.export.helpers import write_byte_tokenizer
 
 
 def test_rows_are_counted_in_the_store(store: Path) -> None:
@@ -172,3 +177,115 @@ def test_pins_that_name_no_style_are_errors(workspace: Workspace) -> None:
     assert done.exit_code == 1
     assert "styles.exemplars.separators" in done.stderr
     assert "Did you mean 'blank_line'?" in done.stderr
+
+
+def test_bytes_are_estimates_until_they_are_measured(store: Path) -> None:
+    """Unmeasured bytes carry a mark; measured ones do not."""
+    rough = run("plan", "quickstart", "--store", store)
+    exact = run("plan", "quickstart", "--store", store, "--measure")
+    measured = json.loads(run("plan", "quickstart", "--store", store, "--measure", "--json").stdout)
+
+    assert "~" in rough.stdout
+    assert "~" not in exact.stdout
+    assert measured["bytes_estimated"] == 0
+    assert sum(t["bytes"] for t in measured["tasks"].values()) == measured["bytes"]
+    assert measured["cpu_seconds"] > 0
+
+
+def test_measured_bytes_are_those_of_the_finished_mixture(store: Path, mixture: Path) -> None:
+    """What `plan --measure` expects of the whole is within 5 % of what the shards hold."""
+    plan = json.loads(run("plan", "quickstart", "--store", store, "--measure", "--json").stdout)
+    held = 0
+    for shard in sorted((mixture / "data").glob("*.parquet")):
+        table = pq.read_table(shard, columns=["inputs", "targets"])
+        for name in ("inputs", "targets"):
+            held += pc.sum(pc.binary_length(table[name])).as_py()
+
+    assert abs(plan["bytes"] - held) < held / 20
+
+
+def test_tokens_are_counted_by_several_tokenizers_at_once(store: Path, tmp_path: Path) -> None:
+    """Each file that is named gives its own sum; a token a byte gives as many as bytes."""
+    pytest.importorskip("tokenizers", reason="the package tokenizers is not installed")
+    one, other = tmp_path / "one.json", tmp_path / "other.json"
+    for path in (one, other):
+        write_byte_tokenizer(path)
+    options = ["--store", store, "--tokenizer", one, "--tokenizer", other]
+    done = run("plan", "quickstart", *options)
+    plan = json.loads(run("plan", "quickstart", *options, "--json").stdout)
+
+    assert list(plan["tokens"]) == [str(one), str(other)]
+    for counted in plan["tokens"].values():
+        assert abs(counted["inputs"] + counted["targets"] - plan["bytes"]) <= len(plan["tasks"]) * 2
+    assert f"Tokens by {one}: " in done.stdout
+
+
+def test_what_runs_dry_is_said_in_numbers_before_anything_is_built(workspace: Workspace) -> None:
+    """8 rows for 20 examples: they repeat, or others take over, or the mixture ends."""
+    workspace.task("more", QUESTIONS * 3, size={"rows": 24, "from": "counted"})
+    rates = {"all": {"rate": 1, "tasks": ["tiny/*"], "task_rates": "equal"}}
+
+    def planned(when: str) -> str:
+        workspace.write_recipe(size={"examples": 40}, when_dry=when, submixtures=rates)
+        return run("plan", workspace.recipe, *workspace.options).stdout
+
+    assert "12 examples of 40 repeat a row" in planned("repeat")
+    assert "The mixture ends at 17 of the 40 examples asked for" in planned("stop")
+    dry = planned("renormalise")
+    assert "The mixture ends at 32 of the 40 examples asked for" in dry
+    assert "Runs dry: 1 task with all rows used, 8 examples fewer" in dry
+    assert "tiny/sums: 8 of 16" in dry
+
+
+def test_filters_give_lost_tasks_and_the_nearest_shares(workspace: Workspace) -> None:
+    """Of each part the lost tasks are named, and the shares with which no row repeats."""
+    workspace.task("shop", QUESTIONS, licence={"id": "CC-BY-NC-4.0", "read_at": "here"})
+    workspace.task("more", QUESTIONS * 3, size={"rows": 24, "from": "counted"})
+    workspace.write_recipe(
+        submixtures={
+            "one": {"rate": 1, "tasks": ["tiny/shop", "tiny/sums"]},
+            "two": {"rate": 1, "tasks": ["tiny/more"]},
+        },
+        filters={"licences": {"allow": ["CC0-1.0"], "unknown": "exclude"}},
+    )
+    done = run("plan", workspace.recipe, *workspace.options)
+    plan = json.loads(run("plan", workspace.recipe, *workspace.options, "--json").stdout)
+
+    assert plan["filtered"] == {"one": ["tiny/shop"]}
+    assert plan["submixtures"]["one"]["asked_share"] == "1/2"
+    assert plan["without_repeats"] == {"examples": 20, "shares": {"one": "2/5", "two": "3/5"}}
+    assert "one 40.0 % (asked 50.0 %), two 60.0 % (asked 50.0 %)" in done.stdout
+
+
+@pytest.mark.parametrize("name", ["plan.svg", "plan.png"])
+def test_a_plan_is_drawn(store: Path, tmp_path: Path, name: str) -> None:
+    """A drawing is an image of its kind, and drawn again it is the same file."""
+    pytest.importorskip("matplotlib", reason="the package matplotlib is not installed")
+    files = [tmp_path / f"{n}-{name}" for n in (1, 2)]
+    for file in files:
+        assert run("plan", "quickstart", "--store", store, "--plot", file).exit_code == 0
+    one, other = (file.read_bytes() for file in files)
+
+    assert one == other
+    assert one.startswith(b"<?xml" if name.endswith("svg") else b"\x89PNG")
+
+
+def test_a_drawing_of_an_unknown_kind_is_refused_at_once(tmp_path: Path) -> None:
+    """The name says the kind; one that is not known is an error that lists those that are."""
+    done = run("plan", "quickstart", "--store", tmp_path, "--plot", tmp_path / "plan.gif")
+
+    assert done.exit_code == 2
+    assert "expected a name that ends in .svg, .png, .pdf" in done.stderr
+
+
+def test_a_size_in_bytes_needs_an_ingest_first(workspace: Workspace) -> None:
+    """Before it the plan says so; after it the number of examples stands in the plan."""
+    workspace.write_recipe(size={"bytes": 2000})
+
+    before = run("plan", workspace.recipe, *workspace.options)
+    assert run("ingest", workspace.recipe, *workspace.options).exit_code == 0
+    after = json.loads(run("plan", workspace.recipe, *workspace.options, "--json").stdout)
+
+    assert before.exit_code == 1
+    assert "size.bytes: it is worked out from stored rows" in before.stderr
+    assert 1800 < after["bytes"] <= 2000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
@@ -174,3 +175,23 @@ def test_rebuilding_needs_the_rows_it_was_built_from(mixture: Path, tmp_path: Pa
     assert (missing.exit_code, beyond.exit_code) == (1, 2)
     assert "--store" in missing.stderr
     assert "expected a shard from 0 to 3" in beyond.stderr
+
+
+def test_the_certificate_is_worked_out_again(damaged: Path) -> None:
+    """Quotas are exact, prefixes are within their bound, and another number is found out."""
+    manifest = json.loads((damaged / "manifest.json").read_text(encoding="utf-8"))
+    certificate = manifest["certificate"]
+    assert certificate["quotas"]["exact"] == certificate["quotas"]["tasks"] == 12
+    assert certificate["quotas"]["cells_exact"] == certificate["quotas"]["cells"]
+    worst = certificate["prefixes"]["tasks"]
+    assert 0 < Fraction(worst["largest"]) < worst["below"] == 1
+    cells = certificate["prefixes"]["cells"]
+    assert 0 < Fraction(cells["largest"]) <= cells["at_most"]
+
+    worst["largest"] = "1/1000"
+    change_manifest(damaged, certificate=certificate)
+    done = run("verify", damaged)
+
+    assert done.exit_code == 1
+    assert "certificate.prefixes.tasks.largest" in done.stdout
+    assert "found 1/1000; the shards come to" in done.stdout

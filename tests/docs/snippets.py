@@ -14,7 +14,7 @@ from mixture_builder.findings import Finding
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.recipes import load_recipe
 from mixture_builder.styles import load_styles
-from mixture_builder.templates import check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
 from mixture_builder.yaml_files import check_against_schema
 
 CARD: dict[str, Any] = {

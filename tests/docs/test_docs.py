@@ -68,6 +68,7 @@ def test_the_manifest_has_the_keys_that_its_page_lists(quickstart: Ingested):
         sources={},
         versions={},
         columns={},
+        cards=lock.cards,
     )
     page = prose_of(DOCS / "reference" / "manifest.md")
     _, whole, task = page.split("\n| Key | Holds |\n")

@@ -10,7 +10,7 @@ import yaml
 from mixture_builder.imports.promptsource_files import UpstreamSet, UpstreamTemplate
 from mixture_builder.imports.promptsource_files import read_promptsource as read
 from mixture_builder.imports.template_files import card_stub, import_set, template_file
-from mixture_builder.templates import load_templates
+from mixture_builder.template_files import load_templates
 
 
 def made(*templates: UpstreamTemplate, dataset: str = "demo", subset: str = ""):

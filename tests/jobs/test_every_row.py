@@ -20,7 +20,8 @@ from mixture_builder.jinja_sandbox import describe
 from mixture_builder.render.drawn import TARGET_ANSWER
 from mixture_builder.render.options import list_options
 from mixture_builder.shipped import cards_folder, templates_folder
-from mixture_builder.templates import PromptTemplate, load_templates
+from mixture_builder.template_files import load_templates
+from mixture_builder.templates import PromptTemplate
 from tests.cli.helpers import run
 from tests.makers import shipped_styles
 from tests.shared_mirror import write_mirror

@@ -81,6 +81,12 @@ def train() -> Read:
     return _environment("trainers").run
 
 
+@pytest.fixture(scope="session")
+def load() -> Read:
+    """The same for scripts that read a `Mixture`, which need this package."""
+    return _environment("loaders").run
+
+
 def _environment(name: str) -> Environment:
     variable = f"MIXTURE_BUILDER_{name.upper().replace('-', '_')}"
     named = os.environ.get(variable)

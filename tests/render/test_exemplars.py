@@ -57,10 +57,11 @@ def test_exemplars_are_allowed_different_and_as_many_as_there_can_be(seed, pool,
 
 
 @given(seed=st.integers(0, 2**63), draws=st.lists(st.integers(0, 9999), min_size=1, max_size=8))
+@pytest.mark.parametrize("kinds", [400, 3])
 @pytest.mark.parametrize("pool", [5, 32, 33, 400])
-def test_a_choice_belongs_to_its_draw(pool, seed, draws):
+def test_a_choice_belongs_to_its_draw(pool, kinds, seed, draws):
     """What a prompt shows does not depend on the prompts that are made with it."""
-    keys = np.arange(pool, dtype=np.uint64)
+    keys = np.arange(pool, dtype=np.uint64) % kinds
 
     def chosen(some: list[int]) -> list[list[int]]:
         return lines_of(
@@ -68,7 +69,7 @@ def test_a_choice_belongs_to_its_draw(pool, seed, draws):
             np.asarray(some),
             wanted=np.asarray([1 + d % 5 for d in some]),
             pool_keys=keys,
-            query_keys=np.asarray([d % pool for d in some], dtype=np.uint64),
+            query_keys=np.asarray([d % pool % kinds for d in some], dtype=np.uint64),
         )
 
     assert chosen(draws) == [chosen([d])[0] for d in draws]

@@ -16,7 +16,7 @@ from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs import ingest
 from mixture_builder.jobs.mixture import (
-    Mixture,
+    LoadedRecipe,
     Runner,
     build_mixture,
     ingest_mixture,
@@ -49,7 +49,7 @@ class Small:
     cards: Path
     mirror: Mirror
 
-    def load(self) -> Mixture:
+    def load(self) -> LoadedRecipe:
         return load_mixture(
             self.recipe, shown_as="small.yaml", cards=self.cards, templates=templates_folder()
         )

@@ -1,8 +1,10 @@
-"""One recipe gives the same rows, records and bytes wherever its jobs run."""
+"""One recipe gives the same rows, records and bytes wherever its jobs run.
+
+Engines that need an environment of their own, and the installed wheel: tests/engines.
+"""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import socket
 import subprocess
@@ -80,21 +82,6 @@ def test_a_job_service_with_external_workers(small: Small, tmp_path: Path, built
             check(BeamRunner("PortableRunner", options), small, tmp_path, built_locally)
         finally:
             service.stop()
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(
-    not importlib.util.find_spec("distributed"), reason="needs the package distributed (Dask)"
-)
-@pytest.mark.filterwarnings("default")
-def test_dask(small: Small, tmp_path: Path, built_locally: Built):
-    """So does Dask, which is silently wrong about anything but ParDo and GroupByKey in a row."""
-    check(
-        BeamRunner("apache_beam.runners.dask.dask_runner.DaskRunner"),
-        small,
-        tmp_path,
-        built_locally,
-    )
 
 
 @contextmanager

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 from apache_beam.coders.typecoders import registry
+from apache_beam.pipeline import PipelineVisitor
 
 from mixture_builder import errors
 from mixture_builder.errors import MixtureBuilderError, StoreError
 from mixture_builder.findings import error
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.ingest import PartSpec, ingest_part, plan_parts
+from mixture_builder.jobs.ingest import PartResult, PartSpec, ingest_part, plan_parts
 from mixture_builder.jobs.mixture import task_spec
+from mixture_builder.manifest import ShardResult
 from mixture_builder.testing import run_eagerly
-from mixture_builder.transforms import Build, Ingest
+from mixture_builder.transforms import BeamRunner, Build, BuildWhole, Ingest
 from mixture_builder.transforms.build import shard_file
+from mixture_builder.transforms.coders import ElementCoder, Outcome
+from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import (
     file_name,
     first_error,
@@ -26,7 +31,7 @@ from mixture_builder.transforms.results import (
     write_result,
     written_results,
 )
-from tests.transforms.conftest import Small
+from tests.transforms.conftest import Built, Small, read_built
 
 
 def parts_of(small: Small, task: str, *, store: Path) -> list[PartSpec]:
@@ -99,8 +104,50 @@ def test_every_spec_survives_the_way_to_a_worker(small: Small, stored: Path, tmp
 
     for value in (parts[0], results[0], spec, shard, small.load().cards["own/three_files"]):
         assert pickle.loads(pickle.dumps(value)) == value
-        coder = registry.get_coder(type(value))
-        assert coder.decode(coder.encode(value)) == value
+        assert ElementCoder().decode(ElementCoder().encode(value)) == value
+
+
+def test_equal_elements_have_equal_bytes(small: Small, tmp_path: Path):
+    """The encoding of an element does not depend on which objects are the same inside it."""
+    (part, *_) = parts_of(small, "own/three_files", store=tmp_path)
+    again = pickle.loads(pickle.dumps(part))
+
+    assert ElementCoder().encode(part) == ElementCoder().encode(again)
+    assert ElementCoder().encode(part).isascii()
+
+
+@pytest.mark.parametrize("kind", [PartSpec, PartResult, StoredTask, ShardResult, Outcome])
+def test_every_class_of_element_has_a_coder_of_ours(kind: type):
+    """No element is pickled."""
+    assert isinstance(registry.get_coder(kind), ElementCoder)
+
+
+@pytest.mark.parametrize("encoded", [b'["os:system",{}]', b'["mixture_builder.io:read",{}]'])
+def test_only_elements_of_ours_are_decoded(encoded: bytes):
+    """An encoding that names anything but a dataclass of the package is refused."""
+    with pytest.raises((ValueError, AttributeError)):
+        ElementCoder().decode(encoded)
+
+
+def test_all_elements_of_the_pipelines_have_deterministic_coders(small: Small, stored: Path):
+    """Every collection between the first step and the last, with its keys."""
+    parts = parts_of(small, "own/three_files", store=stored)
+    pipeline = beam.Pipeline(runner="FnApiRunner")
+    _ = pipeline | "Parts" >> beam.Create(parts, reshuffle=False) | "Ingest" >> Ingest()
+    build = Build(small.lock(store=stored), store=stored, out="memory://x")
+    _ = pipeline | "Shards" >> beam.Create([0, 1], reshuffle=False) | "Build" >> build
+
+    class Look(PipelineVisitor):
+        def visit_value(self, value, producer_node):
+            if not producer_node.full_label.startswith(("Parts", "Shards")):
+                found[producer_node.full_label] = registry.get_coder(value.element_type)
+
+    found: dict[str, Any] = {}
+    pipeline.visit(Look())
+
+    assert len(found) >= 8
+    assert {name: str(c) for name, c in found.items() if not c.is_deterministic()} == {}
+    assert not [name for name, coder in found.items() if "FastPrimitives" in str(coder)]
 
 
 @pytest.mark.parametrize("kind", error_classes(MixtureBuilderError), ids=lambda k: k.__name__)
@@ -138,3 +185,31 @@ def test_results_are_found_by_name(tmp_path: Path):
     remove_results(folder, [one, two])
     assert one not in written_results(folder)
     assert first_error(folder, [one, two]) is None
+
+
+def test_a_pipeline_can_finish_the_mixture_itself(
+    small: Small, stored: Path, tmp_path: Path, built_locally: Built
+):
+    """The last step writes lock, quarantine, card and manifest; nobody has to wait for the job."""
+    lock = small.lock(store=stored)
+
+    (digest,) = run_eagerly(range(5), BuildWhole(lock, store=stored, out=str(tmp_path / "out")))
+
+    assert digest == built_locally.manifest["content_digest"]
+    assert read_built(tmp_path, built_locally.manifest).files == built_locally.files
+
+
+def test_a_job_that_is_launched_builds_what_is_missing(
+    small: Small, stored: Path, tmp_path: Path, built_locally: Built
+):
+    """Shards that are there are kept; when the mixture is finished, nothing is started."""
+    lock = small.lock(store=stored)
+    out = str(tmp_path / "out")
+    runner = BeamRunner("FnApiRunner")
+    list(runner.build(lock, store=stored, out=out, shards=[1, 2]))
+    before = (tmp_path / "out/data/train-00001-of-00005.parquet").stat().st_mtime_ns
+
+    assert runner.launch(lock, store=stored, out=out)
+    assert read_built(tmp_path, built_locally.manifest).files == built_locally.files
+    assert (tmp_path / "out/data/train-00001-of-00005.parquet").stat().st_mtime_ns == before
+    assert not runner.launch(lock, store=stored, out=out)

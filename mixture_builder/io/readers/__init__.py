@@ -19,7 +19,7 @@ folder only; other local files must come out of the user's mirror. Nothing is un
 """
 
 from mixture_builder.io.readers.files import SourceFile, is_mirrored, named_files, source_files
-from mixture_builder.io.readers.reading import read_file, read_source
+from mixture_builder.io.readers.reading import may_pass, read_file, read_source
 from mixture_builder.io.readers.records import BAD_REASONS, BadReason, BadRecord, SourceRecord
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "SourceFile",
     "SourceRecord",
     "is_mirrored",
+    "may_pass",
     "named_files",
     "read_file",
     "read_source",

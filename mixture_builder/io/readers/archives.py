@@ -19,7 +19,8 @@ from mixture_builder.io.readers.content import one_way, seekable, unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 
 _CHUNK = 1 << 20
-_STALL_SECONDS = 60
+STALL_SECONDS = 60.0
+"""How long a web server may say nothing, while connecting or in the middle of a file."""
 
 
 def open_members(
@@ -77,7 +78,7 @@ def _web_options() -> dict[str, Any]:
     from aiohttp import ClientTimeout
 
     # aiohttp's own limit is five minutes for the whole file, however well it arrives.
-    timeout = ClientTimeout(total=None, sock_connect=_STALL_SECONDS, sock_read=_STALL_SECONDS)
+    timeout = ClientTimeout(total=None, sock_connect=STALL_SECONDS, sock_read=STALL_SECONDS)
     return {"timeout": timeout, "trust_env": True}
 
 

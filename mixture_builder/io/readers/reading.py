@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from gzip import BadGzipFile
 from typing import BinaryIO
 
-from mixture_builder.errors import SourceError
+from mixture_builder.errors import SourceError, ran_out
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers.archives import open_members
 from mixture_builder.io.readers.beside import joined_by_key, joined_by_number, source_of
@@ -185,6 +185,8 @@ def _source_error(
 
 
 def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
+    if ran_out(problem):
+        return None
     cause = problem.__cause__
     if isinstance(problem, FileNotFoundError) and isinstance(cause, Exception):
         # fsspec says "not found" of web pages whatever the matter was; the cause knows.
@@ -232,6 +234,29 @@ def _explained(problem: Exception, *, file: SourceFile) -> ReadingError | None:
             way_out="Try again, check the network and your rights, or mirror a local copy.",
         )
     return None
+
+
+_PASSING_STATUS = frozenset([408, 425, 429, 500, 502, 503, 504])
+"""Answers of web servers that ask for patience, or that say it was not the request's fault."""
+
+
+_PASSING = frozenset(["ClientPayloadError", "ServerDisconnectedError", "SocketTimeoutError"])
+"""What aiohttp raises when a server that had answered breaks off or stalls."""
+
+
+def may_pass(problem: BaseException | None) -> bool:
+    """Whether what went wrong on the network may go right the next time.
+
+    A server that breaks off, stalls or asks for patience may; an address that is unknown, and
+    a machine without a network, will not, and are not worth waiting for.
+    """
+    while problem is not None:
+        if getattr(problem, "status", None) in _PASSING_STATUS:
+            return True
+        if isinstance(problem, ConnectionResetError) or type(problem).__name__ in _PASSING:
+            return True
+        problem = problem.__cause__
+    return False
 
 
 def _is_unpacking_error(problem: Exception) -> bool:

@@ -12,12 +12,8 @@ from mixture_builder.jobs.inspect.lints import choices, literal, names, rendered
 from mixture_builder.jobs.inspect.lints.problem import LINTS, Problem
 from mixture_builder.jobs.inspect.lints.subject import Subject, unlike
 from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import (
-    TemplateSet,
-    check_names,
-    load_templates,
-    template_names,
-)
+from mixture_builder.template_files import check_names, load_templates, template_names
+from mixture_builder.templates import TemplateSet
 from mixture_builder.yaml_files import Lines, find_lines, line_of
 
 

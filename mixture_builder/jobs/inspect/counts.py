@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mixture_builder.io.rowstore import find_task, task_fingerprint
-from mixture_builder.jobs.mixture import Mixture
+from mixture_builder.io.remote_store import may_hold
+from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
+from mixture_builder.jobs.mixture import LoadedRecipe
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -17,15 +18,17 @@ class Counts:
     Attributes:
       rows: by task, for those whose number is known.
       estimated: tasks of which only the card speaks: what upstream states, before cleaning.
+      stored: tasks that are in the store.
       unknown: tasks that neither the store nor their card knows, and why.
     """
 
     rows: Mapping[str, int]
     estimated: frozenset[str]
+    stored: Mapping[str, StoredTask]
     unknown: Mapping[str, str]
 
 
-def count_rows(mixture: Mixture, *, store: Path) -> Counts:
+def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
     """Rows as stored; else as the card states them.
 
     Raises:
@@ -33,14 +36,21 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
     """
     rows: dict[str, int] = {}
     estimated: set[str] = set()
+    found: dict[str, StoredTask] = {}
     unknown: dict[str, str] = {}
+    wanted = {
+        task: task_fingerprint(card)
+        for task, card in mixture.cards.items()
+        if task not in mixture.broken and may_hold(store, task)
+    }
+    known = find_tasks(store, wanted)
     for task, card in mixture.cards.items():
         if task in mixture.broken:
             continue
-        # A task that never was in the store has no folder: most are passed by cheaply.
-        stored = find_task(store, task, task_fingerprint(card)) if (store / task).is_dir() else None
+        stored = known.get(task)
         if stored is not None:
             rows[task] = stored.rows
+            found[task] = stored
         elif card.known_rows:
             rows[task] = card.known_rows
             estimated.add(task)
@@ -49,4 +59,4 @@ def count_rows(mixture: Mixture, *, store: Path) -> Counts:
                 "its number of rows is not known: it is not in the store, and the card does not "
                 "state it. Run ingest."
             )
-    return Counts(rows=rows, estimated=frozenset(estimated), unknown=unknown)
+    return Counts(rows=rows, estimated=frozenset(estimated), stored=found, unknown=unknown)

@@ -15,7 +15,8 @@ from mixture_builder.recipe_checks import check_styles
 from mixture_builder.recipes import MixtureRecipe, Submixture, load_recipe
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles, load_styles
-from mixture_builder.templates import TemplateSet, check_names, load_templates
+from mixture_builder.template_files import check_names, load_templates
+from mixture_builder.templates import TemplateSet
 
 _GLOB = frozenset("*?[")
 

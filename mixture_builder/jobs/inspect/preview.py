@@ -20,9 +20,12 @@ from mixture_builder.jobs.inspect.loaded_tasks import LoadedTask
 from mixture_builder.jobs.inspect.preview_rows import PreviewRows, rows_of
 from mixture_builder.plan import TaskPlan, make_plan
 from mixture_builder.recipes import Submixture
+from mixture_builder.render.batch import CountTokens
 from mixture_builder.render.parts import ExampleParts
 from mixture_builder.render.task import Chosen, RenderedExamples, TaskRenderer
+from mixture_builder.sizes import Size
 from mixture_builder.style_pools import StylePools
+from mixture_builder.task_rates import TaskRates
 from mixture_builder.variants import VARIANTS, deal
 
 
@@ -149,8 +152,10 @@ def _drawn_examples(
 def _plan(loaded: LoadedTask, part: Submixture, *, rows: int, count: int) -> TaskPlan:
     """The task's plan as if it stood alone; which draw gives what does not depend on that."""
     task = loaded.card.id
-    alone = replace(part, rate=Fraction(1), task_rates="equal", parts=(), tasks=(task,))
-    long_enough = replace(loaded.recipe, root=alone, examples=max(10_000, 100 * count))
+    alone = replace(
+        part, rate=Fraction(1), task_rates=TaskRates(kind="equal"), parts=(), tasks=(task,)
+    )
+    long_enough = replace(loaded.recipe, root=alone, size=Size(examples=max(10_000, 100 * count)))
     plan = make_plan(
         long_enough,
         owners={task: alone},
@@ -168,7 +173,16 @@ def _renderer(loaded: LoadedTask, plan: TaskPlan, rows: PreviewRows) -> TaskRend
         styles=StylePools(plan.settings.styles.apply(loaded.styles)),
         rows=rows.rows,
         seed=loaded.recipe.seed,
+        count_tokens=_token_counter(loaded, plan.settings.tokenizer),
     )
+
+
+def _token_counter(loaded: LoadedTask, sha256: str) -> CountTokens | None:
+    if not sha256:
+        return None
+    from mixture_builder.io.tokenizer import load_tokenizer
+
+    return load_tokenizer(str(loaded.recipe.tokenizers[sha256])).count
 
 
 def _draws(

@@ -122,7 +122,9 @@ def rows_of(card: TaskCard, store: Path) -> PreviewRows:
 
 
 def _stored_rows(card: TaskCard, store: Path) -> Any:
-    if not (store / card.id).is_dir():
+    from mixture_builder.io.remote_store import may_hold
+
+    if not may_hold(store, card.id):
         return None
     from mixture_builder.io.rowstore import (
         StoredRows,

@@ -163,11 +163,22 @@ def load_lock(out: str) -> Lock:
     Raises:
       VerifyError: if it is missing or cannot be understood.
     """
-    files, root = fsspec.core.url_to_fs(out)
-    path = f"{out}/{LOCK_NAME}"
+    return read_lock(f"{out}/{LOCK_NAME}")
+
+
+def read_lock(path: str) -> Lock:
+    """The lock in a file.
+
+    Args:
+      path: local path or URL of the file.
+
+    Raises:
+      VerifyError: if it is missing or cannot be understood.
+    """
+    files, stored_at = fsspec.core.url_to_fs(path)
     again = "Build the mixture again from its recipe; the same seed gives the same records."
     try:
-        raw = files.cat_file(f"{root}/{LOCK_NAME}")
+        raw = files.cat_file(stored_at)
     except FileNotFoundError:
         raise VerifyError(
             f"{path}: found no such file; expected the lock that build writes beside the manifest. "

@@ -10,11 +10,13 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import fsspec
 
+from mixture_builder.certificate import TASK_BOUND, prefix_deviation
 from mixture_builder.errors import MixtureBuilderError, UsageError, VerifyError
 from mixture_builder.findings import Finding, Severity, error
 from mixture_builder.io.digest import ContentDigest, mixture_digest
@@ -219,6 +221,51 @@ def check_counts(out: str, manifest: Manifest, checked: Iterable[CheckedShard]) 
         for task, variant in sorted(found.keys() | expected.keys())
         if found[task, variant] != expected[task, variant]
     ]
+
+
+def check_prefixes(out: str, manifest: Manifest, checked: Iterable[CheckedShard]) -> list[Finding]:
+    """Whether every prefix of the shards has each task at its rate, and as the certificate says.
+
+    Says nothing when a shard is damaged, or the manifest is older than certificates.
+    """
+    # Workers finish in any order; names of files are in that of the shards.
+    shards = sorted(checked, key=lambda shard: shard.file)
+    certificate = manifest.get("certificate")
+    if certificate is None or any(f.severity is Severity.ERROR for s in shards for f in s.findings):
+        return []
+    tasks = manifest["tasks"]
+    # Where draws came to nothing is not written down: such tasks are left to their quotas.
+    whole = {t: facts["quota"] for t, facts in tasks.items() if not facts["dropped"]}
+    counted: list[Counter[str]] = []
+    for shard in shards:
+        counts: Counter[str] = Counter()
+        for (task, _), number in shard.counts.items():
+            if task in whole:
+                counts[task] += number
+        counted.append(counts)
+    found = prefix_deviation(whole, counted, shards=certificate["shards"])
+    path = f"{out}/{MANIFEST_NAME}"
+    if found.draws >= TASK_BOUND + Fraction(max(whole.values(), default=0), 1 << 39):
+        return [
+            error(
+                path,
+                f"tasks.{found.name}",
+                f"the first {found.shards} shards are {float(found.draws):,.2f} draws from its "
+                f"due; expected less than {TASK_BOUND}.",
+                _AGAIN,
+            )
+        ]
+    stated = certificate["prefixes"]["tasks"]
+    if len(whole) == len(tasks) and stated["largest"] != str(found.draws):
+        return [
+            error(
+                path,
+                "certificate.prefixes.tasks.largest",
+                f"found {stated['largest']}; the shards come to {found.draws}.",
+                f"The manifest was changed. {_AGAIN}",
+            )
+        ]
+    return []
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,7 +9,7 @@ from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jobs.inspect.lints.problem import Problem
 from mixture_builder.jobs.inspect.lints.rendered import Rendering
 from mixture_builder.jobs.inspect.lints.subject import Subject
-from mixture_builder.templates import shown_names
+from mixture_builder.template_texts import facts_of
 
 _NOUN = r"(?:options?|choices|alternatives|candidate answers)"
 _TALK = re.compile(
@@ -31,7 +31,7 @@ def options_unseen(subject: Subject, found: list[Rendering]) -> Iterator[Problem
     for one in found:
         if one.shows or one.text.target or one.emptied or one.text.key == "few_shot.instruction":
             continue
-        asked = shown_names(templates[one.text.template].target)
+        asked = facts_of(templates[one.text.template].target).shown
         if _shows_choices(one) or any(map(_FIELD_OF_CHOICES.search, asked)):
             continue
         match = _TALK.search(one.shape.skeleton)

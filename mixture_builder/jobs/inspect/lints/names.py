@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jobs.inspect.lints.problem import Problem
 from mixture_builder.jobs.inspect.lints.subject import Subject
-from mixture_builder.templates import PromptTemplate, shown_names
+from mixture_builder.template_texts import facts_of
+from mixture_builder.templates import PromptTemplate
 
 _SHOWN_AS = {
     "options": ("options_text", "answer", "answer_text"),
@@ -70,9 +71,9 @@ def answers_shown(subject: Subject) -> Iterator[Problem]:
     question, and may be said again in a target.
     """
     direct = [t for t in subject.templates.templates if t.direction == "direct"]
-    counts = Counter(name for t in direct for name in shown_names(t.input))
+    counts = Counter(name for t in direct for name in facts_of(t.input).shown)
     given = {name for name, count in counts.items() if count * 2 > len(direct)} - _NEVER_GIVEN
-    shown = Counter(n for t in direct for n in _answers_as_one(shown_names(t.target)))
+    shown = Counter(n for t in direct for n in _answers_as_one(facts_of(t.target).shown))
     answers = {name for name, count in shown.items() if count * 2 > len(direct)} - given
     for index, template in enumerate(subject.templates.templates):
         if template.direction != "direct":
@@ -96,7 +97,7 @@ def _shown_in_both(template: PromptTemplate) -> Iterator[tuple[str, str]]:
         (few_shot_key, template.few_shot_input or template.input, few_shot_target),
     }
     for key, shown, target in sorted(pairs):
-        both = _answers_as_one(shown_names(shown)) & _answers_as_one(shown_names(target))
+        both = _answers_as_one(facts_of(shown).shown) & _answers_as_one(facts_of(target).shown)
         for name in sorted(both):
             yield key, name
 

@@ -13,7 +13,7 @@ from mixture_builder.jobs.inspect.lints.problem import Problem
 from mixture_builder.jobs.inspect.lints.shapes import FIELD, Shape, shape_of
 from mixture_builder.jobs.inspect.lints.subject import OwnText, Sample, Subject, texts_of
 from mixture_builder.styles import OptionStyle, Styles
-from mixture_builder.templates import shown_names
+from mixture_builder.template_texts import facts_of
 
 LEAK_LENGTH = 12
 """Characters of a target from which on it is no chance that it stands in the prompt."""
@@ -223,7 +223,7 @@ def leaks(subject: Subject, found: list[Rendering]) -> Iterator[Problem]:
 
 
 def _shown(source: str) -> frozenset[str]:
-    names = shown_names(source)
+    names = facts_of(source).shown
     return names | {"turns"} if "dialog_text" in names else names
 
 

@@ -1,0 +1,460 @@
+"""Task by template by variant by shots: what there is, against what the plan says."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from mixture_builder.audit.checks import AuditFinding, from_hits
+from mixture_builder.audit.context import AuditContext, AuditedTask
+from mixture_builder.audit.hits import Hits
+from mixture_builder.audit.report import SectionReport
+from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
+from mixture_builder.audit.view import ShardView
+from mixture_builder.draw import derive_seed, random_bits
+
+_SUM_SEED = derive_seed(0, "audit", "draws")
+_WRAP = (1 << 64) - 1
+_STRETCH = 1 << 20
+
+
+@dataclass(kw_only=True, slots=True)
+class Coverage:
+    """Counts of some records.
+
+    Attributes:
+      templates: records by task, variant and template.
+      shots: by task, variant and number of exemplars.
+      draws: by task, the sum of hashes of the draws, modulo 2**64.
+      hits: records of which the columns contradict each other.
+    """
+
+    templates: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    shots: Counter[tuple[str, str, int]] = field(default_factory=Counter)
+    draws: dict[str, int] = field(default_factory=dict)
+    hits: Hits = field(default_factory=Hits)
+
+
+def observe(view: ShardView) -> Coverage:
+    """Counts the records of a stretch."""
+    state = Coverage()
+    templates, template_codes = view.template_names, view.template_codes
+    pair = view.task_codes * len(view.variant_names) + view.variant_codes
+    for found, count in _counted(pair * len(templates) + template_codes):
+        rest, template = divmod(found, len(templates))
+        task, variant = divmod(rest, len(view.variant_names))
+        key = (view.task_names[task], view.variant_names[variant], templates[template])
+        state.templates[key] = count
+    most = int(view.shots.max(initial=0)) + 1
+    for found, count in _counted(pair * most + view.shots):
+        rest, shots = divmod(found, most)
+        task, variant = divmod(rest, len(view.variant_names))
+        state.shots[view.task_names[task], view.variant_names[variant], shots] = count
+    _add_draws(state, view)
+    _, starts = view.exemplar_rows
+    wrong = (np.diff(starts) != view.shots) | (view.few_shot != (view.shots > 0))
+    view.hit(state.hits, "coverage/shots_of_variant", np.flatnonzero(wrong))
+    return state
+
+
+def _counted(codes: Any) -> list[tuple[int, int]]:
+    found, counts = np.unique(codes, return_counts=True)
+    return list(zip(found.tolist(), counts.tolist(), strict=True))
+
+
+def _add_draws(state: Coverage, view: ShardView) -> None:
+    if not view.rows:
+        return
+    draws = view.column("draw").to_numpy()
+    order = np.lexsort((draws, view.task_codes))
+    tasks, sorted_draws = view.task_codes[order], draws[order]
+    starts = np.flatnonzero(np.diff(tasks, prepend=-1))
+    sums = np.add.reduceat(random_bits(_SUM_SEED, sorted_draws), starts)
+    for code, total in zip(tasks[starts].tolist(), sums.tolist(), strict=True):
+        state.draws[view.task_names[code]] = int(total)
+    twice = (np.diff(tasks) == 0) & (np.diff(sorted_draws) == 0)
+    view.hit(state.hits, "coverage/draws", np.sort(order[1:][twice]))
+
+
+def merge(one: Coverage, other: Coverage) -> Coverage:
+    """The counts of both."""
+    draws = dict(one.draws)
+    for task, total in other.draws.items():
+        draws[task] = (draws.get(task, 0) + total) & _WRAP
+    return Coverage(
+        templates=one.templates + other.templates,
+        shots=one.shots + other.shots,
+        draws=draws,
+        hits=one.hits.merged(other.hits),
+    )
+
+
+def report(state: Coverage, context: AuditContext) -> SectionReport:
+    """Compares the counts with the plan."""
+    by_task: dict[str, Counter[tuple[str, str]]] = {}
+    for (name, variant, template), count in state.templates.items():
+        by_task.setdefault(name, Counter())[variant, template] += count
+    shots: dict[str, Counter[tuple[str, int]]] = {}
+    for (name, variant, number), count in state.shots.items():
+        shots.setdefault(name, Counter())[variant, number] += count
+    findings = from_hits(
+        state.hits,
+        "coverage/shots_of_variant",
+        "{count} of other exemplars than the variant and the number of exemplars say",
+    )
+    for name in sorted(set(by_task) - set(context.tasks)):
+        count = by_task[name].total()
+        findings.append(
+            AuditFinding(
+                check="coverage/unplanned_task",
+                task=name,
+                message=f"{count:,} records of a task that the plan does not name",
+                count=count,
+                asked=0,
+                found=count,
+            )
+        )
+    no_room: dict[str, int] = {}
+    unmet: dict[str, int] = {}
+    facts: dict[str, Any] = {}
+    for name, task in context.tasks.items():
+        found = by_task.get(name, Counter())
+        dropped = context.dropped(name)
+        findings += _task_findings(task, found, state, dropped)
+        for counts, number in zip(
+            (no_room, unmet), _template_findings(task, found, dropped, findings), strict=True
+        ):
+            if number:
+                counts[name] = number
+        findings += _shot_findings(task, shots.get(name, Counter()))
+        facts[name] = _task_facts(task, found, shots.get(name, Counter()))
+    if no_room:
+        findings.append(
+            AuditFinding(
+                check="coverage/no_room",
+                message=f"{sum(no_room.values()):,} templates of {len(no_room):,} tasks are not "
+                "used: the tasks get fewer examples than templates",
+                count=sum(no_room.values()),
+            )
+        )
+    if unmet:
+        findings.append(
+            AuditFinding(
+                check="coverage/unmet_field",
+                message=f"{sum(unmet.values()):,} templates of {len(unmet):,} tasks are not used "
+                "and need a field that may be empty",
+                count=sum(unmet.values()),
+            )
+        )
+    tests, more = _shot_tests(context, shots)
+    findings += more
+    return SectionReport(
+        facts={
+            "parts": _parts(context, by_task),
+            "variants": _variants(context, by_task),
+            "templates": {
+                "asked": sum(
+                    len({t for c in task.plan.cells if c.quota for t in c.templates})
+                    for task in context.tasks.values()
+                ),
+                "found": sum(len({t for _, t in counts}) for counts in by_task.values()),
+            },
+            "shots": tests,
+        },
+        findings=findings,
+        tasks=facts,
+    )
+
+
+def _task_findings(
+    task: AuditedTask,
+    found: Counter[tuple[str, str]],
+    state: Coverage,
+    dropped: int,
+) -> list[AuditFinding]:
+    name, quota = task.plan.task, task.plan.quota
+    count = found.total()
+    findings = []
+    if count != quota - dropped:
+        findings.append(
+            AuditFinding(
+                check="coverage/task_count",
+                task=name,
+                message=f"{count:,} examples; the plan asks for {quota:,}"
+                + (f", of which {dropped:,} were dropped" if dropped else ""),
+                count=abs(count - (quota - dropped)),
+                asked=quota - dropped,
+                found=count,
+            )
+        )
+    asked = _variants_asked(task)
+    realised: Counter[str] = Counter()
+    for (variant, _), number in found.items():
+        realised[variant] += number
+    for variant in sorted({*asked, *realised}):
+        low, high = asked[variant] - dropped, asked[variant]
+        if not low <= realised[variant] <= high:
+            findings.append(
+                AuditFinding(
+                    check="coverage/variant_count",
+                    task=name,
+                    message=f"{realised[variant]:,} examples of {variant}; the plan asks for "
+                    f"{high:,}",
+                    count=abs(realised[variant] - high),
+                    asked=high,
+                    found=realised[variant],
+                )
+            )
+    twice = state.hits.counts.get(("coverage/draws", name), 0)
+    sums_differ = (
+        not dropped and count == quota and state.draws.get(name, 0) != _sum_of_draws(quota)
+    )
+    if twice or sums_differ:
+        findings.append(
+            AuditFinding(
+                check="coverage/draws",
+                task=name,
+                message=f"{twice:,} draws come twice"
+                if twice
+                else f"its {count:,} draws are not those from 0 to {quota - 1:,}",
+                count=twice or 1,
+                evidence=state.hits.kept.get(("coverage/draws", name), ()),
+            )
+        )
+    return findings
+
+
+def _sum_of_draws(quota: int) -> int:
+    total = 0
+    for start in range(0, quota, _STRETCH):
+        draws = np.arange(start, min(quota, start + _STRETCH))
+        total += int(random_bits(_SUM_SEED, draws).sum(dtype=np.uint64))
+    return total & _WRAP
+
+
+def _variants_asked(task: AuditedTask) -> Counter[str]:
+    asked: Counter[str] = Counter()
+    for cell in task.plan.cells:
+        asked[cell.variant] += cell.quota
+    return asked
+
+
+def _template_findings(
+    task: AuditedTask,
+    found: Counter[tuple[str, str]],
+    dropped: int,
+    findings: list[AuditFinding],
+) -> tuple[int, int]:
+    """Adds what is wrong with the templates of a task.
+
+    Gives how many are not used for want of room, and how many for want of a field.
+    """
+    low: Counter[tuple[str, str]] = Counter()
+    high: Counter[tuple[str, str]] = Counter()
+    moved: set[str] = set()
+    for cell in task.plan.cells:
+        ids = [task.templates[place].id for place in cell.templates]
+        if any(task.templates[place].requires for place in cell.templates):
+            moved.add(cell.variant)
+        for template in ids:
+            low[cell.variant, template] += cell.quota // len(ids)
+            high[cell.variant, template] += -(-cell.quota // len(ids))
+    for (variant, template), count in sorted(found.items()):
+        if not high[variant, template]:
+            findings.append(
+                AuditFinding(
+                    check="coverage/unplanned_template",
+                    task=task.plan.task,
+                    message=f"{count:,} records of the template {template!r} in {variant}; the "
+                    "plan has none there",
+                    count=count,
+                    asked=0,
+                    found=count,
+                )
+            )
+    used = {template for _, template in found}
+    no_room = unmet = 0
+    for variant, template in sorted(high):
+        key = (variant, template)
+        if variant in moved or not high[key] or template not in used:
+            continue
+        if not low[key] - dropped <= found[key] <= high[key]:
+            findings.append(
+                AuditFinding(
+                    check="coverage/template_count",
+                    task=task.plan.task,
+                    message=f"{found[key]:,} records of the template {template!r} in {variant}; "
+                    f"expected {_span(low[key], high[key])}",
+                    count=max(low[key] - found[key], found[key] - high[key]),
+                    asked=high[key],
+                    found=found[key],
+                )
+            )
+    demanding = {template.id for template in task.templates if template.requires}
+    for template in sorted({t for (_, t), most in high.items() if most} - used):
+        least = sum(count for (_, t), count in low.items() if t == template)
+        if template in demanding:
+            unmet += 1
+            continue
+        if least <= dropped:
+            no_room += 1
+            continue
+        findings.append(
+            AuditFinding(
+                check="coverage/unused_template",
+                task=task.plan.task,
+                message=f"the template {template!r} is not used; the plan has room for {least:,} "
+                "examples of it",
+                count=1,
+                asked=least,
+                found=0,
+            )
+        )
+    return no_room, unmet
+
+
+def _span(low: int, high: int) -> str:
+    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
+
+
+def _shot_rates(task: AuditedTask, variant: str) -> dict[int, float]:
+    """Shares of numbers of exemplars among the prompts of a few-shot variant."""
+    rates: dict[int, float] = {}
+    cells = [c for c in task.plan.cells if c.variant == variant and c.quota]
+    total = sum(c.quota for c in cells)
+    for cell in cells:
+        counts = task.plan.form_of(cell).counts
+        whole = sum(rate for _, rate in counts)
+        for number, rate in counts:
+            share = float(rate / whole) * cell.quota / total
+            rates[number] = rates.get(number, 0.0) + share
+    return rates
+
+
+def _shot_findings(task: AuditedTask, shots: Counter[tuple[str, int]]) -> list[AuditFinding]:
+    findings = []
+    for variant in sorted({v for v, _ in shots if v.startswith("fs_")}):
+        rates = _shot_rates(task, variant)
+        most = max(rates, default=0)
+        over = sum(n for (v, number), n in shots.items() if v == variant and number > most)
+        if over and rates:
+            findings.append(
+                AuditFinding(
+                    check="coverage/unplanned_shots",
+                    task=task.plan.task,
+                    message=f"{over:,} records of {variant} with more than {most} exemplars",
+                    count=over,
+                    asked=most,
+                    found=max(number for v, number in shots if v == variant),
+                )
+            )
+    return findings
+
+
+def _shot_tests(
+    context: AuditContext, shots: Mapping[str, Counter[tuple[str, int]]]
+) -> tuple[dict[str, Any], list[AuditFinding]]:
+    asked: dict[str, Counter[int]] = {}
+    found: dict[str, Counter[int]] = {}
+    for name, task in context.tasks.items():
+        part = task.plan.submixture
+        by_variant: Counter[str] = Counter()
+        for (variant, number), count in shots.get(name, Counter()).items():
+            if variant.startswith("fs_"):
+                by_variant[variant] += count
+                found.setdefault(part, Counter())[number] += count
+        for variant, count in by_variant.items():
+            for number, rate in _shot_rates(task, variant).items():
+                # Counters take any numbers; these are expectations.
+                asked.setdefault(part, Counter())[number] += rate * count  # type: ignore[assignment]
+    tests: dict[str, CountTest] = {}
+    for part, numbers in asked.items():
+        keys = sorted(numbers)
+        # Fewer than asked for: put to the next number that is asked for.
+        counts = Counter[int]()
+        for number, count in found[part].items():
+            counts[next((k for k in keys if k >= number), keys[-1])] += count
+        test = count_test([counts[k] for k in keys], [numbers[k] for k in keys])
+        if test is not None:
+            tests[part] = test
+    adjusted = dict(zip(tests, corrected([t.p for t in tests.values()]), strict=True))
+    facts: dict[str, Any] = {}
+    findings = []
+    for part in sorted(asked):
+        facts[part] = {
+            "asked": {str(n): round(v, 1) for n, v in sorted(asked[part].items())},
+            "found": {str(n): v for n, v in sorted(found[part].items())},
+        }
+        if part in tests:
+            facts[part] |= {"test": tests[part].to_json(), "p_corrected": adjusted[part]}
+            if speaks_up(tests[part], adjusted[part]):
+                findings.append(
+                    AuditFinding(
+                        check="coverage/shots",
+                        message=f"{part}: prompts show {_mean(found[part]):.2f} exemplars in the "
+                        f"mean, the recipe asks for {_mean(asked[part]):.2f} "
+                        f"(w {tests[part].effect:.2f}, p {adjusted[part]:.1g})",
+                        count=tests[part].records,
+                        asked=facts[part]["asked"],
+                        found=facts[part]["found"],
+                    )
+                )
+    return facts, findings
+
+
+def _mean(counts: Mapping[int, float]) -> float:
+    return sum(n * count for n, count in counts.items()) / max(1, sum(counts.values()))
+
+
+def _parts(
+    context: AuditContext, by_task: Mapping[str, Counter[tuple[str, str]]]
+) -> dict[str, dict[str, int]]:
+    parts: dict[str, dict[str, int]] = {}
+    for name, task in context.tasks.items():
+        part = parts.setdefault(task.plan.submixture, {"tasks": 0, "asked": 0, "found": 0})
+        part["tasks"] += 1
+        part["asked"] += task.plan.quota
+        part["found"] += by_task.get(name, Counter()).total()
+    return dict(sorted(parts.items()))
+
+
+def _variants(
+    context: AuditContext, by_task: Mapping[str, Counter[tuple[str, str]]]
+) -> dict[str, dict[str, int]]:
+    variants: dict[str, dict[str, int]] = {}
+    for task in context.tasks.values():
+        for variant, quota in _variants_asked(task).items():
+            variants.setdefault(variant, {"asked": 0, "found": 0})["asked"] += quota
+    for counts in by_task.values():
+        for (variant, _), count in counts.items():
+            variants.setdefault(variant, {"asked": 0, "found": 0})["found"] += count
+    return dict(sorted(variants.items()))
+
+
+def _task_facts(
+    task: AuditedTask, found: Counter[tuple[str, str]], shots: Counter[tuple[str, int]]
+) -> dict[str, Any]:
+    asked = _variants_asked(task)
+    variants: dict[str, dict[str, int]] = {
+        v: {"asked": n, "found": 0} for v, n in sorted(asked.items())
+    }
+    templates: dict[str, dict[str, int]] = {}
+    for (variant, template), count in sorted(found.items()):
+        variants.setdefault(variant, {"asked": 0, "found": 0})["found"] += count
+        templates.setdefault(template, {})[variant] = count
+    numbers: Counter[int] = Counter()
+    for (_, number), count in shots.items():
+        numbers[number] += count
+    return {
+        "submixture": task.plan.submixture,
+        "asked": task.plan.quota,
+        "found": found.total(),
+        "rows": task.plan.rows,
+        "variants": variants,
+        "templates": templates,
+        "shots": {str(n): c for n, c in sorted(numbers.items())},
+    }

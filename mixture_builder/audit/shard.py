@@ -1,0 +1,114 @@
+"""One shard of a mixture to a state, and states to one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import reduce
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.sections import SECTIONS
+from mixture_builder.audit.view import ShardView
+from mixture_builder.errors import VerifyError
+from mixture_builder.io.bounded_slices import bounded_slices
+from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
+from mixture_builder.jobs.build import shard_table
+from mixture_builder.jobs.inspect.records import read_batches
+
+STRETCH_ROWS, STRETCH_BYTES = 16_384, 64 * 1024 * 1024
+"""So much of a shard is looked at in one go; memory depends on it, not on the shard."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShardAudit:
+    """What was seen in some shards.
+
+    Attributes:
+      examples: records.
+      states: of each section.
+      dropped: draws that gave no example, by task; known only if the audit renders them.
+    """
+
+    examples: int = 0
+    states: Mapping[str, Any] = field(default_factory=dict)
+    dropped: Counter[str] = field(default_factory=Counter)
+
+    def merged(self, other: ShardAudit) -> ShardAudit:
+        """What was seen in both."""
+        return ShardAudit(
+            examples=self.examples + other.examples,
+            states={
+                name: section.merge(self.states[name], other.states[name])
+                for name, section in SECTIONS.items()
+            }
+            if self.states and other.states
+            else self.states or other.states,
+            dropped=self.dropped + other.dropped,
+        )
+
+
+def merged(parts: Iterable[ShardAudit]) -> ShardAudit:
+    """One state for those of any shards, in any order."""
+    return reduce(ShardAudit.merged, parts, ShardAudit())
+
+
+def audit_shard(context: AuditContext, shard: int) -> ShardAudit:
+    """Reads a shard, or renders it if the mixture is not built, and looks at every record.
+
+    Args:
+      context: of the audit.
+      shard: from 0.
+
+    Raises:
+      VerifyError: if the shard is missing or damaged.
+      StoreError: if the store does not hold the rows of a mixture that is not built.
+    """
+    file = context.shard_file(shard)
+    if context.built:
+        return observed(_written(context, file), context, file=file)
+    table, rendered = shard_table(context.locked, store=Path(context.store), shard=shard)
+    stretches = bounded_slices(table, rows=STRETCH_ROWS, size=STRETCH_BYTES)
+    dropped = Counter(drop.task for part in rendered for drop in part.dropped)
+    return replace(observed(stretches, context, file=file), dropped=dropped)
+
+
+def observed(stretches: Iterable[pa.Table], context: AuditContext, *, file: str) -> ShardAudit:
+    """Looks at the records of a shard, given in stretches."""
+    result = ShardAudit()
+    row = 0
+    for table in stretches:
+        view = ShardView(table, context, file=file, first_row=row)
+        row += table.num_rows
+        states = {name: section.observe(view) for name, section in SECTIONS.items()}
+        result = result.merged(ShardAudit(examples=table.num_rows, states=states))
+    return result
+
+
+def nothing(context: AuditContext) -> ShardAudit:
+    """What is seen where there are no records."""
+    return observed([EXAMPLE_SCHEMA.empty_table()], context, file="")
+
+
+def _written(context: AuditContext, file: str) -> Iterator[pa.Table]:
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    try:
+        for batch in read_batches(f"{context.out}/{file}", format=context.manifest["format"]):
+            held.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+            if rows >= STRETCH_ROWS or size >= STRETCH_BYTES:
+                yield pa.Table.from_batches(held).combine_chunks()
+                held, rows, size = [], 0, 0
+    except FileNotFoundError:
+        raise VerifyError(
+            f"{context.out}/{file}: found no such file, which the manifest names. Build the "
+            "mixture again; only what is missing is built."
+        ) from None
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()

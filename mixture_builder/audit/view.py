@@ -1,0 +1,281 @@
+"""A stretch of a shard, laid out so that checks read it by columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from mixture_builder.audit.context import AuditContext, AuditedTask
+from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
+
+Numbers = npt.NDArray[np.int64]
+Flags = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawnStyle:
+    """A value of the column `style`, taken apart.
+
+    Attributes:
+      options: ids of lead-in, item, ending and, for lists on one line, separator; or empty.
+      dialog: ids of lead-in, speakers and turn end; or empty.
+      exemplars: ids of labels and separator; or empty.
+    """
+
+    options: tuple[str, ...] = ()
+    dialog: tuple[str, ...] = ()
+    exemplars: tuple[str, ...] = ()
+
+
+@lru_cache(maxsize=100_000)
+def parse_style(text: str) -> DrawnStyle:
+    """Takes a style apart; kinds that are not known are left aside.
+
+    >>> parse_style("options=none/dash/none;exemplars=q_a/blank_line").exemplars
+    ('q_a', 'blank_line')
+    """
+    kinds: dict[str, tuple[str, ...]] = {}
+    for part in text.split(";"):
+        kind, _, ids = part.partition("=")
+        if kind in {"options", "dialog", "exemplars"}:
+            kinds[kind] = tuple(ids.split("/"))
+    return DrawnStyle(**kinds)
+
+
+class TextColumn:
+    """A column of texts, with its bytes at hand.
+
+    Args:
+      column: of strings, in one piece.
+    """
+
+    def __init__(self, column: pa.Array) -> None:
+        self.array = column
+        self.offsets: Numbers = np.frombuffer(column.buffers()[1], dtype=np.int32)[
+            column.offset : column.offset + len(column) + 1
+        ].astype(np.int64)
+        data = column.buffers()[2]
+        self._buffer = data if data is not None else pa.py_buffer(b"")
+
+    @cached_property
+    def data(self) -> bytes:
+        """The bytes of all texts, one after the other; those of text i from `offsets[i]` on."""
+        # A copy of some MB: searching with bounds is only for real bytes.
+        content: bytes = self._buffer.to_pybytes()
+        return content
+
+    @cached_property
+    def numbers(self) -> npt.NDArray[np.uint8]:
+        """The same bytes as numbers."""
+        return np.frombuffer(self._buffer, dtype=np.uint8)
+
+    @cached_property
+    def sizes(self) -> Numbers:
+        """Bytes of each text."""
+        return np.diff(self.offsets)
+
+    def text(self, row: int) -> str:
+        """One text."""
+        return self.data[self.offsets[row] : self.offsets[row + 1]].decode("utf-8", "replace")
+
+    def rows_of(self, positions: Numbers) -> Numbers:
+        """Which text each byte belongs to, for positions within the texts."""
+        found: Numbers = np.searchsorted(self.offsets, positions, side="right") - 1
+        return found
+
+
+class ShardView:
+    """Records of one shard, in their order.
+
+    Args:
+      table: with the columns of a finished mixture.
+      context: of the audit.
+      file: the shard's.
+      first_row: place of the first record in the file.
+    """
+
+    def __init__(
+        self, table: pa.Table, context: AuditContext, *, file: str, first_row: int
+    ) -> None:
+        self.table = table
+        self.context = context
+        self.file = file
+        self.first_row = first_row
+        self.rows: int = table.num_rows
+
+    def column(self, name: str) -> pa.Array:
+        """A column in one piece."""
+        column = self.table.column(name)
+        if column.num_chunks == 1:
+            return column.chunk(0)
+        return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+    def coded(self, name: str) -> tuple[list[str], Numbers]:
+        """The different values of a column of texts, and which of them each record has."""
+        encoded = self.column(name).dictionary_encode()
+        codes: Numbers = encoded.indices.to_numpy().astype(np.int64)
+        return encoded.dictionary.to_pylist(), codes
+
+    @cached_property
+    def inputs(self) -> TextColumn:
+        """The prompts."""
+        return TextColumn(self.column("inputs"))
+
+    @cached_property
+    def targets(self) -> TextColumn:
+        """The targets."""
+        return TextColumn(self.column("targets"))
+
+    @cached_property
+    def _tasks(self) -> tuple[list[str], Numbers]:
+        return self.coded("task_id")
+
+    @property
+    def task_names(self) -> list[str]:
+        """Ids of the tasks in this stretch."""
+        return self._tasks[0]
+
+    @property
+    def task_codes(self) -> Numbers:
+        """For each record the place of its task in `task_names`."""
+        return self._tasks[1]
+
+    @cached_property
+    def tasks(self) -> list[AuditedTask | None]:
+        """What is known of each of `task_names`; `None` for one that the plan does not name."""
+        return [self.context.tasks.get(name) for name in self.task_names]
+
+    @cached_property
+    def _templates(self) -> tuple[list[str], Numbers]:
+        return self.coded("template_id")
+
+    @property
+    def template_names(self) -> list[str]:
+        """Ids of the templates in this stretch, of all tasks."""
+        return self._templates[0]
+
+    @property
+    def template_codes(self) -> Numbers:
+        """For each record the place of its template in `template_names`."""
+        return self._templates[1]
+
+    @cached_property
+    def _variants(self) -> tuple[list[str], Numbers]:
+        return self.coded("variant")
+
+    @property
+    def variant_names(self) -> list[str]:
+        """The variants in this stretch."""
+        return self._variants[0]
+
+    @property
+    def variant_codes(self) -> Numbers:
+        """For each record the place of its variant in `variant_names`."""
+        return self._variants[1]
+
+    @cached_property
+    def _styles(self) -> tuple[list[str], Numbers]:
+        return self.coded("style")
+
+    @cached_property
+    def styles(self) -> list[DrawnStyle]:
+        """The different styles in this stretch."""
+        return [parse_style(text) for text in self._styles[0]]
+
+    @property
+    def style_codes(self) -> Numbers:
+        """For each record the place of its style in `styles`."""
+        return self._styles[1]
+
+    def with_variant(self, *names: str) -> Flags:
+        """Whether each record is of one of some variants."""
+        wanted = np.asarray([name in names for name in self.variant_names], dtype=bool)
+        flags: Flags = wanted[self.variant_codes] if self.rows else np.zeros(0, dtype=bool)
+        return flags
+
+    @cached_property
+    def few_shot(self) -> Flags:
+        """Whether each record is of a few-shot variant."""
+        return self.with_variant("fs_opt", "fs_noopt")
+
+    @cached_property
+    def shots(self) -> Numbers:
+        """How many exemplars each record says it has."""
+        numbers: Numbers = self.column("num_exemplars").to_numpy().astype(np.int64)
+        return numbers
+
+    @cached_property
+    def exemplar_rows(self) -> tuple[Numbers, Numbers]:
+        """Identities of all exemplars, one after the other, and where those of each record begin.
+
+        There is one beginning more than there are records.
+        """
+        lists = self.column("exemplar_rows")
+        starts: Numbers = lists.offsets.to_numpy().astype(np.int64)
+        values: Numbers = lists.values.to_numpy()
+        return values, starts
+
+    @cached_property
+    def row_ids(self) -> Numbers:
+        """Identity of the row of each record."""
+        ids: Numbers = self.column("row").to_numpy()
+        return ids
+
+    def task_of(self, row: int) -> str:
+        """The id of a record's task."""
+        return self.task_names[int(self.task_codes[row])]
+
+    def evidence(self, row: int, text: str, at: int = 0, length: int = 0) -> Evidence:
+        """A record of this stretch as evidence."""
+        return Evidence(
+            shard=self.file, row=self.first_row + row, text=excerpt(text, at=at, length=length)
+        )
+
+    def hit(
+        self,
+        hits: Hits,
+        check: str,
+        rows: Iterable[int] | Numbers,
+        *,
+        column: str = "inputs",
+        texts: Sequence[str] | None = None,
+        at: Sequence[int] | None = None,
+    ) -> None:
+        """Notes records that a check found.
+
+        Args:
+          hits: are noted here.
+          check: its id.
+          rows: places in this stretch.
+          column: whose text is shown.
+          texts: shown instead, one for each of `rows`.
+          at: where in the text of `column` the fault is, in characters.
+        """
+        found = np.asarray(rows, dtype=np.int64)
+        if not len(found):
+            return
+        shown = self.inputs if column == "inputs" else self.targets
+        codes = self.task_codes[found]
+        for code in np.unique(codes).tolist():
+            places = np.flatnonzero(codes == code)
+            first = [
+                self.evidence(
+                    int(found[place]),
+                    texts[place] if texts is not None else shown.text(int(found[place])),
+                    at=at[place] if at is not None else 0,
+                )
+                for place in places[:KEPT].tolist()
+            ]
+            hits.add(check, self.task_names[code], count=len(places), evidence=first)
+
+
+def as_counter(keys: Sequence[Any], codes: Numbers) -> dict[Any, int]:
+    """How often each key occurs, for codes that are places in `keys`."""
+    counts = np.bincount(codes, minlength=len(keys)) if len(codes) else np.zeros(len(keys), int)
+    return {key: int(n) for key, n in zip(keys, counts.tolist(), strict=True) if n}

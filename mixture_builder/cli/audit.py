@@ -1,0 +1,217 @@
+"""`audit`: what is in a mixture, and what is wrong with it?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mixture_builder.cli.options import (
+    beam_argument,
+    cards_option,
+    mirror_option,
+    offline_option,
+    seed_option,
+    store_option,
+    templates_option,
+    workers_option,
+)
+from mixture_builder.cli.output import many, show_json, table
+
+if TYPE_CHECKING:
+    from mixture_builder.audit.context import AuditContext
+
+FEW_BYTES = 5_000_000
+"""Mixtures up to this size are read in this process: starting workers would take longer."""
+
+LEVELS = ("error", "warning", "note")
+
+MOST_LINES = 12
+"""Findings of one check that are listed; all stand in the document."""
+
+
+@click.command(short_help="Find what is wrong with the examples of a mixture.")
+@click.argument("mixture", metavar="DIR|RECIPE")
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    metavar="FILE",
+    help="Write the document of the audit; - writes it to stdout instead of the summary.",
+)
+@click.option(
+    "--fail-on",
+    type=click.Choice(LEVELS),
+    default="error",
+    show_default=True,
+    help="End with 1 if there are findings as bad as this.",
+)
+@click.option(
+    "--tokenizer",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Count tokens too, with the tokenizer.json of a model.",
+)
+@store_option
+@mirror_option
+@offline_option
+@cards_option
+@templates_option
+@seed_option
+@workers_option
+@click.option(
+    "--runner",
+    metavar="NAME",
+    help="Read shards on this Beam runner instead; its options follow after `--`.",
+)
+@beam_argument
+@click.pass_context
+def audit(
+    ctx: click.Context,
+    *,
+    mixture: str,
+    json_file: Path | None,
+    fail_on: str,
+    tokenizer: Path | None,
+    store: Path,
+    mirror: Path | None,
+    offline: bool,
+    cards: Path | None,
+    templates: Path | None,
+    seed: int | None,
+    workers: int | None,
+    runner: str | None,
+    beam_options: tuple[str, ...],
+) -> None:
+    """Look at every example of the built mixture in DIR, or of the one that RECIPE describes.
+
+    The examples of a recipe are rendered for the audit and written nowhere; rows that the store
+    lacks are ingested first.
+    """
+    from mixture_builder.export.targets import require
+
+    if beam_options and runner is None:
+        raise click.UsageError(
+            f"found '{beam_options[0]}'; expected nothing more. Options of Beam need --runner "
+            "NAME, and stand after `--`."
+        )
+    require({"scipy": "audit"}, wanted_by="audit")
+    if tokenizer:
+        require({"tokenizers": "tokenizers"}, wanted_by="audit --tokenizer")
+    context = _context(
+        mixture,
+        tokenizer=str(tokenizer.absolute()) if tokenizer else "",
+        store=store,
+        mirror=mirror,
+        offline=offline,
+        cards=cards,
+        templates=templates,
+        seed=seed,
+        workers=workers,
+    )
+    plain = _document(context, store=store, runner=runner, workers=workers, options=beam_options)
+    if json_file is not None and str(json_file) == "-":
+        show_json(plain)
+    else:
+        if json_file is not None:
+            _write_json(json_file, plain)
+        click.echo(_text(plain))
+    if any(plain["counts"][level] for level in LEVELS[: LEVELS.index(fail_on) + 1]):
+        ctx.exit(1)
+
+
+def _context(
+    mixture: str,
+    *,
+    tokenizer: str,
+    store: Path,
+    mirror: Path | None,
+    offline: bool,
+    cards: Path | None,
+    templates: Path | None,
+    seed: int | None,
+    workers: int | None,
+) -> AuditContext:
+    from mixture_builder.audit.subject import built_mixture, planned_mixture
+    from mixture_builder.io.mirror import has_scheme
+
+    out = mixture.rstrip("/") or mixture
+    if has_scheme(out) or Path(out).is_dir():
+        return built_mixture(out, store=store, tokenizer=tokenizer)
+    from mixture_builder.cli import steps
+    from mixture_builder.cli.runners import make_runner
+    from mixture_builder.jobs.mixture import lock_mixture
+
+    loaded = steps.load(mixture, seed=seed, cards=cards, templates=templates)
+    ingested = steps.ingest(
+        loaded,
+        store=store,
+        mirror=mirror,
+        offline=offline,
+        runner=make_runner(name=None, workers=workers, beam_options=()),
+        log=steps.start_log(as_json=False),
+        strict=False,
+    )
+    lock = lock_mixture(loaded, stored=ingested.stored, broken=ingested.left_out)
+    return planned_mixture(lock, store=store, tokenizer=tokenizer)
+
+
+def _document(
+    context: AuditContext,
+    *,
+    store: Path,
+    runner: str | None,
+    workers: int | None,
+    options: tuple[str, ...],
+) -> dict[str, Any]:
+    if runner is not None:
+        from mixture_builder.cli.runners import beam_runner
+        from mixture_builder.io.mirror import has_scheme
+
+        where = beam_runner(runner, workers=workers, beam_options=options)
+        return where.audit(context, work=context.out if has_scheme(context.out) else str(store))
+    from mixture_builder.audit.document import document
+    from mixture_builder.cli.progress import JobLog
+    from mixture_builder.drivers.auditing import run_audit
+    from mixture_builder.drivers.pool import available_cores
+
+    if workers is None:
+        size = context.manifest.get("bytes", FEW_BYTES + 1)
+        workers = 0 if size <= FEW_BYTES else available_cores()
+    total = context.locked.plan.examples
+    with JobLog(as_json=False).bar("audit", total=total, unit="examples") as bar:
+        seen = run_audit(context, workers=workers, on_shard=bar.advance)
+    return document(seen, context)
+
+
+def _write_json(path: Path, plain: dict[str, Any]) -> None:
+    import json
+
+    from mixture_builder.io.atomic import atomic_output
+
+    with atomic_output(str(path)) as output:
+        text = json.dumps(plain, ensure_ascii=False, indent=1) + "\n"
+        output.write(text.encode("utf-8", "replace"))
+
+
+def _text(plain: dict[str, Any]) -> str:
+    name = plain["mixture"]["name"]
+    counts = ", ".join(many(plain["counts"][level], level) for level in LEVELS)
+    verdict = f"{name}: {many(plain['examples'], 'example')} looked at; {counts}"
+    blocks = [verdict]
+    by_check: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for finding in plain["findings"]:
+        by_check.setdefault((finding["severity"], finding["check"]), []).append(finding)
+    for (severity, check), found in by_check.items():
+        rows = [[f["task"] or "-", f["message"], _place(f)] for f in found[:MOST_LINES]]
+        more = len(found) - len(rows)
+        if more:
+            rows.append([f"and {more:,} more", "", ""])
+        blocks.append(f"{severity}  {check}\n{table(['task', 'finding', 'record'], rows)}")
+    return "\n\n".join(blocks)
+
+
+def _place(finding: dict[str, Any]) -> str:
+    first = finding["evidence"][:1]
+    return f"{first[0]['shard']}:{first[0]['row']}" if first else ""

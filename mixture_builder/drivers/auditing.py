@@ -1,0 +1,54 @@
+"""An audit on this machine: shards on a pool of workers, their states put together here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.shard import ShardAudit, audit_shard
+from mixture_builder.drivers.pool import Job, WorkerPool
+
+
+def run_audit(
+    context: AuditContext,
+    *,
+    workers: int,
+    on_shard: Callable[[int], None] | None = None,
+) -> ShardAudit:
+    """Looks at all shards; gives what was seen in all of them.
+
+    Args:
+      context: of the audit.
+      workers: how many processes; 0 for this one.
+      on_shard: told of each shard how many records it has.
+
+    Raises:
+      VerifyError: if a shard is missing or damaged.
+      StoreError: if the store does not hold the rows of a mixture that is not built.
+      BuildError: if workers die.
+    """
+    jobs = [
+        Job(label=f"shard {shard}", function=_audit, argument=shard)
+        for shard in range(context.shards)
+    ]
+    total = ShardAudit()
+    with WorkerPool(min(workers, len(jobs)), initializer=_set_context, initargs=(context,)) as pool:
+        for _, seen in pool.run(jobs):
+            total = total.merged(seen)
+            if on_shard:
+                on_shard(seen.examples)
+    return total
+
+
+_context: AuditContext | None = None
+"""What this worker process audits: parsed once, not once a shard."""
+
+
+def _set_context(context: AuditContext) -> None:
+    global _context  # noqa: PLW0603  (a worker process has no other place for what it is given)
+    _context = context
+
+
+def _audit(shard: int) -> ShardAudit:
+    assert _context is not None
+    return audit_shard(_context, shard)

@@ -1,0 +1,135 @@
+"""How long examples are: some of each task are rendered, always the same, and measured.
+
+A size in bytes or tokens becomes a number of examples by it, and a plan says what a mixture
+will come to. The sample is the first draws of each task, so it depends on recipe, rows and seed
+alone; tasks with larger shares have larger samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mixture_builder.jobs.build import render_task, without_garbage_collection
+from mixture_builder.lock import Lock
+from mixture_builder.plan import MixturePlan, TaskPlan, spend
+from mixture_builder.render.batch import RenderedExamples
+from mixture_builder.sizes import Size
+
+SAMPLE = 16_384
+"""Examples that are rendered of all tasks together, where each has its due."""
+
+LEAST, MOST = 24, 4_096
+"""Examples that are rendered of each task."""
+
+CountTokens = Callable[[Sequence[str]], Sequence[int]]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Lengths:
+    """What the sampled draws of a task came to.
+
+    Attributes:
+      draws: how many there were; of some nothing may have come.
+      input_bytes, target_bytes: of prompts and targets together, in UTF-8.
+      tokens: of prompts and of targets, by what the tokenizer is called.
+    """
+
+    draws: int
+    input_bytes: int
+    target_bytes: int
+    tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+
+    @property
+    def mean_bytes(self) -> Fraction:
+        """Bytes of prompt and target that a draw comes to."""
+        return Fraction(self.input_bytes + self.target_bytes, self.draws)
+
+    def mean_tokens(self, tokenizer: str) -> tuple[Fraction, Fraction]:
+        """Tokens of the prompt and of the target that a draw comes to."""
+        inputs, targets = self.tokens[tokenizer]
+        return Fraction(inputs, self.draws), Fraction(targets, self.draws)
+
+
+def sample_of(plan: MixturePlan) -> MixturePlan:
+    """The plan of the sample: the same tasks, with small quotas."""
+    return replace(
+        plan, tasks=tuple(_with_quota(t, _sampled(t.share)) for t in plan.tasks), shards=1
+    )
+
+
+def _sampled(share: Fraction) -> int:
+    if not share:
+        return 0
+    return min(MOST, max(LEAST, -(-share.numerator * SAMPLE // share.denominator)))
+
+
+def _with_quota(task: TaskPlan, quota: int) -> TaskPlan:
+    return replace(task, quota=quota, cells=spend(task.cells, quota))
+
+
+def measure(
+    lock: Lock, *, store: Path, tokenizers: Mapping[str, CountTokens] | None = None
+) -> dict[str, Lengths]:
+    """Renders all draws of a lock, of a sample as a rule, and measures them.
+
+    Args:
+      lock: of the sample.
+      store: root of the row store.
+      tokenizers: that count tokens, by what they are to be called.
+
+    Raises:
+      StoreError: if the store does not hold the rows that the lock was made for.
+    """
+    result = {}
+    for task in lock.plan.tasks:
+        if not task.quota:
+            continue
+        with without_garbage_collection():
+            rendered = render_task(lock, task, store=store, draws=range(task.quota))
+        inputs, targets = _texts(rendered)
+        result[task.task] = Lengths(
+            draws=task.quota,
+            input_bytes=_bytes(inputs),
+            target_bytes=_bytes(targets),
+            tokens={
+                name: (sum(count(inputs.to_pylist())), sum(count(targets.to_pylist())))
+                for name, count in (tokenizers or {}).items()
+            },
+        )
+    return result
+
+
+def _texts(rendered: RenderedExamples) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    listed = (rendered.inputs, rendered.targets)
+    blocks = ([b.inputs for b in rendered.blocks], [b.targets for b in rendered.blocks])
+    inputs, targets = (
+        pa.chunked_array([pa.array(texts, pa.string()), *arrays])
+        for texts, arrays in zip(listed, blocks, strict=True)
+    )
+    return inputs, targets
+
+
+def _bytes(texts: pa.ChunkedArray) -> int:
+    return int(pc.sum(pc.binary_length(texts)).as_py() or 0)
+
+
+def mean_lengths(size: Size, measured: Mapping[str, Lengths]) -> dict[str, Fraction]:
+    """How much of the unit that a size is in an example of each task has in the mean.
+
+    Args:
+      size: in bytes, or in tokens of the tokenizer that is called by the size's SHA-256.
+      measured: by task.
+    """
+    if size.bytes:
+        return {task: found.mean_bytes for task, found in measured.items()}
+    result = {}
+    for task, found in measured.items():
+        inputs, targets = found.mean_tokens(size.tokenizer)
+        result[task] = targets if size.supervised else inputs + targets
+    return result
