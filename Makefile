@@ -19,7 +19,10 @@ SECONDS_EACH ?= 120
 LOCKED := $(VENV)/.locked
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help setup quickstart test test-fast test-shared test-readers test-engines test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
+# Environments of trainers and loaders, each with a list in scripts/interop/.
+INTEROP := readers trainers loaders llama-factory axolotl
+
+.PHONY: help setup quickstart test test-fast test-shared interop test-engines test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,16 +50,21 @@ test-fast: setup ## Run the tests that need no processes and no outside files
 test-shared: setup ## Run the tests that read real upstream files, where those are present
 	@$(BIN)/python -m pytest $(PYTEST_ARGS) -m shared
 
-test-readers: setup build/readers/.made build/trainers/.made build/loaders/.made ## Read exports with the real libraries; several GB the first time
-	@$(BIN)/python -m pytest -m readers
+interop: setup $(INTEROP:%=build/%/.made) ## Read exports with the real trainers and loaders; 10 GB the first time
+	@MIXTURE_BUILDER_PROOFS=tests/readers/proofs.json $(BIN)/python -m pytest -m readers
+	@$(BIN)/python docs/generate.py
 
 test-engines: wheel ## Run the installed wheel on Beam's job service, Dask, Spark, and Dataflow's runner offline; 3 GB the first time
 	@for name in wheel dask spark gcp; do scripts/engines.sh $$name build/engines/$$name; done
 	@$(BIN)/python -m pytest -m engines
 
-build/%/.made: scripts/readers.sh scripts/%.txt
-	@scripts/readers.sh $* build/$*
+build/%/.made: scripts/interop.sh scripts/interop/%.txt
+	@scripts/interop.sh $* build/$*
 	@touch $@
+
+build/trainers/.made: scripts/interop/trainers.no-deps.txt
+build/llama-factory/.made: scripts/interop/llama-factory.no-deps.txt
+build/axolotl/.made: scripts/interop/axolotl.no-deps.txt
 
 test-lowest: setup ## Run the tests with the oldest versions that pyproject.toml allows
 	@mkdir -p build

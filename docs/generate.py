@@ -431,6 +431,30 @@ def lints() -> str:
     return table(["Lint", "Severity", "May be allowed", "Finds"], rows)
 
 
+PROOFS = DOCS.parent / "tests" / "readers" / "proofs.json"
+
+
+def export_proofs() -> str:
+    """Which reader has read which export, as `make interop` noted it."""
+    rows = [
+        [
+            _code(proof["target"]),
+            proof["form"],
+            f"{proof['reader']} {proof['version']}",
+            proof["through"],
+        ]
+        for proof in json.loads(PROOFS.read_text(encoding="utf-8"))
+    ]
+    return table(["`--for`", "Form", "Read by", "Through"], rows)
+
+
+def export_proof_counts() -> str:
+    """How many examples each of them read."""
+    (first, *_) = json.loads(PROOFS.read_text(encoding="utf-8"))
+    counts = " and ".join(f"{count:,} for {split}" for split, count in first["examples"].items())
+    return f"Each of them read the same examples: {counts}."
+
+
 def public_names() -> str:
     """The public names of the package."""
     import mixture_builder
@@ -554,6 +578,8 @@ PARTS: Mapping[str, Callable[[], str]] = {
     "public_names": public_names,
     "lints": lints,
     "export_targets": export_targets,
+    "export_proof_counts": export_proof_counts,
+    "export_proofs": export_proofs,
     "export_settings": export_settings,
     "recipes": recipes,
     "template_coverage": template_coverage,

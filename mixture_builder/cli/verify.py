@@ -1,4 +1,4 @@
-"""`verify`: is a finished mixture what its manifest says?"""
+"""`verify`: is a finished mixture, or an export of one, what its manifest says?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FEW_BYTES = 50_000_000
 """Mixtures up to this size are read in this process: starting workers would take longer."""
 
 
-@click.command(short_help="Check a finished mixture against its manifest.")
+@click.command(short_help="Check a finished mixture or export against its manifest.")
 @click.argument("out", metavar="DIR")
 @click.option(
     "--rebuild",
@@ -34,20 +34,95 @@ def verify(
     workers: int | None,
     as_json: bool,
 ) -> None:
-    """Check every byte and record of a finished mixture.
+    """Check every byte and record of a finished mixture, or every byte of an export.
 
-    Each shard must have the bytes, SHA-256, rows and content that the manifest names; there must
-    be no other file in data/; rows, bytes, quotas and counts by task and variant must come out;
-    the lock must be the manifest's. Every prefix of the shards must have each task at its rate, as
-    the certificate in the manifest says.
+    Each shard of a mixture must have the bytes, SHA-256, rows and content that the manifest
+    names; there must be no other file in data/; rows, bytes, quotas and counts by task and variant
+    must come out; the lock must be the manifest's. Every prefix of the shards must have each task
+    at its rate, as the certificate in the manifest says. Each file of an export must have the
+    bytes and SHA-256 that export.json names, and no reader may find more of them.
     """
+    from mixture_builder.export.verify import is_export
+
+    out = out.rstrip("/") or out
+    if is_export(out):
+        if rebuild is not None:
+            raise click.UsageError(
+                f"--rebuild: {out} is an export, which has no shards to build. Leave it out, or "
+                "name the mixture."
+            )
+        _verify_export(ctx, out, workers=workers, as_json=as_json)
+        return
+    _verify_mixture(ctx, out, rebuild=rebuild, store=store, workers=workers, as_json=as_json)
+
+
+def _verify_export(ctx: click.Context, out: str, *, workers: int | None, as_json: bool) -> None:
+    from mixture_builder.cli.progress import JobLog
+    from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
+    from mixture_builder.export import verify as checks
+    from mixture_builder.findings import Report
+
+    manifest = checks.load_export(out)
+    findings = checks.check_export(out, manifest)
+    if workers is None:
+        workers = 0 if manifest["bytes"] <= FEW_BYTES else available_cores()
+    jobs = [
+        Job(label=check.entry["file"], function=checks.check_file, argument=check)
+        for check in checks.file_checks(out, manifest)
+    ]
+    with (
+        JobLog(as_json=False).bar("verify", total=manifest["bytes"], unit="bytes") as bar,
+        WorkerPool(min(workers, len(jobs))) as pool,
+    ):
+        for _, result in pool.run(jobs):
+            findings.extend(result.findings)
+            bar.advance(result.bytes)
+    report = Report(findings=tuple(findings))
+    name, examples = manifest["mixture"]["name"], manifest["examples"]
+    if as_json:
+        show_json(
+            {
+                "out": out,
+                "name": name,
+                "target": manifest["target"],
+                "files": len(manifest["files"]),
+                "examples": examples,
+                "bytes": manifest["bytes"],
+                "mixture": manifest["mixture"],
+                "sound": not report.errors,
+                "findings": [f.to_json() for f in findings],
+            }
+        )
+    else:
+        if findings:
+            click.echo(report.format())
+        verdict = many(len(report.errors), "error") if report.errors else "sound"
+        counted = ", ".join(
+            f"{count:,} {split.replace('_', ' ')}" for split, count in examples.items()
+        )
+        click.echo(
+            f"{name}, exported for {manifest['target']}: {verdict}; {counted} in "
+            f"{many(len(manifest['files']), 'file')}, {byte_size(manifest['bytes'])}"
+        )
+    if report.errors:
+        ctx.exit(1)
+
+
+def _verify_mixture(
+    ctx: click.Context,
+    out: str,
+    *,
+    rebuild: int | None,
+    store: Path,
+    workers: int | None,
+    as_json: bool,
+) -> None:
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
     from mixture_builder.findings import Report
     from mixture_builder.jobs.inspect import verify as checks
     from mixture_builder.jobs.inspect.records import load_manifest
 
-    out = out.rstrip("/") or out
     manifest = load_manifest(out)
     findings = checks.check_folder(out, manifest)
     if workers is None:

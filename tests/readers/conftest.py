@@ -1,4 +1,4 @@
-"""Runs the real libraries in the environment that `make test-readers` makes."""
+"""Runs the real libraries in the environments that `make interop` makes."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,39 +22,34 @@ SCRIPTS = Path(__file__).parent / "scripts"
 Read = Callable[..., list[dict[str, Any]]]
 
 
-@pytest.fixture(scope="session")
-def read() -> Read:
-    """Runs a script of a data library and gives the rows it prints, one JSON object a line."""
-    return _runner("MIXTURE_BUILDER_READERS", environment="readers")
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Environment:
+    """A Python that has the packages of one list in scripts/interop/."""
 
+    python: Path
 
-@pytest.fixture(scope="session")
-def train() -> Read:
-    """The same for scripts of trainers, whose packages do not stand beside the others."""
-    return _runner("MIXTURE_BUILDER_TRAINERS", environment="trainers")
+    def run(
+        self, script: object, *arguments: object, given: str = "", folder: Path | None = None
+    ) -> list[dict[str, Any]]:
+        """The rows that a script prints, one JSON object a line.
 
-
-@pytest.fixture(scope="session")
-def load() -> Read:
-    """The same for scripts that read a `Mixture`, which need this package."""
-    return _runner("MIXTURE_BUILDER_LOADERS", environment="loaders")
-
-
-def _runner(variable: str, *, environment: str) -> Read:
-    named = os.environ.get(variable)
-    python = Path(named) if named else ROOT / "build" / environment / "bin" / "python"
-    if not python.is_file():
-        pytest.skip(
-            f"{python} is not there; `make test-readers` makes it, or set {variable} to a Python "
-            f"that has the packages of scripts/{environment}.txt"
-        )
-
-    def run(script: str, *arguments: object, given: str = "") -> list[dict[str, Any]]:
-        quiet = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore", "PYTHONPATH": ""}
+        Args:
+          script: in tests/readers/scripts.
+          arguments: of it.
+          given: its standard input.
+          folder: in which it runs.
+        """
+        quiet = {
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONWARNINGS": "ignore",
+            "PYTHONPATH": "",
+            "HF_HUB_OFFLINE": "1",
+        }
         done = subprocess.run(
-            [python, SCRIPTS / script, *map(str, arguments)],
+            [self.python, SCRIPTS / str(script), *map(str, arguments)],
             env={**os.environ, **quiet},
             input=given,
+            cwd=folder,
             capture_output=True,
             encoding="utf-8",
             timeout=600,
@@ -63,4 +59,41 @@ def _runner(variable: str, *, environment: str) -> Read:
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
         return [json.loads(line) for line in lines]
 
-    return run
+
+Environments = Callable[[str], Environment]
+
+
+@pytest.fixture(scope="session")
+def environments() -> Environments:
+    """Gives an environment by its name; where it is not made, the test is skipped."""
+    return _environment
+
+
+@pytest.fixture(scope="session")
+def read() -> Read:
+    """Runs a script of a data library."""
+    return _environment("readers").run
+
+
+@pytest.fixture(scope="session")
+def train() -> Read:
+    """The same for scripts of trainers, whose packages do not stand beside the others."""
+    return _environment("trainers").run
+
+
+@pytest.fixture(scope="session")
+def load() -> Read:
+    """The same for scripts that read a `Mixture`, which need this package."""
+    return _environment("loaders").run
+
+
+def _environment(name: str) -> Environment:
+    variable = f"MIXTURE_BUILDER_{name.upper().replace('-', '_')}"
+    named = os.environ.get(variable)
+    python = Path(named) if named else ROOT / "build" / name / "bin" / "python"
+    if not python.is_file():
+        pytest.skip(
+            f"{python} is not there; `make interop` makes it, or set {variable} to a Python "
+            f"that has the packages of scripts/interop/{name}.txt"
+        )
+    return Environment(python=python)

@@ -1,6 +1,6 @@
 """What the real libraries read from an export is what the mixture holds.
 
-They run in an environment of their own, which `make test-readers` makes; without it these
+They run in an environment of their own, which `make interop` makes; without it these
 tests are skipped. The bytes themselves are checked in tests/export and tests/io, always.
 """
 
@@ -89,7 +89,7 @@ def test_tfds_reads_the_folder(tiny: Path, export: Export, read: Read, container
     pytest.importorskip("array_record", reason="the package array-record is not installed")
     out = export(tiny, "tfds", "--set", f"container={container}")
 
-    assert read("with_tfds.py", out / "tiny" / "1.0.0", method) == [
+    assert read("with_tfds.py", out / "tiny" / "1.0.0", method, "train") == [
         dict(sorted(row.items())) if method == "as_dataset" else row for row in examples_of(tiny)
     ]
 

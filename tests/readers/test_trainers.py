@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.export.conftest import Export
-from tests.export.helpers import byte_ids, examples_of
+from tests.export.helpers import examples_of
 from tests.readers.conftest import Read
 
 pytestmark = [pytest.mark.readers, pytest.mark.slow]
@@ -20,12 +20,13 @@ def test_trl_learns_the_targets(
     """`SFTTrainer` masks the prompt, token for token, and adds the end."""
     found = train("with_trl.py", export(tiny, "trl"), config, tokenizer, tmp_path / "cache")
 
-    space, begin = (" ", 0) if config == "prompt_completion" else ("", 1)
+    space, begin = (" ", "") if config == "prompt_completion" else ("", "<s>")
     assert found == [
         {
+            "split": "train",
             "task_id": row["task_id"],
             "draw": row["draw"],
-            "masked": len(byte_ids(row["inputs"])) + begin,
+            "masked": begin + row["inputs"],
             "learnt": f"{space}{row['targets']}</s>",
         }
         for row in examples_of(tiny)
@@ -48,9 +49,6 @@ def test_torchtune_learns_the_targets(
     monkeypatch.setenv("HF_HOME", str(tmp_path / "cache"))
     found = train("with_torchtune.py", f"{name}.yaml")
 
-    expected = {
-        (row["inputs"] + space + row["targets"], space + row["targets"])
-        for row in examples_of(tiny)
-    }
+    expected = {(row["inputs"], space + row["targets"]) for row in examples_of(tiny)}
     assert {row["split"] for row in found} == {"dataset", "dataset_val"}
-    assert {(row["text"], row["learnt"]) for row in found} <= expected
+    assert {(row["masked"], row["learnt"]) for row in found} <= expected

@@ -1,4 +1,4 @@
-"""Prints the examples of a prepared dataset: with_tfds.py FOLDER METHOD."""
+"""Prints the examples of a prepared dataset: with_tfds.py FOLDER METHOD SPLIT."""
 
 import json
 import sys
@@ -6,14 +6,14 @@ import sys
 import numpy as np
 import tensorflow_datasets as tfds
 
-folder, method = sys.argv[1:]
+folder, method, split = sys.argv[1:]
 builder = tfds.builder_from_directory(folder)
 if method == "as_dataset":
     order = tfds.ReadConfig(interleave_cycle_length=1)
-    examples = tfds.as_numpy(builder.as_dataset(split="train", read_config=order))
+    examples = tfds.as_numpy(builder.as_dataset(split=split, read_config=order))
 else:
-    examples = builder.as_data_source(split="train")
-assert len(examples) == builder.info.splits["train"].num_examples
+    examples = builder.as_data_source(split=split)
+assert len(examples) == builder.info.splits[split].num_examples
 for example in examples:
     row = {
         name: value.decode() if isinstance(value, bytes) else np.asarray(value).tolist()

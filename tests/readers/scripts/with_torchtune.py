@@ -31,10 +31,12 @@ for key in ("dataset", "dataset_val"):
     module, _, name = options.pop("_component_").rpartition(".")
     dataset = getattr(import_module(module), name)(Bytes(), **options)
     for example in dataset:
-        learnt = bytes(label for label in example["labels"] if label != -100)
+        tokens, labels = example["tokens"], example["labels"]
+        masked = bytes(t for t, label in zip(tokens, labels, strict=True) if label == -100)
+        learnt = bytes(label for label in labels if label != -100)
         row = {
             "split": key,
-            "text": bytes(example["tokens"]).decode(),
+            "masked": masked.decode(),
             "learnt": learnt.decode(),
         }
         print(json.dumps(row))

@@ -1,4 +1,7 @@
-"""Prints the texts that TRL's trainer learns: with_trl.py FOLDER CONFIG TOKENIZER CACHE."""
+"""Prints what TRL's trainer masks and learns: with_trl.py FOLDER CONFIG TOKENIZER CACHE.
+
+Then it takes two steps with a tiny model.
+"""
 
 import json
 import sys
@@ -35,7 +38,7 @@ trainer = SFTTrainer(
     model=model,
     args=SFTConfig(
         output_dir=f"{cache}/out",
-        max_steps=1,
+        max_steps=2,
         max_length=None,
         use_cpu=True,
         report_to=[],
@@ -44,17 +47,27 @@ trainer = SFTTrainer(
         assistant_only_loss=config == "messages",
     ),
     train_dataset=data["train"],
+    eval_dataset=data.get("validation"),
     processing_class=tokenizer,
 )
-for example in trainer.train_dataset:
-    labels = example["labels"]
-    learnt = [label for label in labels if label != -100]
-    row = {
-        "task_id": example["task_id"],
-        "draw": example["draw"],
-        "masked": len(labels) - len(learnt),
-        "learnt": tokenizer.decode(learnt),
-    }
-    print(json.dumps(row))
+for split, examples in (
+    ("train", trainer.train_dataset),
+    ("validation", trainer.eval_dataset or []),
+):
+    for example in examples:
+        labels = example["labels"]
+        masked = [
+            token
+            for token, label in zip(example["input_ids"], labels, strict=True)
+            if label == -100
+        ]
+        row = {
+            "split": split,
+            "task_id": example["task_id"],
+            "draw": example["draw"],
+            "masked": tokenizer.decode(masked),
+            "learnt": tokenizer.decode([label for label in labels if label != -100]),
+        }
+        print(json.dumps(row))
 with redirect_stdout(sys.stderr):  # It prints its own progress.
     assert trainer.train().training_loss > 0
