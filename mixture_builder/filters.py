@@ -1,7 +1,8 @@
 """Filters: which of the tasks that a recipe names it does not want after all, and why.
 
-A filter asks what a card says of its task. A task it takes out is no failure: it is listed
-with the reason, and the other tasks of its part take over its share.
+A filter asks what a card says of its task; `rows` names lists of single rows instead. A task
+that is taken out is no failure: it is listed with the reason, and the other tasks of its part
+take over its share.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ ANYTHING = Allowed()
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Filters:
-    """What a part of a mixture asks of its tasks' cards.
+    """What a part of a mixture asks of its tasks.
 
     Attributes:
       licences: SPDX identifiers, as cards have them.
@@ -58,6 +59,7 @@ class Filters:
       availability: states of availability, as cards have them.
       cards: task ids.
       held_out: whether a task may stay whose card notes an overlap with held-out data.
+      rows: files that list rows to leave out, relative to the recipe.
     """
 
     licences: Allowed = ANYTHING
@@ -67,6 +69,7 @@ class Filters:
     availability: Allowed = ANYTHING
     cards: Allowed = ANYTHING
     held_out: bool = True
+    rows: tuple[str, ...] = ()
 
     def with_more(self, raw: Mapping[str, Any]) -> Filters:
         """These filters with a recipe's `filters` laid over them, key by key."""
@@ -82,6 +85,9 @@ class Filters:
             changed["cards"] = _allowed(raw["cards"], "include")
         if "held_out" in raw:
             changed["held_out"] = raw["held_out"] == "include"
+        if "rows" in raw:
+            # As sorted names: neither their order nor a repetition decides anything.
+            changed["rows"] = tuple(sorted(set(raw["rows"])))
         return replace(self, **changed)
 
     def reason(self, card: TaskCard) -> str:

@@ -49,10 +49,13 @@ class LockedTask:
     Attributes:
       stored: fingerprint that names the task's folder in the store.
       digest: of the rows themselves.
+      excluded: rows that lists left out, by reason; `excluded_digest` is that of these rows.
     """
 
     stored: str
     digest: str
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    excluded_digest: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +159,12 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
             dry=plain.get("dry", {}),
         ),
         tasks={
-            task: LockedTask(stored=raw["stored"], digest=raw["digest"])
+            task: LockedTask(
+                stored=raw["stored"],
+                digest=raw["digest"],
+                excluded=raw.get("excluded", {}).get("rows", {}),
+                excluded_digest=raw.get("excluded", {}).get("digest", ""),
+            )
             for task, raw in plain["tasks"].items()
         },
         templates={n: templates_from_json(raw) for n, raw in plain["templates"].items()},
@@ -167,7 +175,7 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
 
 
 def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
-    plain = {
+    plain: dict[str, Any] = {
         "submixture": task.submixture,
         "templates": task.templates,
         "stored": locked.stored,
@@ -184,6 +192,12 @@ def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:
     }
     if task.max_rows:
         plain["max_rows"] = task.max_rows
+    # As for cells.
+    if locked.excluded:
+        plain["excluded"] = {
+            "rows": dict(sorted(locked.excluded.items())),
+            "digest": locked.excluded_digest,
+        }
     return plain
 
 

@@ -90,6 +90,7 @@ class MixtureRecipe:
       root: the mixture as the outermost submixture.
       cards, templates: folders the recipe names, or `None` for the shipped ones.
       tokenizers: files of the tokenizers that it names, by their SHA-256.
+      folder: where the recipe stands; `None` for one out of a lock.
       raw: the checked YAML as plain data, for locks.
     """
 
@@ -104,6 +105,7 @@ class MixtureRecipe:
     cards: Path | None = None
     templates: Path | None = None
     tokenizers: Mapping[str, Path] = field(default_factory=dict)
+    folder: Path | None = None
     raw: Mapping[str, Any]
 
 
@@ -150,6 +152,7 @@ def recipe_from_json(
         cards=below("cards"),
         templates=below("templates"),
         tokenizers={found.sha256: found.path for found in known.values()},
+        folder=folder,
         raw=data,
     )
 

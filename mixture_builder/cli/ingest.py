@@ -79,6 +79,7 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
             "records": stored.records,
             "filtered": stored.filtered,
             "duplicates": stored.duplicates,
+            "excluded": dict(stored.excluded),
             "quarantined": dict(stored.quarantined),
             "already_stored": task in done.there_before,
             "source": stored.alternative,
@@ -87,8 +88,10 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
         for task, stored in done.stored.items()
     }
     quarantined: Counter[str] = Counter()
+    excluded: Counter[str] = Counter()
     for stored in done.stored.values():
         quarantined.update(stored.quarantined)
+        excluded.update(stored.excluded)
     return {
         "name": done.mixture.recipe.name,
         "store": shown(store),
@@ -96,6 +99,7 @@ def _summary(done: Ingested, store: Path) -> dict[str, Any]:
         "records": sum(s.records for s in done.stored.values()),
         "filtered": sum(s.filtered for s in done.stored.values()),
         "duplicates": sum(s.duplicates for s in done.stored.values()),
+        "excluded": dict(sorted(excluded.items())),
         "quarantined": dict(quarantined),
         "already_stored": len(done.there_before),
         "tasks": tasks,
@@ -123,6 +127,7 @@ def _text(summary: dict[str, Any]) -> str:
         f"{shown}{summary['name']}: {many(summary['rows'], 'row')} of {many(len(rows), 'task')} in "
         f"{summary['store']}"
         + (f" ({there:,} were there already)" if there else "")
+        + (f"; excluded: {counted(summary['excluded'])}" if summary["excluded"] else "")
         + (f"; {len(summary['left_out']):,} left out" if summary["left_out"] else "")
         + (f"; {summary['filtered_tasks']:,} filtered" if summary["filtered_tasks"] else "")
     )

@@ -18,6 +18,7 @@ from mixture_builder.errors import BuildError, UsageError
 if TYPE_CHECKING:
     from mixture_builder.io.rowstore import StoredTask
     from mixture_builder.jobs.mixture import LoadedRecipe, Runner
+    from mixture_builder.jobs.sieve import Sieved
     from mixture_builder.lock import Lock
 
 LEFT_OUT = 3
@@ -89,6 +90,7 @@ def ingest(
     log.event("ingest_started", recipe=mixture.recipe.name, tasks=len(mixture.cards))
     copies = Mirror.load(mirror, offline=offline) if mirror else Mirror.empty(offline=offline)
     there_before = set()
+    outcome: list[Sieved] = []
     total = sum(task not in mixture.broken for task in mixture.cards)
     with log.bar("ingest", total=total, unit="tasks") as bar:
 
@@ -113,8 +115,15 @@ def ingest(
             )
 
         stored, broken = ingest_mixture(
-            mixture, store=store, mirror=copies, runner=runner, on_task=tell
+            mixture,
+            store=store,
+            mirror=copies,
+            runner=runner,
+            on_task=tell,
+            on_sieved=outcome.append,
         )
+    for sieved in outcome:
+        _tell_sieved(sieved, log=log, strict=strict)
     left_out = {**mixture.broken, **broken}
     for task, why in sorted(left_out.items()):
         log.say("left_out", f"left out: {task}\n{indented(why)}", task=task, reason=why)
@@ -136,6 +145,24 @@ def ingest(
     return Ingested(
         mixture=mixture, stored=stored, there_before=frozenset(there_before), left_out=left_out
     )
+
+
+def _tell_sieved(sieved: Sieved, *, log: JobLog, strict: bool) -> None:
+    for task, stored in sieved.stored.items():
+        if stored.excluded:
+            log.event("excluded", task=task, rows=stored.rows, excluded=dict(stored.excluded))
+    missing = sum(sieved.missing.values())
+    if not missing:
+        return
+    first = min(sieved.missing)
+    told = (
+        f"lists of excluded rows name {many(missing, 'row')} of "
+        f"{many(len(sieved.missing), 'task')} that the store does not hold, the first of {first}: "
+        "sources or cards have changed since the lists were written. Write the lists anew."
+    )
+    if strict:
+        raise BuildError(f"{told} --strict allows no such row; nothing was built.")
+    log.say("excluded_missing", told, tasks=dict(sieved.missing))
 
 
 def build(

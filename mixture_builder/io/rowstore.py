@@ -16,7 +16,7 @@ from __future__ import annotations
 import json
 import mmap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +76,8 @@ class StoredTask:
       alternative: which of the card's sources was used, from 0.
       files: of the source: name, size, when changed, SHA-256, as far as they are known.
       tried: why alternatives before it could not be read.
+      excluded: rows that a recipe's lists left out, by reason; see `jobs.sieve`.
+      excluded_digest: hash of their identities; empty if there are none.
     """
 
     task: str
@@ -89,6 +91,8 @@ class StoredTask:
     alternative: int
     files: tuple[Mapping[str, Any], ...]
     tried: tuple[str, ...] = ()
+    excluded: Mapping[str, int] = field(default_factory=dict)
+    excluded_digest: str = ""
 
 
 def task_fingerprint(card: TaskCard) -> str:
@@ -245,7 +249,7 @@ class StoredRows:
             )
         names = self._reader.schema.names
         self._places = {name: place for place, name in enumerate(names)}
-        schema = self._reader.schema
+        schema = self.schema = self._reader.schema
         self.text_fields = frozenset(
             n for n in names if not n.startswith("#") and pa.types.is_string(schema.field(n).type)
         )
@@ -276,6 +280,11 @@ class StoredRows:
         if block is None:
             block = self._blocks[number] = self._reader.get_batch(number)
         return block
+
+    def blocks(self) -> Iterator[pa.RecordBatch]:
+        """All rows in order, block by block, with their own columns; no block is kept."""
+        for number in range(self._reader.num_record_batches):
+            yield self._reader.get_batch(number)
 
     def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
         """Some fields for rows in the order of `indices`, as Arrow columns."""

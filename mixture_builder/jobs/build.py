@@ -312,6 +312,7 @@ def _source_facts(stored: StoredTask) -> dict[str, Any]:
         "records": stored.records,
         "filtered": stored.filtered,
         "duplicates": stored.duplicates,
+        "excluded": dict(stored.excluded),
         "quarantined": dict(stored.quarantined),
         "alternative": stored.alternative,
         "digest": stored.digest,

@@ -47,6 +47,7 @@ from mixture_builder.jobs.resume import (
     remove_other_shards,
 )
 from mixture_builder.jobs.reuse import reopen, reusable_shards
+from mixture_builder.jobs.sieve import Excluded, Sieved, counted_by_reason, excluded_of, sieve_tasks
 from mixture_builder.jobs.sizing import Lengths, mean_lengths, measure, sample_of
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.manifest import ShardResult
@@ -248,6 +249,7 @@ def ingest_mixture(
     mirror: Mirror,
     runner: Runner,
     on_task: Callable[[str, StoredTask | str, bool], None] | None = None,
+    on_sieved: Callable[[Sieved], None] | None = None,
 ) -> tuple[dict[str, StoredTask], dict[str, str]]:
     """Brings the rows of all tasks into the store; those that are there are skipped.
 
@@ -257,10 +259,17 @@ def ingest_mixture(
       mirror: the user's copies of upstream files.
       runner: where jobs run.
       on_task: told of each task as it is finished: id, result, whether it was there before.
+      on_sieved: told what came of leaving out the rows that the recipe's lists name.
 
     Returns:
-      The stored tasks, and those that could not be ingested with the reason.
+      The stored tasks, without the rows that the recipe leaves out, and those that could not be
+      ingested or of which no row is left, with the reason.
+
+    Raises:
+      InvalidFilesError: if a list of rows that the recipe names has errors, before any source is
+        read.
     """
+    excluded = excluded_of(mixture.recipe, mixture.owners)
     stored: dict[str, StoredTask] = {}
     broken: dict[str, str] = {}
     keep_tokenizers(mixture, store=store)
@@ -297,7 +306,29 @@ def ingest_mixture(
             )
             # A worker that was killed has left its unfinished files.
             remove_dead_work(store, cards)
+    stored = _without_excluded(stored, broken, excluded, store=store, on_sieved=on_sieved)
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
+
+
+def _without_excluded(
+    stored: dict[str, StoredTask],
+    broken: dict[str, str],
+    excluded: Excluded,
+    *,
+    store: Path,
+    on_sieved: Callable[[Sieved], None] | None = None,
+) -> dict[str, StoredTask]:
+    """The tasks without the rows that lists name; those of which no row is left are broken."""
+    if not excluded:
+        return stored
+    sieved = sieve_tasks(stored, excluded, store=store)
+    for task in [t for t, s in sieved.stored.items() if not s.rows]:
+        found = counted_by_reason({task: sieved.stored.pop(task)})
+        listed = ", ".join(f"{n:,} {reason}" for reason, n in found.items())
+        broken[task] = f"{task}: lists of excluded rows leave no row of it ({listed})."
+    if on_sieved:
+        on_sieved(sieved)
+    return sieved.stored
 
 
 def _ingest_pending(
@@ -357,6 +388,8 @@ def stored_mixture(
     stored = find_tasks(store, wanted)
     why = "it is not in the store. Run ingest."
     broken = {task: f"{task}: {why}" for task in wanted if task not in stored}
+    excluded = excluded_of(mixture.recipe, mixture.owners)
+    stored = _without_excluded(stored, broken, excluded, store=store)
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 
 
@@ -502,7 +535,12 @@ def _lock_of(
     format: str,  # noqa: A002
 ) -> Lock:
     tasks = {
-        t.task: LockedTask(stored=stored[t.task].fingerprint, digest=stored[t.task].digest)
+        t.task: LockedTask(
+            stored=stored[t.task].fingerprint,
+            digest=stored[t.task].digest,
+            excluded=stored[t.task].excluded,
+            excluded_digest=stored[t.task].excluded_digest,
+        )
         for t in plan.tasks
     }
     return lock_of_plan(mixture, plan, tasks=tasks, format=format)

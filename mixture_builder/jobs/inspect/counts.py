@@ -9,6 +9,7 @@ from pathlib import Path
 from mixture_builder.io.remote_store import may_hold
 from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
 from mixture_builder.jobs.mixture import LoadedRecipe
+from mixture_builder.jobs.sieve import excluded_of, rows_left
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -31,9 +32,13 @@ class Counts:
 def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
     """Rows as stored; else as the card states them.
 
+    Rows that the recipe leaves out are taken off those that are stored.
+
     Raises:
-      StoreError: if a stored task's description is damaged.
+      StoreError: if a stored task is damaged.
+      InvalidFilesError: if a list of rows that the recipe names has errors.
     """
+    excluded = excluded_of(mixture.recipe, mixture.owners)
     rows: dict[str, int] = {}
     estimated: set[str] = set()
     found: dict[str, StoredTask] = {}
@@ -49,7 +54,8 @@ def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
             continue
         stored = known.get(task)
         if stored is not None:
-            rows[task] = stored.rows
+            left_out = excluded.get(task)
+            rows[task] = rows_left(stored, left_out, store=store) if left_out else stored.rows
             found[task] = stored
         elif card.known_rows:
             rows[task] = card.known_rows
