@@ -16,6 +16,7 @@ from typing import Any
 from mixture_builder.card_checks import check_card
 from mixture_builder.cards import (
     FIXED_TYPES,
+    HELD_OUT_KIND,
     CardSource,
     Field,
     TaskCard,
@@ -35,7 +36,8 @@ def load_cards(
     """All cards under a folder, by id, and everything that is wrong with the files.
 
     Args:
-      folder: searched for `*.yaml` files, at any depth; folders named `data` are skipped.
+      folder: searched for `*.yaml` files, at any depth; folders named `data` are skipped, and
+        so is `heldout`, whose cards no recipe can name.
       wanted: only files for which this holds of their path below `folder` are read.
       expressions: whether expressions are parsed too; who only lists cards can do without.
 
@@ -46,7 +48,8 @@ def load_cards(
     findings: list[Finding] = []
     for path in sorted(folder.rglob("*.yaml")):
         relative = path.relative_to(folder)
-        if "data" in relative.parts[:-1] or (wanted and not wanted(relative.as_posix())):
+        outside = {"data", HELD_OUT_KIND}.intersection(relative.parts[:-1])
+        if outside or (wanted and not wanted(relative.as_posix())):
             continue
         found, problems = load_card_file(
             path, shown_as=f"{folder.name}/{relative.as_posix()}", expressions=expressions
@@ -65,6 +68,11 @@ def load_cards(
             else:
                 cards[card.id] = card
     return dict(sorted(cards.items())), findings
+
+
+def load_held_out_cards(folder: Path) -> tuple[dict[str, TaskCard], list[Finding]]:
+    """The cards of held-out sets, which stand in the folder `heldout` of a folder of cards."""
+    return load_cards(folder / HELD_OUT_KIND)
 
 
 def load_card_file(

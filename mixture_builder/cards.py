@@ -32,6 +32,9 @@ ALWAYS_THERE = frozenset(["options", "answers", "answer_index"])
 DERIVED_FIELDS = ("options_text", "dialog_text", "answer_text", "chance")
 """Names that templates see and cards may not declare: they are made when an example is drawn."""
 
+HELD_OUT_KIND = "heldout"
+"""The kind of cards of held-out sets, and the folder they stand in."""
+
 PLACEHOLDER = "FILL IN"
 """What stands in a first card where only its author knows what belongs there."""
 
@@ -86,6 +89,7 @@ class TaskCard:
       file: the file it was read from, as messages name it.
       folder: absolute folder of that file; relative sources start there.
       sources: alternatives; the first that can be read is used.
+      templates: empty for held-out sets only.
       normalise: Unicode form of all texts of a row; `None` leaves them as they are.
     """
 
@@ -96,7 +100,7 @@ class TaskCard:
     kind: str
     languages: tuple[str, ...]
     sources: tuple[CardSource, ...]
-    templates: str
+    templates: str = ""
     licence: Mapping[str, str]
     size: Mapping[str, Any]
     sample: tuple[Mapping[str, Any], ...]

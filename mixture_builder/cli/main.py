@@ -29,6 +29,7 @@ COMMANDS = {
     "build": "mixture_builder.cli.build:build",
     "verify": "mixture_builder.cli.verify:verify",
     "audit": "mixture_builder.cli.audit:audit",
+    "contamination": "mixture_builder.cli.contamination:contamination",
     "export": "mixture_builder.cli.export:export",
     "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",
