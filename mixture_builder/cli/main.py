@@ -30,6 +30,7 @@ COMMANDS = {
     "verify": "mixture_builder.cli.verify:verify",
     "audit": "mixture_builder.cli.audit:audit",
     "contamination": "mixture_builder.cli.contamination:contamination",
+    "dedupe": "mixture_builder.cli.dedupe:dedupe",
     "export": "mixture_builder.cli.export:export",
     "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",

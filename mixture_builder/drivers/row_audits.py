@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mixture_builder.audit.rows.contamination import CheckedTask, check_task
+from mixture_builder.audit.rows.duplicates import (
+    Cluster,
+    RowKeys,
+    RowSource,
+    digest_rows,
+    find_clusters,
+)
 from mixture_builder.audit.rows.held_out import HeldOutIndex, load_index, save_index
 from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.io.rowstore import StoredTask, task_folder
@@ -84,3 +91,39 @@ def _check(given: _Check) -> CheckedTask:
     return check_task(
         given.task, given.folder, rows=given.rows, index=_index, near_share=given.near_share
     )
+
+
+def find_duplicates(
+    sources: Sequence[RowSource],
+    *,
+    near: bool,
+    twins: bool,
+    workers: int,
+    on_task: Callable[[RowSource], None] | None = None,
+) -> list[Cluster]:
+    """Clusters of rows that say the same; the same for any number of workers.
+
+    Args:
+      sources: rows of tasks, each with a rank of its own, from 0.
+      near: whether near-duplicates are looked for.
+      twins: whether rows of tasks over the same source are compared.
+      workers: how many processes; 0 for this one.
+      on_task: told of each task as it is read.
+
+    Raises:
+      StoreError: if stored rows cannot be read.
+    """
+    with TemporaryDirectory(prefix="mixture-builder-") as folder:
+        jobs = [
+            Job(label=source.task, function=_digest, argument=(source, Path(folder)))
+            for source in sorted(sources, key=lambda s: (-s.rows, s.task))
+        ]
+        with WorkerPool(min(workers, len(jobs))) as pool:
+            for job, _ in pool.run(jobs):
+                if on_task:
+                    on_task(job.argument[0])
+        return find_clusters(RowKeys(sources, Path(folder)), near=near, twins=twins)
+
+
+def _digest(argument: tuple[RowSource, Path]) -> None:
+    digest_rows(*argument)
