@@ -38,7 +38,7 @@ def workspace(tmp_path: Path) -> Workspace:
     made.template_file("tiny/questions", [PLAIN])
     made.task("sums", ROWS)
     made.write_recipe()
-    run("ingest", made.recipe, *made.options)
+    run("ingest", made.recipe, *made.options, "--workers", 0)
     return made
 
 
@@ -121,7 +121,7 @@ def test_short_items_are_found_whole(
     short = sentence(77_777, words)
     made.task("sums", [*ROWS[:8], {"question": short + around, "answer": "x"}])
     made.write_recipe()
-    run("ingest", made.recipe, *made.options)
+    run("ingest", made.recipe, *made.options, "--workers", 0)
 
     found = report(made, "--held-out", items(made, [short.upper() + "?"]))
 
@@ -145,7 +145,7 @@ def test_options_in_another_order_are_found(tmp_path: Path) -> None:
         "sums", [row, *others], fields=fields, kind="multiple_choice", sample=[row, others[0]]
     )
     made.write_recipe()
-    run("ingest", made.recipe, *made.options)
+    run("ingest", made.recipe, *made.options, "--workers", 0)
     path = made.folder / "held.jsonl"
     path.write_text(
         json.dumps({"question": "WHICH floats", "options": ["a stone", "a cork", "a nail"]}),
@@ -166,7 +166,9 @@ def test_a_list_makes_a_clean_mixture(workspace: Workspace) -> None:
     )
     found_before = run("contamination", workspace.recipe, *workspace.options, "--held-out", planted)
     workspace.write_recipe(filters={"rows": [out.name]})
-    ingested = json.loads(run("ingest", workspace.recipe, *workspace.options, "--json").stdout)
+    ingested = json.loads(
+        run("ingest", workspace.recipe, *workspace.options, "--workers", 0, "--json").stdout
+    )
     after = report(workspace, "--held-out", planted)
 
     assert written.exit_code == 0, written.output
@@ -179,7 +181,7 @@ def test_a_list_makes_a_clean_mixture(workspace: Workspace) -> None:
 def test_workers_change_nothing(workspace: Workspace) -> None:
     """One process and several give the same list, byte for byte."""
     workspace.task("more", ROWS[:50])
-    run("ingest", workspace.recipe, *workspace.options)
+    run("ingest", workspace.recipe, *workspace.options, "--workers", 0)
     planted = items(workspace, [changed(row["question"], n) for n, row in enumerate(ROWS[::4])])
     lists = []
     for workers in (0, 2):

@@ -36,7 +36,7 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def report(workspace: Workspace, *options: object) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    run("ingest", workspace.recipe, *workspace.options)
+    run("ingest", workspace.recipe, *workspace.options, "--workers", 0)
     clusters = workspace.folder / "clusters.jsonl"
     done = run(
         "dedupe",
@@ -165,7 +165,7 @@ def test_twins_share_their_rows_by_design(workspace: Workspace) -> None:
     assert together["going"] == 10
 
 
-@settings(max_examples=5, deadline=None)
+@settings(max_examples=3, deadline=None)
 @given(order=st.permutations(range(30)))
 def test_what_stays_does_not_depend_on_order(
     tmp_path_factory: pytest.TempPathFactory, order: list[int]
@@ -185,9 +185,10 @@ def test_what_stays_does_not_depend_on_order(
         for c in clusters
     ]
     gone = [tuple(other) for _, _, others in plain for other in others]
-    kept = {row for _, row, _ in plain}
     assert len(gone) == len(set(gone)) == 20
-    assert len(kept) == 15
+    assert not {row for kind, row, _ in plain if kind == "near_duplicate"} & {
+        r for _, r in gone if ("tiny/a", r) in gone
+    }
     assert plain == EXPECTED.setdefault("clusters", plain)
 
 
@@ -210,7 +211,9 @@ def test_a_list_makes_a_mixture_without_duplicates(workspace: Workspace) -> None
     report(workspace)
     workspace.write_recipe(filters={"rows": ["list.jsonl"]})
 
-    ingested = json.loads(run("ingest", workspace.recipe, *workspace.options, "--json").stdout)
+    ingested = json.loads(
+        run("ingest", workspace.recipe, *workspace.options, "--workers", 0, "--json").stdout
+    )
 
     assert ingested["excluded"] == {"duplicate": 40}
     assert ingested["rows"] == 120

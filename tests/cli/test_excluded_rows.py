@@ -113,7 +113,9 @@ def test_what_is_left_out_is_counted_by_reason(workspace: Workspace) -> None:
     )
 
     plan = json.loads(run("plan", workspace.recipe, *workspace.options, "--json").stdout)
-    report = json.loads(run("ingest", workspace.recipe, *workspace.options, "--json").stdout)
+    report = json.loads(
+        run("ingest", workspace.recipe, *workspace.options, "--workers", 0, "--json").stdout
+    )
     assert build(workspace, "out").exit_code == 0
     manifest = json.loads((workspace.folder / "out" / "manifest.json").read_text(encoding="utf-8"))
     lock = (workspace.folder / "out" / "recipe.lock.yaml").read_text(encoding="utf-8")
@@ -151,11 +153,13 @@ def test_a_sieved_mixture_is_explained_and_rebuilt(workspace: Workspace) -> None
 def test_a_changed_list_reads_no_source(workspace: Workspace) -> None:
     """Another list makes another copy of the stored rows; sources may be gone by then."""
     ids = sorted(ids_of(workspace, "tiny/sums").values())
-    run("ingest", workspace.recipe, *workspace.options)
+    run("ingest", workspace.recipe, *workspace.options, "--workers", 0)
     before = {p: p.stat().st_mtime_ns for p in workspace.store.glob("tiny/*/*/*")}
     for count in (3, 4):
         exclude(workspace, [ExcludedRow(task="tiny/sums", row=r, reason="a") for r in ids[:count]])
-        report = json.loads(run("ingest", workspace.recipe, *workspace.options, "--json").stdout)
+        report = json.loads(
+            run("ingest", workspace.recipe, *workspace.options, "--workers", 0, "--json").stdout
+        )
         assert report["already_stored"] == 2
         assert report["tasks"]["tiny/sums"]["rows"] == 600 - count
 
@@ -166,7 +170,7 @@ def test_rows_that_are_not_there_are_said(workspace: Workspace) -> None:
     """A list of rows that the store does not hold is named, and strict refuses it."""
     exclude(workspace, [ExcludedRow(task="tiny/sums", row=12, reason="duplicate")])
 
-    done = run("ingest", workspace.recipe, *workspace.options)
+    done = run("ingest", workspace.recipe, *workspace.options, "--workers", 0)
     strict = run("ingest", workspace.recipe, *workspace.options, "--strict")
 
     assert done.exit_code == 0
@@ -203,7 +207,7 @@ def test_a_damaged_list_ends_the_work(workspace: Workspace, content: str, messag
     workspace.write_recipe(filters={"rows": ["out.jsonl"]})
     (workspace.folder / "out.jsonl").write_text(content, encoding="utf-8")
 
-    done = run("ingest", workspace.recipe, *workspace.options)
+    done = run("ingest", workspace.recipe, *workspace.options, "--workers", 0)
 
     assert done.exit_code == 1
     assert message in done.stderr
