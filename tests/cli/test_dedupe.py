@@ -207,7 +207,7 @@ EXPECTED: dict[str, Any] = {}
 def test_a_list_makes_a_mixture_without_duplicates(workspace: Workspace) -> None:
     """What the list names is left out; the next look finds nothing that is not left out."""
     workspace.task("a", ROWS)
-    workspace.task("b", ROWS[:40])
+    workspace.task("b", [*ROWS[:40], {"question": sentence(5_000, 20), "answer": "other"}])
     report(workspace)
     workspace.write_recipe(filters={"rows": ["list.jsonl"]})
 
@@ -216,7 +216,7 @@ def test_a_list_makes_a_mixture_without_duplicates(workspace: Workspace) -> None
     )
 
     assert ingested["excluded"] == {"duplicate": 40}
-    assert ingested["rows"] == 120
+    assert ingested["rows"] == 121
     again, _ = report(workspace)
     assert again["going"] == again["already_excluded"] == 40
 
