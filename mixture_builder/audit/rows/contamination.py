@@ -238,8 +238,8 @@ def _together(rows: int, used: _Text, words: Words, grams: Grams) -> tuple[Place
         return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
     whole = mixed(words.whole())[used.which]
     fields = np.asarray(used.fields)
-    lists = {}
-    singles = {}
+    lists: dict[str, Hashes] = {}
+    singles: dict[str, Hashes] = {}
     for name in dict.fromkeys(used.fields):
         here = fields == name
         sums = np.zeros(rows, dtype=np.uint64)

@@ -275,7 +275,9 @@ def _groups(keys: npt.NDArray[Any], rows: npt.NDArray[np.int64]) -> Iterator[lis
     """Rows with equal keys, two or more, each group in the order of `rows`."""
     order = np.argsort(keys[rows], kind="stable")
     ordered = keys[rows][order]
-    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(rows) else []
+    if not len(rows):
+        return
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
     ends = np.append(starts[1:], len(rows))
     for begin, end in zip(starts, ends, strict=True):
         if end - begin > 1:

@@ -325,9 +325,11 @@ def load_index(folder: Path) -> HeldOutIndex:
 
     def array(name: str) -> npt.NDArray[np.generic]:
         path = folder / f"{name}.npy"
-        loaded = np.load(path)
+        loaded: npt.NDArray[np.generic] = np.load(path)
         # An empty file cannot be mapped.
-        return loaded if not loaded.size else np.load(path, mmap_mode="r")
+        if loaded.size:
+            loaded = np.load(path, mmap_mode="r")
+        return loaded
 
     def grams(name: str) -> Grams:
         arrays: dict[str, object] = {f.name: array(f"{name}.{f.name}") for f in fields(Grams)}

@@ -74,7 +74,8 @@ def _fmix32(values: npt.NDArray[np.uint32]) -> npt.NDArray[np.uint32]:
     values = values * np.uint32(0x85EBCA6B)
     values = values ^ (values >> np.uint32(13))
     values = values * np.uint32(0xC2B2AE35)
-    return values ^ (values >> np.uint32(16))
+    result: npt.NDArray[np.uint32] = values ^ (values >> np.uint32(16))
+    return result
 
 
 def band_keys(rows: Hashes) -> Hashes:

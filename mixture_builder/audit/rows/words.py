@@ -116,7 +116,8 @@ def mixed(values: Hashes) -> Hashes:
     values = values * np.uint64(0xFF51AFD7ED558CCD)
     values = values ^ (values >> np.uint64(33))
     values = values * np.uint64(0xC4CEB9FE1A85EC53)
-    return values ^ (values >> np.uint64(33))
+    result: Hashes = values ^ (values >> np.uint64(33))
+    return result
 
 
 def words_of(texts: Sequence[str]) -> Words:
