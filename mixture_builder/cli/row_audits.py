@@ -13,7 +13,7 @@ from mixture_builder.cli.output import indented
 
 if TYPE_CHECKING:
     from mixture_builder.io.rowstore import StoredTask
-    from mixture_builder.jobs.mixture import Mixture
+    from mixture_builder.jobs.mixture import LoadedRecipe
     from mixture_builder.jobs.sieve import Excluded
 
 _NOT_STORED = "its rows are not in the store. Run ingest."
@@ -30,7 +30,7 @@ class RecipeRows:
       left_out: tasks that cannot be looked at, and why.
     """
 
-    mixture: Mixture
+    mixture: LoadedRecipe
     stored: Mapping[str, StoredTask]
     excluded: Excluded
     left_out: Mapping[str, str]
