@@ -111,6 +111,12 @@ def shards_to_build(lock: Lock, *, store: Path, out: str) -> Sequence[int]:
     finished = finished_manifest(files, root)
     if finished is not None:
         if finished.get("fingerprint") == lock.fingerprint:
+            if "prefix" in finished:
+                raise BuildError(
+                    f"{out}: found the first {len(finished['shards'])} of the mixture's "
+                    f"{lock.plan.shards} shards, to which a job that finishes itself adds none. "
+                    "Choose another --out, or add them with `mixture-builder build`."
+                )
             return []
         raise BuildError(
             f"{out}: found another finished mixture ('{finished.get('name')}'). Choose another "
