@@ -9,7 +9,7 @@ recipe or the styles ends the work. `Runner` says where jobs run.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -306,6 +306,10 @@ def ingest_mixture(
             )
             # A worker that was killed has left its unfinished files.
             remove_dead_work(store, cards)
+    elif (Path(store) / ".lock").exists():
+        # An ingest that was killed when all was done has left its lock; a live one keeps it.
+        with suppress(BuildError), alone_in_store(store):
+            remove_dead_work(store, {})
     stored = _without_excluded(stored, broken, excluded, store=store, on_sieved=on_sieved)
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 

@@ -127,3 +127,13 @@ def test_two_exports_into_a_folder_refuse_each_other(workspace: Workspace, tmp_p
     assert "choose another --out" in refused.stderr
     assert run(*export).exit_code == 0
     assert not (out / ".work").exists()
+
+
+def test_a_lock_left_when_all_was_done_is_removed(workspace: Workspace) -> None:
+    """A stale lock goes too where no row is missing."""
+    ingest = ["ingest", workspace.recipe, *workspace.options, "--workers", 0]
+    assert run(*ingest).exit_code == 0
+    (workspace.store / ".lock").write_text("{}")
+
+    assert run(*ingest).exit_code == 0
+    assert not (workspace.store / ".lock").exists()
