@@ -175,7 +175,9 @@ def make_plan(
             left_out[task] = _NO_RATE
     wanted = _wanted(recipe, tree, alive, lengths)
     total = min(wanted, _most(tree, owners, alive))
-    task_quotas, asked = tree.quotas(total), tree.quotas(total, dry=False)
+    task_quotas = tree.quotas(total)
+    gives_way = any(part.when_dry == RENORMALISE for part in owners.values())
+    asked = tree.quotas(total, dry=False) if gives_way else task_quotas
     tasks = []
     for task in sorted(task_quotas):
         candidate = alive[task]
