@@ -101,6 +101,24 @@ def features_json(schema: pa.Schema) -> str:
     return json.dumps({"info": {"features": features}})
 
 
+def features_list(schema: pa.Schema = EXAMPLE_SCHEMA) -> list[dict[str, Any]]:
+    """The same features as the head of a README on the Hub lists them.
+
+    Raises:
+      ValueError: for a type that no finished mixture or export has.
+    """
+    return [{"name": field.name, **_listed(field.type)} for field in schema]
+
+
+def _listed(kind: pa.DataType) -> dict[str, Any]:
+    if pa.types.is_list(kind):
+        inner = _listed(kind.value_type)
+        return {"list": inner.get("dtype") or inner["struct"]}
+    if pa.types.is_struct(kind):
+        return {"struct": [{"name": field.name, **_listed(field.type)} for field in kind]}
+    return {"dtype": str(_feature(kind)["dtype"])}
+
+
 def _feature(kind: pa.DataType) -> dict[str, Any]:
     if pa.types.is_list(kind):
         return {"feature": _feature(kind.value_type), "_type": "List"}

@@ -29,7 +29,8 @@ data = load_dataset("FOLDER")  # or load_dataset("FOLDER", "<submixture>")
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """The shard as it is and, if there are several submixtures, each of them alone."""
-    add_parquet(parts, _WHOLE, examples, content_defined_chunking=True)
+    if not only_parts(context):
+        add_parquet(parts, _WHOLE, examples, content_defined_chunking=True)
     if not _configs(context):
         return
     for submixture in context.submixtures:
@@ -38,7 +39,14 @@ def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts)
 
 
 def _configs(context: ExportContext) -> bool:
-    return context.settings["configs"] == "submixtures" and len(context.submixtures) > 1
+    return only_parts(context) or (
+        context.settings["configs"] == "submixtures" and len(context.submixtures) > 1
+    )
+
+
+def only_parts(context: ExportContext) -> bool:
+    """Whether the whole mixture is left out, since its own files stand beside the export."""
+    return context.settings["configs"] == "parts"
 
 
 def config_name(submixture: str) -> str:
@@ -46,9 +54,11 @@ def config_name(submixture: str) -> str:
     return f"{submixture}-submixture" if submixture == _WHOLE else submixture
 
 
-def layout(series: str, split: str, _context: ExportContext) -> str:
+def layout(series: str, split: str, context: ExportContext) -> str:
     """`data/` for the whole mixture, a folder below `submixtures/` for each part."""
     folder = "data" if series == _WHOLE else f"submixtures/{series}"
+    if only_parts(context):
+        folder = series
     return f"{folder}/{split}-{{index:05d}}-of-{{count:05d}}.parquet"
 
 
@@ -68,9 +78,10 @@ TARGET = Target(
         "configs": choice(
             "submixtures",
             "default",
+            "parts",
             default="submixtures",
             about="`submixtures`: also write each submixture as a config of its own, which takes "
-            "the room twice; `default`: the whole mixture only",
+            "the room twice; `default`: the whole mixture only; `parts`: the submixtures only",
         )
     },
 )
