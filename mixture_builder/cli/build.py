@@ -14,7 +14,6 @@ from mixture_builder.cli.export import summary_text as export_text
 from mixture_builder.cli.options import (
     beam_argument,
     format_option,
-    recipe_argument,
     running,
     shards_option,
 )
@@ -50,7 +49,15 @@ class Taken(click.ParamType[Any]):
 
 
 @click.command(short_help="Build a mixture: shards, lock, manifest.")
-@recipe_argument
+@click.argument("recipe", metavar="[RECIPE]", required=False)
+@click.option(
+    "--lock",
+    "lock_file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="In place of a recipe: build what this recipe.lock.yaml describes, and check the digests "
+    "that stand beside it.",
+)
 @click.option("--out", required=True, metavar="DIR", help="Folder or URL of the mixture.")
 @click.option(
     "--for",
@@ -82,7 +89,8 @@ class Taken(click.ParamType[Any]):
 def build(
     ctx: click.Context,
     *,
-    recipe: str,
+    recipe: str | None,
+    lock_file: Path | None,
     out: str,
     targets: tuple[str, ...],
     validation: Fraction,
@@ -105,6 +113,9 @@ def build(
 ) -> None:
     """Build the mixture of a recipe; rows that the store lacks are ingested first.
 
+    With --lock in place of RECIPE, the mixture of a lock is built again. Every task must be there,
+    and the digests beside the lock must come out; if not, this ends with 1.
+
     Shards that an interrupted build has finished are kept. The manifest is written last: where it
     stands, the mixture is complete.
     """
@@ -116,34 +127,52 @@ def build(
     elif validation:
         raise click.UsageError("--validation is for exports; add --for NAME.")
     log = steps.start_log(as_json=log_json)
+    if lock_file is not None:
+        given = {
+            "RECIPE": recipe,
+            "--seed": seed,
+            "--templates": templates,
+            "--format": format,
+            "--shards": shards,
+            "--take": take,
+            "--update": update or None,
+        }
+        if wrong := [name for name, value in given.items() if value is not None]:
+            raise click.UsageError(f"--lock decides everything; leave out {', '.join(wrong)}.")
+    elif recipe is None:
+        raise click.UsageError("found neither RECIPE nor --lock FILE; expected one of them.")
     where = make_runner(
         name=runner,
         workers=workers,
         beam_options=beam_options,
-        warm=warming(recipe, cards=cards, templates=templates),
+        warm=warming(recipe, cards=cards, templates=templates) if recipe else None,
         log=log,
     )
-    mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
-    ingested = steps.ingest(
-        mixture,
-        store=store,
-        mirror=mirror,
-        offline=offline,
-        runner=where,
-        log=log,
-        strict=strict,
-    )
-    summary = steps.build(
-        ingested,
-        store=store,
-        out=out,
-        runner=where,
-        log=log,
-        shards=shards,
-        format=format,
-        take=take,
-        update=update,
-    )
+    sources: dict[str, Any] = {
+        "store": store,
+        "mirror": mirror,
+        "offline": offline,
+        "runner": where,
+        "log": log,
+    }
+    if lock_file is not None:
+        summary, left_out = steps.rebuild(lock_file, cards=cards, out=out, **sources), {}
+    else:
+        assert recipe is not None  # as was checked
+        mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
+        ingested = steps.ingest(mixture, strict=strict, **sources)
+        summary = steps.build(
+            ingested,
+            store=store,
+            out=out,
+            runner=where,
+            log=log,
+            shards=shards,
+            format=format,
+            take=take,
+            update=update,
+        )
+        left_out = dict(ingested.left_out)
     exports = [
         export_beside(out, target=target, validation=validation, workers=workers)
         for target in targets
@@ -152,7 +181,7 @@ def build(
         show_json({**summary, **({"exports": exports} if targets else {})})
     else:
         click.echo("\n".join([steps.summary_text(summary), *map(export_text, exports)]))
-    if ingested.left_out:
+    if left_out:
         ctx.exit(steps.LEFT_OUT)
 
 

@@ -184,9 +184,7 @@ def build(
       RecipeError: if no task is left, or a size is out of reach.
       StoreError, BuildError: as for `jobs.mixture.build_mixture`.
     """
-    from mixture_builder.jobs.mixture import build_mixture, lock_mixture
-    from mixture_builder.jobs.shard_layout import ShardLayout
-    from mixture_builder.manifest import ShardResult
+    from mixture_builder.jobs.mixture import lock_mixture
 
     lock: Lock = lock_mixture(
         ingested.mixture,
@@ -196,6 +194,39 @@ def build(
         format=format or "",
         store=store,
     )
+    return build_locked(
+        lock,
+        ingested,
+        store=store,
+        out=out,
+        runner=runner,
+        log=log,
+        take=take,
+        update=update,
+    )
+
+
+def build_locked(
+    lock: Lock,
+    ingested: Ingested,
+    *,
+    store: Path,
+    out: str,
+    runner: Runner,
+    log: JobLog,
+    take: int | Fraction | None = None,
+    update: bool = False,
+) -> dict[str, Any]:
+    """Builds the mixture of a lock whose rows are stored; gives a summary as plain data.
+
+    Raises:
+      UsageError: if more shards are to be taken than there are.
+      StoreError, BuildError: as for `jobs.mixture.build_mixture`.
+    """
+    from mixture_builder.jobs.mixture import build_mixture
+    from mixture_builder.jobs.shard_layout import ShardLayout
+    from mixture_builder.manifest import ShardResult
+
     taken = _taken(lock, take)
     examples = ShardLayout(lock.plan).before(taken)
     kept = 0
@@ -260,6 +291,70 @@ def _taken(lock: Lock, take: int | Fraction | None) -> int:
     return take
 
 
+def rebuild(
+    lock_file: Path,
+    *,
+    cards: Path | None,
+    store: Path,
+    mirror: Path | None,
+    offline: bool,
+    out: str,
+    runner: Runner,
+    log: JobLog,
+) -> dict[str, Any]:
+    """Builds the mixture of a lock again and gives a summary as plain data.
+
+    Raises:
+      InvalidFilesError: if cards are not those of the lock.
+      StoreError: if sources hold other rows than when the lock was made.
+      VerifyError: if other digests come out than stand beside the lock.
+    """
+    from mixture_builder.errors import VerifyError
+    from mixture_builder.findings import Report
+    from mixture_builder.jobs.rebuild import check_digests, check_rows, expected_of, load_locked
+
+    expected = expected_of(lock_file)
+    lock, mixture = load_locked(lock_file, cards=cards)
+    ingested = ingest(
+        mixture,
+        store=store,
+        runner=runner,
+        log=log,
+        strict=False,
+        mirror=mirror,
+        offline=offline,
+    )
+    if ingested.left_out:
+        raise BuildError(
+            f"{len(ingested.left_out)} of {len(lock.tasks)} tasks cannot be read, and a lock needs "
+            "all of them; nothing was built. Mend what is named above, or name copies with "
+            "--mirror."
+        )
+    check_rows(lock, ingested.stored)
+    summary = build_locked(
+        lock,
+        ingested,
+        store=store,
+        out=out,
+        runner=runner,
+        log=log,
+        take=len(expected["shards"]) if expected else None,
+    )
+    if expected is None:
+        summary["checked"] = None
+        return summary
+    from mixture_builder.jobs.inspect.records import load_manifest
+
+    report = Report(findings=tuple(check_digests(expected, load_manifest(out))))
+    if report.errors:
+        raise VerifyError(
+            f"{report.format()}\n{out}: built, and it is another mixture than the one that the "
+            "digests describe."
+        )
+    summary["checked"] = expected["file"]
+    return summary
+
+
 def summarise(
     manifest: Mapping[str, Any],
     *,
@@ -318,7 +413,11 @@ def summary_text(summary: Mapping[str, Any]) -> str:
             if summary["filtered_tasks"]
             else []
         ),
-        ("digest", summary["content_digest"]),
+        (
+            "digest",
+            summary["content_digest"]
+            + (f", as in {summary['checked']}" if summary.get("checked") else ""),
+        ),
     ]
     return f"{summary['name']}: built\n{facts(lines)}"
 
