@@ -32,13 +32,14 @@ COMMANDS = {
     "contamination": "mixture_builder.cli.contamination:contamination",
     "dedupe": "mixture_builder.cli.dedupe:dedupe",
     "export": "mixture_builder.cli.export:export",
+    "release": "mixture_builder.cli.release:release",
     "certify": "mixture_builder.cli.certify:certify",
     "explain": "mixture_builder.cli.explain:explain",
     "doctor": "mixture_builder.cli.doctor:doctor",
 }
 """Where each command stands, in the order in which one meets them."""
 
-RESUMABLE = frozenset(["quickstart", "ingest", "build", "export"])
+RESUMABLE = frozenset(["quickstart", "ingest", "build", "export", "release"])
 """Commands whose finished work is kept when they are interrupted."""
 
 INTERRUPTED = 130

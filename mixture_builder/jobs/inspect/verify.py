@@ -47,12 +47,14 @@ class CheckedShard:
 
     Attributes:
       counts: records by task and variant; empty if the shard is damaged.
+      loaded: bytes of its records as Arrow tables; 0 if the shard is damaged.
     """
 
     file: str
     rows: int
     findings: tuple[Finding, ...]
     counts: Mapping[tuple[str, str], int]
+    loaded: int = 0
 
 
 def shard_checks(out: str, manifest: Manifest) -> list[ShardCheck]:
@@ -74,16 +76,19 @@ def check_shard(check: ShardCheck) -> CheckedShard:
     form: Any = check.format
     findings = verify_file(url, form, expected)
     counts: Counter[tuple[str, str]] = Counter()
+    loaded = 0
     if not findings:
         digest = ContentDigest()
         try:
             for batch in read_batches(url, format=check.format):
                 digest.update(batch)
+                loaded += batch.nbytes
                 tasks, variants = batch.column("task_id"), batch.column("variant")
                 counts.update(zip(tasks.to_pylist(), variants.to_pylist(), strict=True))
         except (MixtureBuilderError, OSError, ValueError) as problem:
             findings = [error(url, "content", f"the content cannot be read: {problem}", "")]
             counts.clear()
+            loaded = 0
         else:
             if (digest.hexdigest(), digest.rows) != (entry["content_digest"], entry["rows"]):
                 findings = [
@@ -97,7 +102,11 @@ def check_shard(check: ShardCheck) -> CheckedShard:
                     )
                 ]
     return CheckedShard(
-        file=entry["file"], rows=entry["rows"], findings=tuple(findings), counts=counts
+        file=entry["file"],
+        rows=entry["rows"],
+        findings=tuple(findings),
+        counts=counts,
+        loaded=loaded,
     )
 
 
