@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ import pyarrow as pa
 from mixture_builder.errors import StoreError, UsageError
 from mixture_builder.io.atomic import atomic_output
 from mixture_builder.io.bounded_slices import bounded_slices
+from mixture_builder.io.remote_store import origin, publish, read_text
 from mixture_builder.token_lists import TokenLists, one_after_the_other
 
 END_TOKENS: tuple[str, ...] = (
@@ -171,7 +173,7 @@ def keep_tokenizer(store: Path, path: Path, *, sha256: str) -> None:
       UsageError: if it is none, or no longer the file that it was.
     """
     kept = _kept(store, sha256)
-    if kept.exists():
+    if kept.exists() and (not origin(store) or _published(store, kept)):
         return
     content = path.read_bytes()
     if hashlib.sha256(content).hexdigest() != sha256:
@@ -179,6 +181,8 @@ def keep_tokenizer(store: Path, path: Path, *, sha256: str) -> None:
     Tokenizer(str(path), content)
     with atomic_output(str(kept)) as output:
         output.write(content)
+    if origin(store):
+        publish(store, kept.parent, [kept.name])
 
 
 def kept_tokenizer(store: Path, *, sha256: str) -> Tokenizer:
@@ -188,6 +192,11 @@ def kept_tokenizer(store: Path, *, sha256: str) -> Tokenizer:
       StoreError: if it is not there, or damaged.
     """
     kept = _kept(store, sha256)
+    with suppress(OSError):
+        if origin(store) and not kept.exists():
+            text = read_text(store, kept.parent, kept.name)
+            with atomic_output(str(kept)) as output:
+                output.write(text.encode())
     try:
         content = kept.read_bytes()
     except OSError:
@@ -195,6 +204,14 @@ def kept_tokenizer(store: Path, *, sha256: str) -> Tokenizer:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise StoreError(f"{kept}: the tokenizer is missing or damaged. Run ingest again.")
     return load_tokenizer(str(kept))
+
+
+def _published(store: Path, kept: Path) -> bool:
+    """Whether the URL of a store has a tokenizer, for workers elsewhere."""
+    try:
+        return bool(read_text(store, kept.parent, kept.name))
+    except OSError:
+        return False
 
 
 def _kept(store: Path, sha256: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
 import shutil
@@ -19,6 +20,7 @@ from mixture_builder.io.remote_store import fetch_rows, local_view, origin
 from mixture_builder.io.storage import storage_of
 from mixture_builder.jobs.build import result_url, rows_of
 from mixture_builder.jobs.mixture import build_mixture, lock_mixture
+from tests.export.helpers import write_byte_tokenizer
 from tests.s3_server import S3Server
 from tests.transforms.conftest import ADDRESS, Built, Small
 
@@ -237,3 +239,20 @@ def test_beam_with_everything_on_s3(small: Small, s3: S3Server, built_locally: B
     assert files_at("s3://bucket/beam/mixture") == built_locally.files
     left = [name for name in files_at("s3://bucket/beam/rows") if name.startswith(".")]
     assert left == []
+
+
+def test_a_tokenizer_is_kept_at_the_url(s3: S3Server, tmp_path: Path, monkeypatch):
+    """A worker on another machine finds the tokenizer that ingest kept, though it has no copy."""
+    pytest.importorskip("tokenizers", reason="the package tokenizers is not installed")
+    from mixture_builder.io.tokenizer import keep_tokenizer, kept_tokenizer
+
+    write_byte_tokenizer(tmp_path / "bytes.json")
+    sha256 = hashlib.sha256((tmp_path / "bytes.json").read_bytes()).hexdigest()
+    url = "s3://bucket/store"
+    for machine in ("first", "second", "first"):
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / machine))
+        origin.cache_clear()
+        if machine == "first":
+            keep_tokenizer(local_view(url), tmp_path / "bytes.json", sha256=sha256)
+        counted = kept_tokenizer(local_view(url), sha256=sha256).count(["abc", ""])
+        assert list(counted) == [3, 0]
