@@ -149,6 +149,8 @@ def write_recipe(rehearsal: Rehearsal) -> None:
         quota = rehearsal.examples * part["rate"] / whole
         extra = round(sum(stated.values()) * LEAST_EXAMPLES / quota)
         part["task_rates"] = {task: rows + extra for task, rows in stated.items()}
+        # Rates that are given follow from no rows.
+        del part["cap"]
     rehearsal.recipe.write_text(yaml.safe_dump(recipe, sort_keys=False), encoding="utf-8")
 
 

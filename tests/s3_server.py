@@ -78,11 +78,15 @@ def s3_server() -> Iterator[S3Server]:
         if state.busy(method, path):
             environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
             state.requests.append((method, path, 503))
-            start("503 Slow Down", [("Content-Type", "application/xml")])
-            return [SLOW_DOWN]
+            length = str(len(SLOW_DOWN))
+            start(
+                "503 Slow Down", [("Content-Type", "application/xml"), ("Content-Length", length)]
+            )
+            return [] if method == "HEAD" else [SLOW_DOWN]
         if method == "GET" and "list-type=2" in query and not state.lists:
             state.requests.append((method, path, 200))
-            start("200 OK", [("Content-Type", "application/xml")])
+            length = str(len(EMPTY_LISTING))
+            start("200 OK", [("Content-Type", "application/xml"), ("Content-Length", length)])
             return [EMPTY_LISTING]
 
         def started(status: str, headers: Any, *rest: Any) -> Any:

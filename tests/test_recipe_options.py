@@ -15,12 +15,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.io.excluded_rows import ExcludedRow, write_excluded_rows
 from mixture_builder.io.mirror import Mirror
+from mixture_builder.io.rowstore import StoredRows, task_folder
 from mixture_builder.jobs.mixture import ingest_mixture, load_mixture, lock_mixture
 from mixture_builder.shipped import templates_folder
 from tests.export.helpers import write_byte_tokenizer
@@ -159,6 +162,7 @@ TABLE = [
     case("filters.availability.exclude", ["manual"], ["free"], "expected one of public, manual"),
     case("filters.cards.include", ["demo/[at]*"], ["demo/asks"], "names no task of the recipe"),
     case("filters.cards.exclude", ["demo/ask"], ["demo/asks"], "names no task of the recipe"),
+    case("filters.rows", ["out.jsonl"], ["../out.jsonl"], "expected a file in the folder"),
     case("filters.held_out", "exclude", "drop", "expected one of include, exclude"),
     case("output.shards", 3, 100_000, "expected at most 99999"),
     case("output.format", "jsonl", "csv", "expected one of parquet, tfrecord, jsonl"),
@@ -317,6 +321,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     halves["model"] = {"type": "WordLevel", "vocab": {"?": 0}, "unk_token": "?"}
     halves["added_tokens"], halves["post_processor"], halves["decoder"] = [], None, None
     (root / "halves.json").write_text(json.dumps(halves), encoding="utf-8")
+    stored = locked(root, BASE)["tasks"]["demo/ask"]
+    held = StoredRows(
+        task_folder(root / "store", "demo/ask", stored["stored"]), expected_rows=stored["rows"]
+    )
+    row = int(held.ids(np.asarray([0]))[0])
+    listed = [ExcludedRow(task="demo/ask", row=row, reason="seen")]
+    write_excluded_rows(str(root / "out.jsonl"), listed)
     return root
 
 

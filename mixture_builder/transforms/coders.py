@@ -85,7 +85,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, set):
         return ["set", [_plain(each) for each in sorted(value)]]
     if isinstance(value, np.ndarray):
-        return ["array", [value.dtype.str, list(value.shape), _text(value.tobytes())]]
+        # Not the type's short name: of records it does not name the fields.
+        described = _plain(np.lib.format.dtype_to_descr(value.dtype))
+        return ["array", [described, list(value.shape), _text(value.tobytes())]]
     if isinstance(value, np.generic):
         return _plain(value.item())
     if isinstance(value, Mapping):
@@ -116,7 +118,9 @@ def _value(plain: Any) -> Any:
         found_mapping = {_value(key): _value(each) for key, each in inner}
         return Counter(found_mapping) if kind == "counter" else found_mapping
     if kind == "array":
-        return np.frombuffer(base64.b64decode(inner[2]), dtype=inner[0]).reshape(inner[1]).copy()
+        kind_of_items = np.lib.format.descr_to_dtype(_value(inner[0]))
+        held = np.frombuffer(base64.b64decode(inner[2]), dtype=kind_of_items)
+        return held.reshape(inner[1]).copy()
     if kind == "bytes":
         return base64.b64decode(inner)
     module, _, name = kind.partition(":")

@@ -203,7 +203,8 @@ def load(folder: Path, *files: str) -> Any:
     """A mixture of one task over the files, as `ingest_mixture` takes it."""
     card = card_of(folder, *files)
 
-    return SimpleNamespace(recipe=None, owners={}, cards={card.id: card}, broken={})
+    recipe = SimpleNamespace(tokenizers={})
+    return SimpleNamespace(recipe=recipe, owners={}, cards={card.id: card}, broken={})
 
 
 def run(folder: Path, *files: str, **further: Any) -> list[tuple[str, bool]]:
