@@ -12,6 +12,7 @@ from mixture_builder.audit import (
     lengths,
     licences,
     prompts,
+    samples,
     styles,
     texts,
 )
@@ -27,6 +28,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "languages": Section(languages.observe, languages.merge, languages.report),
         "lengths": Section(lengths.observe, lengths.merge, lengths.report),
         "licences": Section(licences.observe, licences.merge, licences.report),
+        "samples": Section(samples.observe, samples.merge, samples.report),
     }
 )
 """All sections by the name under which their figures stand in the document."""

@@ -42,6 +42,12 @@ MOST_LINES = 12
     help="Write the document of the audit; - writes it to stdout instead of the summary.",
 )
 @click.option(
+    "--html",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write a report to read: one HTML page that needs nothing but itself.",
+)
+@click.option(
     "--citations",
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
@@ -85,6 +91,7 @@ def audit(
     *,
     mixture: str,
     json_file: Path | None,
+    html: Path | None,
     citations: Path | None,
     attribution: Path | None,
     fail_on: str,
@@ -114,6 +121,8 @@ def audit(
             "NAME, and stand after `--`."
         )
     require({"scipy": "audit"}, wanted_by="audit")
+    if html:
+        require({"matplotlib": "plots"}, wanted_by="audit --html")
     if tokenizer:
         require({"tokenizers": "tokenizers"}, wanted_by="audit --tokenizer")
     context = _context(
@@ -128,6 +137,10 @@ def audit(
         workers=workers,
     )
     plain = _document(context, store=store, runner=runner, workers=workers, options=beam_options)
+    if html is not None:
+        from mixture_builder.audit.report_page.page import report_page
+
+        _write(html, report_page(plain, context))
     if citations is not None:
         _write(citations, bibliography(context.manifest))
     if attribution is not None:

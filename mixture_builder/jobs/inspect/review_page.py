@@ -9,8 +9,6 @@ opened.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from html import escape
@@ -18,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.cards import CardSource, TaskCard
+from mixture_builder.jobs.inspect.html import KIND_NAMES, inert_json, part_colours, policy
 from mixture_builder.jobs.inspect.preview import PreviewedExample
 from mixture_builder.jobs.inspect.preview_rows import PreviewedRow
 from mixture_builder.jobs.inspect.review import Review, ReviewedTask, ReviewedTemplate
@@ -25,25 +24,11 @@ from mixture_builder.render.parts import PART_KINDS, Part
 from mixture_builder.variants import DIRECTIONS, VARIANTS
 from mixture_builder.version import __version__
 
-KIND_NAMES: Mapping[str, tuple[str, str]] = {
-    "instruction": ("instruction", "stands once above the exemplars"),
-    "exemplar": ("exemplar", "a solved row's prompt"),
-    "exemplar_target": ("exemplar's target", "its solution"),
-    "query": ("query", "what is asked"),
-    "options": ("options", "the answers to choose from"),
-    "label": ("label", "what a style puts around prompts and targets"),
-    "separator": ("separator", "what a style puts between exemplars"),
-    "target": ("target", "what is to be predicted"),
-}
-
 
 def page(review: Review) -> str:
     """The whole page."""
-    style, script = _asset("css"), _asset("js")
-    policy = (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src '{_hash(script)}'; "
-        "base-uri 'none'; form-action 'none'"
-    )
+    style, script = part_colours() + _asset("css"), _asset("js")
+    rules = policy(style=style, script=script)
     title = f"Templates of {review.wanted}"
     about = {
         "kinds": list(PART_KINDS),
@@ -52,7 +37,7 @@ def page(review: Review) -> str:
     return "".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(policy)}">\n',
+            f'<meta http-equiv="Content-Security-Policy" content="{escape(rules)}">\n',
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
             f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
             _header(review, title),
@@ -61,7 +46,7 @@ def page(review: Review) -> str:
             *(_task(number, task) for number, task in enumerate(review.tasks)),
             _left_out(review.left_out),
             "</main>\n",
-            f'<script type="application/json" id="about">{_json(about)}</script>\n',
+            f'<script type="application/json" id="about">{inert_json(about)}</script>\n',
             f"<script>{script}</script>\n</body>\n</html>\n",
         ]
     )
@@ -69,19 +54,6 @@ def page(review: Review) -> str:
 
 def _asset(kind: str) -> str:
     return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    digest = hashlib.sha256(text.encode("utf-8")).digest()
-    return f"sha256-{base64.b64encode(digest).decode('ascii')}"
-
-
-def _json(data: Any) -> str:
-    """JSON that ends no script element and opens no comment, whatever its texts hold."""
-    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), default=str)
-    for letter in "<>&\u2028\u2029":
-        text = text.replace(letter, f"\\u{ord(letter):04x}")
-    return text
 
 
 def _header(review: Review, title: str) -> str:
@@ -163,7 +135,7 @@ def _task(number: int, task: ReviewedTask) -> str:
         f'<span class="title" dir="auto">{escape(card.title)}</span> '
         f'<span class="meta">{escape(" · ".join(meta))}</span></summary>'
         f'<div class="body"></div></details>\n'
-        f'<script type="application/json" id="data-{number}">{_json(_data(task))}</script>\n'
+        f'<script type="application/json" id="data-{number}">{inert_json(_data(task))}</script>\n'
     )
 
 
