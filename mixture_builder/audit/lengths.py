@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
@@ -109,7 +108,7 @@ def observe(view: ShardView) -> Lengths:
     order = np.argsort(groups, kind="stable")
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     for name, column in (("input", view.inputs), ("target", view.targets)):
-        _add(state, view, f"{name}_chars", pc.utf8_length(column.array).to_numpy(), order, starts)
+        _add(state, view, f"{name}_chars", column.lengths, order, starts)
         if view.context.tokenizer:
             tokenizer = load_tokenizer(view.context.tokenizer)
             counts = tokenizer.encode(view.table.column(f"{name}s")).lengths

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,17 @@ from mixture_builder.style_pools import StylePools
 Group = tuple[str, bool]
 """A part of the recipe, whose pools are the same, and whether questions are asked."""
 
-_DIALOG = ("dialog lead-ins", "dialog speakers", "dialog turn ends")
+_DRAWN: Mapping[str, tuple[str, int]] = {
+    "option lead-ins": ("options", 0),
+    "option items": ("options", 1),
+    "option endings": ("options", 2),
+    "dialog lead-ins": ("dialog", 0),
+    "dialog speakers": ("dialog", 1),
+    "dialog turn ends": ("dialog", 2),
+    "exemplar labels": ("exemplars", 0),
+    "exemplar separators": ("exemplars", 1),
+}
+"""Where the style of each pool stands in what a record has drawn."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -40,35 +50,50 @@ def observe(view: ShardView) -> DrawnStyles:
     state = DrawnStyles()
     if not view.rows:
         return state
-    width = len(view.styles)
-    keys = (view.task_codes * width + view.style_codes) * 2 + view.inverted
-    for code, count in zip(*(a.tolist() for a in np.unique(keys, return_counts=True)), strict=True):
-        rest, inverted = divmod(code, 2)
-        place, number = divmod(rest, width)
-        task, style = view.tasks[place], view.styles[number]
-        if task is None:
+    # A part of the recipe, whether questions are asked, and the pools of its tasks.
+    groups: dict[tuple[str, bool, int], int] = {}
+    of_tasks = np.full((len(view.tasks), 2), -1, dtype=np.int64)
+    for place, task in enumerate(view.tasks):
+        for inverted in (0, 1) if task else ():
+            assert task is not None
+            questions = task.plan.questions and not inverted
+            group = (task.plan.submixture, questions, id(task.pools))
+            of_tasks[place, inverted] = groups.setdefault(group, len(groups))
+    pools = {id(task.pools): _Pools.of(task.pools) for task in view.tasks if task}
+    row_groups = of_tasks[view.task_codes, view.inverted.astype(np.int64)]
+    listed = list(groups)
+    for pool, (kind, place) in _DRAWN.items():
+        numbers: dict[str, int] = {}
+        of_styles = np.full(len(view.styles), -1, dtype=np.int64)
+        for style, drawn in enumerate(view.styles):
+            ids = getattr(drawn, kind)
+            if len(ids) > place:
+                of_styles[style] = numbers.setdefault(ids[place], len(numbers))
+        if not numbers:
             continue
-        questions = task.plan.questions and not inverted
-        pools = _Pools.of(task.pools)
-        for names, ids in (
-            (("option lead-ins", "option items", "option endings"), style.options[:3]),
-            (_DIALOG, style.dialog),
-            (("exemplar labels", "exemplar separators"), style.exemplars),
-        ):
-            for name, id_ in zip(names, ids, strict=False):
-                if id_ not in pools.ids[name]:
-                    found = state.unknown.get(task.plan.task, 0)
-                    state.unknown[task.plan.task] = found + count
-                key = (task.plan.submixture, questions, name)
-                state.counts.setdefault(key, Counter())[id_] += count
+        drawn_ids = list(numbers)
+        codes = of_styles[view.style_codes]
+        rows = np.flatnonzero((codes >= 0) & (row_groups >= 0))
+        keys = row_groups[rows] * len(numbers) + codes[rows]
+        counts = np.bincount(keys)
+        for key in np.flatnonzero(counts).tolist():
+            group_code, number = divmod(key, len(numbers))
+            part, questions, of_pools = listed[group_code]
+            counter = state.counts.setdefault((part, questions, pool), Counter())
+            counter[drawn_ids[number]] += int(counts[key])
+            if drawn_ids[number] not in pools[of_pools].ids[pool]:
+                tasks, times = np.unique(view.task_codes[rows[keys == key]], return_counts=True)
+                for code, count in zip(tasks.tolist(), times.tolist(), strict=True):
+                    name = view.task_names[code]
+                    state.unknown[name] = state.unknown.get(name, 0) + count
     return state
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Pools:
-    """Ids of the styles of each pool."""
+    """Ids of the styles of each pool, with their places in it."""
 
-    ids: Mapping[str, Sequence[str]]
+    ids: Mapping[str, Mapping[str, int]]
 
     @classmethod
     def of(cls, pools: StylePools) -> _Pools:
@@ -76,7 +101,7 @@ class _Pools:
         found = _KNOWN.get(id(pools))
         if found is None or found[0] is not pools:
             styles = pools.styles
-            ids = {
+            names = {
                 "option lead-ins": [s.id for s in styles.option_lead_ins],
                 "option items": [s.id for s in styles.option_items],
                 "option endings": [s.id for s in styles.option_endings],
@@ -86,6 +111,7 @@ class _Pools:
                 "exemplar labels": [s.id for s in styles.labels],
                 "exemplar separators": [s.id for s in styles.separators],
             }
+            ids = {pool: {n: i for i, n in enumerate(listed)} for pool, listed in names.items()}
             found = _KNOWN[id(pools)] = (pools, cls(ids=ids))
         return found[1]
 

@@ -21,12 +21,10 @@ from mixture_builder.audit.view import Flags, Numbers, ShardView, TextColumn
 _SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
 """A character that can be seen."""
 
-_CONTROL = np.zeros(256, dtype=np.bool_)
-_CONTROL[[b for b in range(32) if b not in b"\t\n\r"]] = True
-_CONTROL[0x7F] = True
-_LEADS = np.zeros(256, dtype=np.bool_)
-_LEADS[[0xC2, 0xEF]] = True
-"""First bytes of C1 control characters, of the replacement character and the byte order mark."""
+_ALLOWED = np.frombuffer(b"\t\n\r", dtype=np.uint8)
+_LEADS = np.frombuffer(b"\xc2\xef", dtype=np.uint8)
+
+_BAD = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\ufeff-\\U0010ffff]")
 
 _DAMAGED = r"[\x{80}-\x{9F}\x{FFFD}\x{FFFE}\x{FEFF}]"
 
@@ -34,9 +32,13 @@ _JINJA = re.compile(
     r"\{\{-?\s*([a-z_][a-z0-9_]*)[^{}]*\}\}|\{%-?\s*(?:if|elif|else|endif|for|endfor)\b"
 )
 
+_BRACE, _PERCENT = b"{%"
+
 _PROGRAM_VALUES = ("None", "nan", "NaN", "null", "undefined", "<NA>", "NaT")
 
 _SENTENCE_END = tuple(".!?…。！？।؟\"'”’»)]}:;*`|>")
+_ENDING = np.zeros(256, dtype=np.bool_)
+_ENDING[[ord(mark) for mark in _SENTENCE_END if mark.isascii()]] = True
 
 FEWEST_TARGETS, SHARE_ENDED = 50, 0.98
 """Of a task with so many long targets, of which so many end a sentence, the others are cut."""
@@ -76,8 +78,7 @@ def observe(view: ShardView) -> Texts:
     if not view.rows:
         return state
     for name, column in (("inputs", view.inputs), ("targets", view.targets)):
-        empty = ~_matches(column.array, _SOMETHING)
-        view.hit(state.hits, f"text/empty_{name[:-1]}", np.flatnonzero(empty), column=name)
+        view.hit(state.hits, f"text/empty_{name[:-1]}", _empty(column), column=name)
         _control_characters(state, view, name, column)
         _unrendered(state, view, name, column)
     _program_values(state, view)
@@ -90,17 +91,24 @@ def _matches(texts: pa.Array, pattern: str) -> Flags:
     return found
 
 
-def _within(column: TextColumn, marked: Flags) -> Numbers:
-    """Rows with a byte of some kind, and where the first of it is, from a flag for each byte."""
-    positions = np.flatnonzero(marked) + int(column.offsets[0])
-    return np.unique(column.rows_of(positions))
+def _empty(column: TextColumn) -> Numbers:
+    # Nearly all texts begin with a character of ASCII that can be seen.
+    first = column.byte_at(column.offsets[:-1])
+    rows = np.flatnonzero((first <= 0x20) | (first >= 0x7F) | (column.sizes == 0))
+    if not len(rows):
+        return rows
+    return rows[~_matches(column.array.take(pa.array(rows)), _SOMETHING)]
 
 
 def _control_characters(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    data = column.numbers[int(column.offsets[0]) : int(column.offsets[-1])]
-    rows = _within(column, _CONTROL[data])
+    data = column.numbers
+    low = column.positions(data < 0x20)
+    bad = ~np.isin(data[low], _ALLOWED)
+    rows = np.unique(column.rows_of(np.concatenate([low[bad], column.positions(data == 0x7F)])))
     view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
-    leading = _within(column, _LEADS[data])
+    leads = column.leads
+    # First bytes of C1 control characters, the replacement character and the byte order mark.
+    leading = np.unique(column.rows_of(leads[np.isin(data[leads], _LEADS)]))
     if len(leading):
         damaged = _matches(column.array.take(pa.array(leading)), _DAMAGED)
         found = leading[damaged]
@@ -109,21 +117,17 @@ def _control_characters(state: Texts, view: ShardView, name: str, column: TextCo
 
 def _first(column: TextColumn, rows: Numbers) -> list[int]:
     return [
-        next((i for i, c in enumerate(column.text(row)) if _is_bad(c)), 0) for row in rows.tolist()
+        found.start() if (found := _BAD.search(column.text(row))) else 0 for row in rows.tolist()
     ]
 
 
-def _is_bad(character: str) -> bool:
-    code = ord(character)
-    return (code < 32 and character not in "\t\n\r") or 0x7F <= code < 0xA0 or code >= 0xFEFF
-
-
 def _unrendered(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    marked = pc.or_(
-        pc.match_substring(column.array, "{{"), pc.match_substring(column.array, "{%")
-    ).to_numpy(zero_copy_only=False)
+    braces = column.positions(column.numbers == _BRACE)
+    after = column.byte_at(braces + 1)
+    braces = braces[(after == _BRACE) | (after == _PERCENT)]
+    marked = np.unique(column.rows_of(braces))
     found, places = [], []
-    for row in np.flatnonzero(marked).tolist():
+    for row in marked.tolist():
         task = view.tasks[int(view.task_codes[row])]
         for match in _JINJA.finditer(column.text(row)):
             # Rows may hold such marks of their own; the names of the task's fields they do not.
@@ -150,7 +154,7 @@ def _program_values(state: Texts, view: ShardView) -> None:
 
 
 def _endings(state: Texts, view: ShardView) -> None:
-    sizes = pc.utf8_length(view.targets.array).to_numpy()
+    sizes = view.targets.lengths
     order = np.lexsort((sizes, view.task_codes))
     ends = np.flatnonzero(np.diff(view.task_codes[order], append=-1))
     same = np.diff(sizes[order], prepend=-1) != 0
@@ -165,22 +169,19 @@ def _endings(state: Texts, view: ShardView) -> None:
             }
             state.longest[view.task_of(row)] = (int(sizes[row]), _some(hashes))
     long = np.flatnonzero(sizes >= LONG_TARGET)
-    ended = pc.ends_with(
-        view.targets.array.take(pa.array(long)), pattern=_SENTENCE_END[0]
-    ).to_numpy(zero_copy_only=False)
-    open_rows = [
-        row
-        for row, dot in zip(long.tolist(), ended.tolist(), strict=True)
-        if not dot and not view.targets.text(row).endswith(_SENTENCE_END)
-    ]
+    last = view.targets.byte_at(view.targets.offsets[1:][long] - 1)
+    unsure = long[~_ENDING[last]]
+    wide = last[~_ENDING[last]] >= 0x80
+    ended = [view.targets.text(row).endswith(_SENTENCE_END) for row in unsure[wide].tolist()]
+    opens_at = np.sort(
+        np.concatenate([unsure[~wide], unsure[wide][~np.asarray(ended, dtype=bool)]])
+    )
     codes = view.task_codes
     totals = np.bincount(codes[long], minlength=len(view.task_names))
-    opens = np.bincount(
-        codes[np.asarray(open_rows, dtype=np.int64)], minlength=len(view.task_names)
-    )
+    opens = np.bincount(codes[opens_at], minlength=len(view.task_names))
     for code in np.flatnonzero(totals).tolist():
         state.endings[view.task_names[code]] = (int(totals[code]), int(opens[code]))
-    view.hit(state.hits, "text/cut_target", open_rows, column="targets", tail=True)
+    view.hit(state.hits, "text/cut_target", opens_at, column="targets", tail=True)
 
 
 def _some(hashes: Iterable[int]) -> frozenset[int]:

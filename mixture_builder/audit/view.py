@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
@@ -27,11 +28,14 @@ class TextColumn:
 
     def __init__(self, column: pa.Array) -> None:
         self.array = column
-        self.offsets: Numbers = np.frombuffer(column.buffers()[1], dtype=np.int32)[
+        offsets: Numbers = np.frombuffer(column.buffers()[1], dtype=np.int32)[
             column.offset : column.offset + len(column) + 1
         ].astype(np.int64)
         data = column.buffers()[2]
-        self._buffer = data if data is not None else pa.py_buffer(b"")
+        first, last = int(offsets[0]), int(offsets[-1])
+        # Of a slice, what the others hold is not looked at.
+        self._buffer = data.slice(first, last - first) if data is not None else pa.py_buffer(b"")
+        self.offsets: Numbers = offsets - first
 
     @cached_property
     def data(self) -> bytes:
@@ -49,6 +53,30 @@ class TextColumn:
     def sizes(self) -> Numbers:
         """Bytes of each text."""
         return np.diff(self.offsets)
+
+    @cached_property
+    def lengths(self) -> Numbers:
+        """Characters of each text."""
+        found: Numbers = pc.utf8_length(self.array).to_numpy()
+        return found
+
+    @cached_property
+    def leads(self) -> Numbers:
+        """Where characters beyond ASCII begin."""
+        return self.positions(self.numbers >= 0xC2)
+
+    def positions(self, marked: Flags) -> Numbers:
+        """Places of the bytes that are marked."""
+        found: Numbers = np.flatnonzero(marked)
+        return found
+
+    def byte_at(self, positions: Numbers) -> npt.NDArray[np.uint8]:
+        """The bytes at some places; 0 for a place that is none of the texts'."""
+        last = int(self.offsets[-1])
+        if not last:
+            return np.zeros(len(positions), dtype=np.uint8)
+        found: npt.NDArray[np.uint8] = self.numbers[np.clip(positions, 0, last - 1)]
+        return np.where((positions >= 0) & (positions < last), found, 0).astype(np.uint8)
 
     def text(self, row: int) -> str:
         """One text."""
