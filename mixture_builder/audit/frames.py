@@ -8,13 +8,18 @@ field as it is, something must stand between them. This is found out from the te
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import nodes
 
+from mixture_builder.audit.view import Numbers, TextColumn
 from mixture_builder.jinja_sandbox import parse
 
 _KEEPING = frozenset(["trim", "upper", "lower", "capitalize", "title"])
@@ -155,3 +160,85 @@ def _printed(node: nodes.Node, *, shows_options: bool) -> tuple[str, bool]:
         return "", False
     filled = inner.name != "options_text" or shows_options
     return (inner.name if plain else ""), filled
+
+
+def least_fault(frames: Sequence[Frame], data: bytes, start: int, end: int) -> str:
+    """The fault of a text with the frame that it fits best; nothing if there are no frames."""
+    fault = ""
+    for frame in frames:
+        fault = frame.fault(data, start, end)
+        if not fault:
+            return ""
+    return fault
+
+
+_BLANK = np.zeros(256, dtype=np.bool_)
+_BLANK[list(b" \t\n\r\x0b\x0c")] = True
+
+
+def faults(
+    column: TextColumn,
+    frames: Sequence[Sequence[Frame]],
+    codes: Numbers,
+    rows: Numbers,
+    begins: Numbers,
+    ends: Numbers,
+) -> list[tuple[int, str]]:
+    """Texts that none of their frames fits, with the faults: `Frame.fault` for many at once.
+
+    What a frame surely fits is found out for all texts word by word; only the others are looked
+    at one by one.
+
+    Args:
+      column: the texts.
+      frames: those that a text may have, by code.
+      codes: of the texts.
+      rows: numbers of the texts, given back with the faults.
+      begins: where each begins in the bytes of the column.
+      ends: where it ends.
+    """
+    data = column.data
+    first = [tried[0] if tried and tried[0].gaps else None for tried in frames]
+    unsure = np.asarray([f is None and bool(t) for f, t in zip(first, frames, strict=True)])[codes]
+    at, stop = begins.copy(), ends.copy()
+
+    def of_frames(values: Iterable[Any], kind: Any) -> npt.NDArray[Any]:
+        listed = np.empty(len(first), dtype=kind)
+        listed[:] = list(values)
+        return listed
+
+    for last, found_in in ((False, data.startswith), (True, data.endswith)):
+        words = [(f.words[-1] if last else f.words[0]) if f else b"" for f in first]
+        sizes = of_frames(map(len, words), np.int64)[codes]
+        some = np.flatnonzero(sizes)
+        wanted = of_frames(words, object)[codes[some]].tolist()
+        held = zip(wanted, begins[some].tolist(), ends[some].tolist(), strict=True)
+        unsure[some] |= ~np.fromiter((found_in(w, a, b) for w, a, b in held), bool, len(some))
+        if last:
+            stop -= sizes
+        else:
+            at += sizes
+    unsure |= at > stop
+    counts = of_frames((len(f.gaps) if f else 0 for f in first), np.int64)[codes]
+    for place in range(int(counts.max(initial=0))):
+        filled = of_frames(
+            (bool(f and place < len(f.gaps) and f.gaps[place].filled) for f in first), bool
+        )
+        # The last gap ends where the last word begins.
+        closing = np.flatnonzero((counts == place + 1) & ~unsure)
+        blank = (at[closing] >= stop[closing]) | _BLANK[column.byte_at(at[closing])]
+        unsure[closing] |= filled[codes[closing]] & blank
+        inner = np.flatnonzero((counts > place + 1) & ~unsure)
+        words = [f.words[place + 1] if f and place + 1 < len(f.words) else b"" for f in first]
+        wanted = of_frames(words, object)[codes[inner]].tolist()
+        held = zip(wanted, at[inner].tolist(), stop[inner].tolist(), strict=True)
+        found = np.fromiter((data.find(w, a, b) for w, a, b in held), np.int64, len(inner))
+        blank = (found <= at[inner]) | _BLANK[column.byte_at(at[inner])]
+        unsure[inner] |= (found < 0) | (filled[codes[inner]] & blank)
+        at[inner] = found + of_frames(map(len, words), np.int64)[codes[inner]]
+    result = []
+    for place in np.flatnonzero(unsure).tolist():
+        fault = least_fault(frames[codes[place]], data, int(begins[place]), int(ends[place]))
+        if fault:
+            result.append((int(rows[place]), fault))
+    return result

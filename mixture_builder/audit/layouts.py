@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 
-from mixture_builder.style_pools import PREPARED
 from mixture_builder.styles import OptionItem, Styles
+
+PREPARED = 8
+"""So many marks and labels are held of each style of options."""
 
 MOST_OPTIONS = 200
 """Longer lists are not gone through."""
@@ -71,7 +73,9 @@ class OptionLayout:
       inline: whether they stand on one line.
       separator: between two of them.
       ending: after each, unless options end with marks of their own.
+      first: what stands before the first option, where the list opens a text.
       prefixes: what stands before the first options; made beforehand, for most lists are short.
+      labels: the targets that stand for them; empty if options have no labels.
     """
 
     lead_in: bytes
@@ -79,7 +83,9 @@ class OptionLayout:
     inline: bool
     separator: bytes
     ending: bytes
-    prefixes: tuple[bytes, ...] = ()
+    first: bytes
+    prefixes: tuple[bytes, ...]
+    labels: tuple[bytes, ...]
 
     def prefix(self, index: int) -> bytes:
         """What stands before an option, from 0."""
@@ -88,13 +94,16 @@ class OptionLayout:
         text = self.item.prefix_of(index)
         return (text.lstrip() if self.inline else text).encode()
 
-    def label_index(self, target: str) -> int:
+    def label_index(self, target: bytes) -> int:
         """Which option a label stands for; -1 for a text that is no label."""
-        if not self.item.enumerate:
+        if target in self.labels:
+            return self.labels.index(target)
+        if len(self.labels) < PREPARED:
             return -1
-        for index in range(MOST_OPTIONS):
+        text = target.decode("utf-8", "replace")
+        for index in range(PREPARED, MOST_OPTIONS):
             label = self.item.label_of(index)
-            if label == target:
+            if label == text:
                 return index
             if not label:
                 return -1
@@ -116,6 +125,7 @@ class Layouts:
         self._endings = {s.id: s for s in styles.option_endings}
         self._option_separators = {s.id: s for s in styles.option_separators}
         self._lines = [s for s in styles.option_separators if not s.inline]
+        self._marks: dict[tuple[str, bool], tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}
         self._exemplars: dict[tuple[str, ...], ExemplarLayout | None] = {}
         self._options: dict[tuple[str, ...], OptionLayout | None] = {}
 
@@ -160,11 +170,29 @@ class Layouts:
         else:
             # Which of them was drawn does not stand in the style: all begin a new line.
             text = "\n"
-        layout = OptionLayout(
+        item, inline = self._items[ids[1]], len(ids) == 4
+        marks = self._marks.get((item.id, inline))
+        if marks is None:
+            marks = self._marks[item.id, inline] = _marks(item, inline=inline)
+        prefixes, labels = marks
+        return OptionLayout(
             lead_in=self._lead_ins[ids[0]].text.encode(),
-            item=self._items[ids[1]],
-            inline=len(ids) == 4,
+            item=item,
+            inline=inline,
             separator=text.encode(),
             ending=self._endings[ids[2]].text.encode(),
+            first=prefixes[0].lstrip(),
+            prefixes=prefixes,
+            labels=labels,
         )
-        return replace(layout, prefixes=tuple(layout.prefix(i) for i in range(PREPARED)))
+
+
+def _marks(item: OptionItem, *, inline: bool) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+    """What stands before the first options, and their labels up to the first that has none."""
+    texts = [item.prefix_of(index) for index in range(PREPARED)]
+    labels = [item.label_of(index) for index in range(PREPARED if item.enumerate else 0)]
+    ended = labels.index("") if "" in labels else len(labels)
+    return (
+        tuple((text.lstrip() if inline else text).encode() for text in texts),
+        tuple(label.encode() for label in labels[:ended]),
+    )

@@ -16,12 +16,12 @@ import numpy as np
 
 from mixture_builder.audit.checks import AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext, AuditedTask
-from mixture_builder.audit.frames import Frame, frame_of
+from mixture_builder.audit.frames import Frame, faults, frame_of, least_fault
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.layouts import MOST_OPTIONS, ExemplarLayout, OptionLayout
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
-from mixture_builder.audit.view import ShardView
+from mixture_builder.audit.view import Flags, Numbers, ShardView
 from mixture_builder.render.exemplars import LEAK_LENGTH
 
 NEAR_LENGTH = 24
@@ -39,6 +39,7 @@ SHOWING_KINDS = frozenset(["extractive_qa", "classification", "multiple_choice"]
 _SOFT = bytes(range(0x30)) + bytes(range(0x3A, 0x41)) + bytes(range(0x5B, 0x61))
 _DROPPED = _SOFT + bytes(range(0x7B, 0x80))
 _LOWER = bytes(range(256)).lower()
+_FOLDED = np.asarray([0 if b in _DROPPED else _LOWER[b] for b in range(256)], dtype=np.uint8)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -67,6 +68,7 @@ class _Recipe:
       leads: whether an instruction stands above the exemplars.
       lists: whether options must be listed; `None` if they may.
       direct: whether the answer is predicted.
+      lone: whether the target is the answer and nothing else, where options are listed.
     """
 
     task: AuditedTask | None
@@ -75,12 +77,24 @@ class _Recipe:
     leads: bool
     lists: bool | None
     direct: bool
+    lone: bool
+
+
+_NO_RECIPE = _Recipe(
+    task=None,
+    inputs={False: (), True: ()},
+    targets={False: (), True: ()},
+    leads=False,
+    lists=None,
+    direct=False,
+    lone=False,
+)
 
 
 def _recipe(task: AuditedTask | None, template_id: str, variant: str) -> _Recipe:
     place = task.template_places.get(template_id) if task else None
     if task is None or place is None:
-        return _Recipe(task=None, inputs={}, targets={}, leads=False, lists=None, direct=False)
+        return _NO_RECIPE
     template = task.templates[place]
     cells = [c for c in task.plan.cells if c.variant == variant and place in c.templates]
     forms = {cell.few_shot and not task.plan.form_of(cell).mixed_templates for cell in cells} or {
@@ -102,11 +116,33 @@ def _recipe(task: AuditedTask | None, template_id: str, variant: str) -> _Recipe
         leads=bool(template.instruction) and True in forms,
         lists=shows.pop() if len(shows) == 1 else None,
         direct=template.direction == "direct",
+        lone=any(frame.lone_name == "answer" for frame in targets[True]),
     )
 
 
 def _frames(sources: Sequence[str], *, shows: bool) -> tuple[Frame, ...]:
     return tuple(frame_of(source, shows_options=shows) for source in dict.fromkeys(sources))
+
+
+@dataclass(kw_only=True, slots=True)
+class _Queries:
+    """Where what is asked stands in each prompt.
+
+    Attributes:
+      begins, ends: of the query; of the prompt where that is not known.
+      read: whether the record is looked at at all.
+      framed: whether the query is to be held against its template.
+      sure: whether its place is.
+      exemplars: of records that show some, the layout, and where the query and, going up, the
+        exemplars begin.
+    """
+
+    begins: Numbers
+    ends: Numbers
+    read: Flags
+    framed: Flags
+    sure: Flags
+    exemplars: list[tuple[int, ExemplarLayout, list[int]]] = field(default_factory=list)
 
 
 class _Reader:
@@ -142,55 +178,94 @@ class _Reader:
             for code in different.tolist()
         ]
         layouts = view.context.layouts
-        exemplars = [layouts.exemplars(style) for style in view.styles]
         options = [layouts.options(style) for style in view.styles]
-        named = [bool(style.options) for style in view.styles]
-        starts, goals = self.inputs.offsets.tolist(), self.targets.offsets.tolist()
-        lines = zip(
-            keys.tolist(),
-            view.style_codes.tolist(),
-            view.shots.tolist(),
-            view.few_shot.tolist(),
+        named = np.asarray([bool(style.options) for style in view.styles], dtype=bool)
+        shows = named[view.style_codes]
+        queries = self._queries(recipes, keys)
+        frames = [r.inputs[shown] for r in recipes for shown in (False, True)]
+        goals = [r.targets[shown] for r in recipes for shown in (False, True)]
+        codes = 2 * keys + shows
+        framed = np.flatnonzero(queries.framed)
+        for row, fault in faults(
+            self.inputs, frames, codes[framed], framed, queries.begins[framed], queries.ends[framed]
+        ):
+            self.note(f"template/{fault}", row)
+        read = np.flatnonzero(queries.read)
+        offsets = self.targets.offsets
+        for row, fault in faults(
+            self.targets, goals, codes[read], read, offsets[:-1][read], offsets[1:][read]
+        ):
+            self.note(f"template/{fault}_of_target", row)
+        lists = np.asarray([bool(recipe.lists) for recipe in recipes], dtype=bool)[keys]
+        self.note_all("options/no_list", np.flatnonzero(queries.read & ~shows & lists))
+        listed = np.flatnonzero(queries.read & shows)
+        for row, key, style, begin, end in zip(
+            listed.tolist(),
+            keys[listed].tolist(),
+            view.style_codes[listed].tolist(),
+            queries.begins[listed].tolist(),
+            queries.ends[listed].tolist(),
             strict=True,
-        )
-        for row, (key, style, shots, few_shot) in enumerate(lines):
-            recipe = recipes[key]
-            if recipe.task is None:
-                continue
-            start, end = starts[row], starts[row + 1]
-            goal, goal_end = goals[row], goals[row + 1]
-            shows = named[style]
-            frames = recipe.inputs[shows]
-            query, query_end, sure = start, end, True
-            if few_shot and shots:
-                layout = exemplars[style]
-                if layout is None:
-                    self.note("shots/style", row)
-                    continue
-                query, query_end, begins = self._query(
-                    row, start, end, layout, shots, frames, leads=recipe.leads
-                )
-                sure = bool(begins)
-                if sure:
-                    self._compare(row, begins, query_end, layout, goal, goal_end, recipe.direct)
-            else:
-                self._frame(row, frames, query, query_end)
-            fault = _least(recipe.targets[shows], self._wanted, goal, goal_end)
-            if fault:
-                self.note(f"template/{fault}_of_target", row)
-            if shows:
-                self._options(
-                    row, recipe, options[style], query, query_end, (goal, goal_end), shows=shows
-                )
-            elif recipe.lists:
-                self.note("options/no_list", row)
-            if recipe.direct and sure and goal_end - goal >= LEAK_LENGTH:
-                key_of = (recipe.task.plan.task, view.template_names[view.template_codes[row]])
-                self._shown(row, key_of, query, query_end, goal, goal_end)
+        ):
+            self._options(row, recipes[key], options[style], begin, end)
+        direct = np.asarray([recipe.direct for recipe in recipes], dtype=bool)[keys]
+        self._exemplars(queries, direct)
+        self._shown(queries, np.flatnonzero(direct & queries.sure))
         for check, rows in self.found.items():
             column = "targets" if check.endswith("_of_target") else "inputs"
-            view.hit(self.state.hits, check, rows, column=column, at=self.places[check])
+            order = np.argsort(np.asarray(rows), kind="stable").tolist()
+            places = self.places[check]
+            view.hit(
+                self.state.hits,
+                check,
+                [rows[i] for i in order],
+                column=column,
+                at=[places[i] for i in order],
+            )
         return self.state
+
+    def note_all(self, check: str, rows: Numbers) -> None:
+        for row in rows.tolist():
+            self.note(check, row)
+
+    def _queries(self, recipes: Sequence[_Recipe], keys: Numbers) -> _Queries:
+        view = self.view
+        known = np.asarray([recipe.task is not None for recipe in recipes], dtype=bool)[keys]
+        shown = known & view.few_shot & (view.shots > 0)
+        offsets = self.inputs.offsets
+        found = _Queries(
+            begins=offsets[:-1].copy(),
+            ends=offsets[1:].copy(),
+            read=known.copy(),
+            framed=known & ~shown,
+            sure=known & ~shown,
+        )
+        rows = np.flatnonzero(shown)
+        layouts = view.context.layouts
+        exemplars = [layouts.exemplars(style) for style in view.styles] if len(rows) else []
+        for row, key, style, shots, start, end in zip(
+            rows.tolist(),
+            keys[rows].tolist(),
+            view.style_codes[rows].tolist(),
+            view.shots[rows].tolist(),
+            offsets[:-1][rows].tolist(),
+            offsets[1:][rows].tolist(),
+            strict=True,
+        ):
+            layout, recipe = exemplars[style], recipes[key]
+            if layout is None:
+                self.note("shots/style", row)
+                found.read[row] = False
+                continue
+            frames = recipe.inputs[bool(view.styles[style].options)]
+            query, query_end, begins = self._query(
+                row, start, end, layout, shots, frames, leads=recipe.leads
+            )
+            found.begins[row], found.ends[row] = query, query_end
+            if begins:
+                found.framed[row] = found.sure[row] = True
+                found.exemplars.append((row, layout, begins))
+        return found
 
     def _recipe_of(self, task: int, template: str, variant: str) -> _Recipe:
         known = self.view.context.recipes
@@ -199,11 +274,6 @@ class _Reader:
             known[key] = _recipe(self.view.tasks[task], template, variant)
         found: _Recipe = known[key]
         return found
-
-    def _frame(self, row: int, frames: tuple[Frame, ...], start: int, end: int) -> None:
-        fault = _least(frames, self._data, start, end)
-        if fault:
-            self.note(f"template/{fault}", row)
 
     def _query(
         self,
@@ -237,56 +307,99 @@ class _Reader:
             self.note("shots/separator", row)
             return start, query_end, []
         if len(places) <= most:
-            self._frame(row, frames, places[0], query_end)
             del places[shots:]
             # The first exemplar begins the prompt, or stands below the instruction.
             lead = data.rfind(layout.lead, start, places[-1] - len(marker)) if leads else -1
             places.append(start + len(layout.before) if lead < 0 else lead + len(layout.lead))
             return places[0], query_end, places
         for place in places:
-            if not _least(frames, data, place, query_end):
+            if not least_fault(frames, data, place, query_end):
                 return place, query_end, []
         if len(places) <= most + _SPARE:
             self.note("template/words", row, at=end - start)
         return places[0], query_end, []
 
-    def _compare(
-        self,
-        row: int,
-        begins: list[int],
-        query_end: int,
-        layout: ExemplarLayout,
-        goal: int,
-        stop: int,
-        direct: bool,  # noqa: FBT001  (called once)
-    ) -> None:
+    def _exemplars(self, queries: _Queries, direct: Flags) -> None:
         """The exemplars, with the query and with its target."""
-        data = self._data
-        query, first = begins[0], begins[-1]
-        start = int(self.inputs.offsets[row])
-        if direct:
+        if not queries.exemplars:
+            return
+        data, offsets = self._data, self.inputs.offsets
+        rows = [row for row, _, _ in queries.exemplars]
+        likely, same = self._likely(queries)
+        starts, goals = offsets[rows].tolist(), self.targets.offsets[rows].tolist()
+        stops = self.targets.offsets[np.asarray(rows) + 1].tolist()
+        ends, asks = queries.ends[rows].tolist(), direct[rows].tolist()
+        first = 0
+        for (row, layout, begins), start, goal, stop, end, ask in zip(
+            queries.exemplars, starts, goals, stops, ends, asks, strict=True
+        ):
+            query, count = begins[0], len(begins) - 1
+            maybe, alike = likely[first : first + count], same[first : first + count]
+            first += count
             # Inverted prompts name a label or so, and are alike by nature.
-            text = data[query:query_end]
-            shown = data.find(text + layout.between, first, query)
-            # Where only white space follows the query, the exemplar may go on behind it.
-            if shown >= 0 and shown in begins:
-                exact = "shots/query_shown" if layout.tail else "shots/query_nearly_shown"
-                self.note(exact, row, at=shown - start)
-            elif any(self._nearly(text, begin, above, layout) for above, begin in pairwise(begins)):
-                self.note("shots/query_nearly_shown", row)
-        if stop - goal >= LEAK_LENGTH:
-            at = data.find(self._wanted[goal:stop], first, query - len(layout.marker))
-            if at >= 0 and len(self._wanted[goal:stop].decode("utf-8", "replace")) >= LEAK_LENGTH:
-                self.note("shots/answer_shown", row, at=at - start)
+            if ask and (True in maybe or True in alike):
+                text = data[query:end]
+                whole = text + layout.between
+                # Where only white space follows the query, the exemplar may go on behind it.
+                exact = [
+                    begin
+                    for begin, equal in zip(begins[1:], alike, strict=True)
+                    if equal and data.startswith(whole, begin, query)
+                ]
+                if exact:
+                    check = "shots/query_shown" if layout.tail else "shots/query_nearly_shown"
+                    self.note(check, row, at=min(exact) - start)
+                elif any(
+                    near and self._nearly(text, begin, above, layout)
+                    for (above, begin), near in zip(pairwise(begins), maybe, strict=True)
+                ):
+                    self.note("shots/query_nearly_shown", row)
+            if stop - goal >= LEAK_LENGTH:
+                at = self._find_target(goal, stop, begins[-1], query - len(layout.marker))
+                long = at >= 0 and self._wanted[goal:stop].decode("utf-8", "replace")
+                if long and len(long) >= LEAK_LENGTH:
+                    self.note("shots/answer_shown", row, at=at - start)
+
+    def _likely(self, queries: _Queries) -> tuple[list[bool], list[bool]]:
+        """For each exemplar of each record whether it may nearly be the query, or be it."""
+        numbers = self.inputs.numbers
+        sizes = np.asarray([len(begins) - 1 for _, _, begins in queries.exemplars])
+        begin = np.asarray([b for _, _, begins in queries.exemplars for b in begins[1:]])
+        above = np.asarray([b for _, _, begins in queries.exemplars for b in begins[:-1]])
+        between = np.asarray([len(layout.between) for _, layout, _ in queries.exemplars])
+        rows = np.repeat([row for row, _, _ in queries.exemplars], sizes)
+        query, end = queries.begins[rows], queries.ends[rows]
+        size = end - query
+        one, other = self.inputs.byte_at(begin), self.inputs.byte_at(query)
+        # What both begin with decides, unless it is left aside in the comparison.
+        differ = (_FOLDED[one] != _FOLDED[other]) & (_FOLDED[one] > 0) & (_FOLDED[other] > 0)
+        near = (above - begin >= size - _SLACK + np.repeat(between, sizes)) & ~differ
+        half = size // 2
+        same = (size == 0) | (
+            (one == other)
+            & (numbers[begin + np.maximum(size - 1, 0)] == self.inputs.byte_at(end - 1))
+            & (numbers[begin + half] == self.inputs.byte_at(query + half))
+        )
+        return near.tolist(), same.tolist()
 
     def _nearly(self, text: bytes, begin: int, end: int, layout: ExemplarLayout) -> bool:
         """Whether an exemplar asks what the query asks, but for case, spacing and punctuation."""
         data = self._data
-        at = data.find(layout.between, max(begin, begin + len(text) - _SLACK), end)
-        if at < 0 or at > begin + len(text) + _SLACK:
+        size, between = len(text), layout.between
+        stop = min(end, begin + size + _SLACK + len(between))
+        at = data.find(between, max(begin, begin + size - _SLACK), stop)
+        if at < 0:
             return False
         near = text.translate(_LOWER, _DROPPED)
         return len(near) >= NEAR_LENGTH and near == data[begin:at].translate(_LOWER, _DROPPED)
+
+    def _find_target(self, goal: int, stop: int, start: int, end: int) -> int:
+        """Where a target stands in a stretch of the prompts; -1 if it does not."""
+        middle = max(goal, (goal + stop - _PROBE) // 2)
+        # Of a long target the middle, which hardly ever stands there, is sooner looked for.
+        if self._data.find(self._wanted[middle : min(stop, middle + _PROBE)], start, end) < 0:
+            return -1
+        return self._data.find(self._wanted[goal:stop], start, end)
 
     def _options(
         self,
@@ -295,9 +408,6 @@ class _Reader:
         layout: OptionLayout | None,
         start: int,
         end: int,
-        goal: tuple[int, int],
-        *,
-        shows: bool,
     ) -> None:
         if recipe.lists is False:
             self.note("options/unwanted_list", row)
@@ -306,7 +416,7 @@ class _Reader:
             self.note("options/no_list", row)
             return
         data = self._data
-        first = layout.prefix(0).lstrip()
+        first = layout.first
         at = data.rfind(layout.lead_in + first, start, end) if layout.lead_in.strip() else -1
         if at < 0:
             # Lead-ins may be nothing, and indentation goes where a list opens the prompt.
@@ -317,13 +427,12 @@ class _Reader:
         if at < 0:
             self.note("options/no_list", row, at=end - start)
             return
-        lone = any(frame.lone_name == "answer" for frame in recipe.targets[shows])
-        if not recipe.direct or not lone:
+        if not recipe.direct or not recipe.lone:
             return
-        target = self._wanted[goal[0] : goal[1]]
+        target = self._wanted[self.targets.offsets[row] : self.targets.offsets[row + 1]]
         if layout.item.enumerate:
             count = _count_options(data, layout, at, end)
-            index = layout.label_index(target.decode("utf-8", "replace"))
+            index = layout.label_index(target)
             if index < 0:
                 self.note("options/no_label", row)
             elif index >= count:
@@ -340,15 +449,29 @@ class _Reader:
         key = (task.plan.task, count)
         self.state.positions.setdefault(key, Counter())[index] += 1
 
-    def _shown(
-        self, row: int, key: tuple[str, str], query: int, query_end: int, goal: int, stop: int
-    ) -> None:
-        tested, found = self.state.shown.get(key, (0, 0))
-        at = self._data.find(self._wanted[goal:stop], query, query_end)
-        if at >= 0:
-            found += 1
-            self.note(f"{_SHOWN}{key[1]}", row, at=at - query)
-        self.state.shown[key] = (tested + 1, found)
+    def _shown(self, queries: _Queries, rows: Numbers) -> None:
+        view, offsets = self.view, self.targets.offsets
+        rows = rows[offsets[rows + 1] - offsets[rows] >= LEAK_LENGTH]
+        width = len(view.template_names)
+        codes = view.task_codes[rows] * width + view.template_codes[rows]
+        different, tested = np.unique(codes, return_counts=True)
+        found: Counter[int] = Counter()
+        for row, code, goal, stop, query, end in zip(
+            rows.tolist(),
+            codes.tolist(),
+            offsets[rows].tolist(),
+            offsets[rows + 1].tolist(),
+            queries.begins[rows].tolist(),
+            queries.ends[rows].tolist(),
+            strict=True,
+        ):
+            at = self._find_target(goal, stop, query, end)
+            if at >= 0:
+                found[code] += 1
+                self.note(f"{_SHOWN}{view.template_names[code % width]}", row, at=at - query)
+        for code, count in zip(different.tolist(), tested.tolist(), strict=True):
+            key = (view.task_names[code // width], view.template_names[code % width])
+            self.state.shown[key] = (count, found[code])
 
 
 _SHOWN = "text/target_in_prompt "
@@ -357,18 +480,11 @@ _SHOWN = "text/target_in_prompt "
 _SPARE = 24
 """Places that could be where the query begins, that are tried beyond those expected."""
 
+_PROBE = 32
+"""Bytes from the middle of a long target that are looked for first."""
+
 _SLACK = 16
 """Bytes by which an exemplar may be longer or shorter than a query that it nearly is."""
-
-
-def _least(frames: tuple[Frame, ...], data: bytes, start: int, end: int) -> str:
-    """The fault of a text with the frame that it fits best."""
-    fault = ""
-    for frame in frames:
-        fault = frame.fault(data, start, end)
-        if not fault:
-            return ""
-    return fault
 
 
 def _count_options(data: bytes, layout: OptionLayout, at: int, end: int) -> int:
