@@ -62,6 +62,11 @@ class S3Server:
         return sum(status == 503 for _, _, status in self.requests)
 
 
+def headers_of(body: bytes) -> list[tuple[str, str]]:
+    """Headers of an answer in XML."""
+    return [("Content-Type", "application/xml"), ("Content-Length", str(len(body)))]
+
+
 @contextmanager
 def s3_server() -> Iterator[S3Server]:
     """Runs the server in a thread of this process."""
@@ -85,8 +90,7 @@ def s3_server() -> Iterator[S3Server]:
             return [] if method == "HEAD" else [SLOW_DOWN]
         if method == "GET" and "list-type=2" in query and not state.lists:
             state.requests.append((method, path, 200))
-            length = str(len(EMPTY_LISTING))
-            start("200 OK", [("Content-Type", "application/xml"), ("Content-Length", length)])
+            start("200 OK", headers_of(EMPTY_LISTING))
             return [EMPTY_LISTING]
 
         def started(status: str, headers: Any, *rest: Any) -> Any:
