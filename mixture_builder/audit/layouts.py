@@ -85,7 +85,7 @@ class OptionLayout:
     ending: bytes
     first: bytes
     prefixes: tuple[bytes, ...]
-    labels: tuple[bytes, ...]
+    labels: tuple[str, ...]
 
     def prefix(self, index: int) -> bytes:
         """What stands before an option, from 0."""
@@ -94,16 +94,15 @@ class OptionLayout:
         text = self.item.prefix_of(index)
         return (text.lstrip() if self.inline else text).encode()
 
-    def label_index(self, target: bytes) -> int:
+    def label_index(self, target: str) -> int:
         """Which option a label stands for; -1 for a text that is no label."""
         if target in self.labels:
             return self.labels.index(target)
         if len(self.labels) < PREPARED:
             return -1
-        text = target.decode("utf-8", "replace")
         for index in range(PREPARED, MOST_OPTIONS):
             label = self.item.label_of(index)
-            if label == text:
+            if label == target:
                 return index
             if not label:
                 return -1
@@ -125,7 +124,7 @@ class Layouts:
         self._endings = {s.id: s for s in styles.option_endings}
         self._option_separators = {s.id: s for s in styles.option_separators}
         self._lines = [s for s in styles.option_separators if not s.inline]
-        self._marks: dict[tuple[str, bool], tuple[tuple[bytes, ...], tuple[bytes, ...]]] = {}
+        self._marks: dict[tuple[str, bool], tuple[tuple[bytes, ...], tuple[str, ...]]] = {}
         self._exemplars: dict[tuple[str, ...], ExemplarLayout | None] = {}
         self._options: dict[tuple[str, ...], OptionLayout | None] = {}
 
@@ -187,12 +186,12 @@ class Layouts:
         )
 
 
-def _marks(item: OptionItem, *, inline: bool) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
+def _marks(item: OptionItem, *, inline: bool) -> tuple[tuple[bytes, ...], tuple[str, ...]]:
     """What stands before the first options, and their labels up to the first that has none."""
     texts = [item.prefix_of(index) for index in range(PREPARED)]
     labels = [item.label_of(index) for index in range(PREPARED if item.enumerate else 0)]
     ended = labels.index("") if "" in labels else len(labels)
     return (
         tuple((text.lstrip() if inline else text).encode() for text in texts),
-        tuple(label.encode() for label in labels[:ended]),
+        tuple(labels[:ended]),
     )

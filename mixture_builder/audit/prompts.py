@@ -432,7 +432,7 @@ class _Reader:
         target = self._wanted[self.targets.offsets[row] : self.targets.offsets[row + 1]]
         if layout.item.enumerate:
             count = _count_options(data, layout, at, end)
-            index = layout.label_index(target)
+            index = layout.label_index(target.decode("utf-8", "replace"))
             if index < 0:
                 self.note("options/no_label", row)
             elif index >= count:
