@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import random
 import re
 import zlib
 from collections.abc import Iterator
@@ -161,6 +162,40 @@ def test_long_texts_lose_their_middle_and_no_part() -> None:
     ]
     assert [text for kind, text, _, _ in shown if kind < 0] == ["693"]
     assert [text for _, text, _, _ in cut(parts, 5000)] == [part.text for part in parts]
+
+
+def test_texts_are_cut_until_the_page_is_small_enough() -> None:
+    """However long prompts are, details fit their room and every task has its own."""
+    from mixture_builder.audit.report_page.records import SampleRecord
+    from mixture_builder.audit.report_page.tasks import details
+    from mixture_builder.render.parts import whole
+
+    rng = random.Random(0)
+    names = [f"tiny/task{n}" for n in range(100)]
+    samples = {}
+    for name in names:
+        text = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz ", k=8000))
+        record = {"variant": "zs_noopt", "template_id": "t", "style": "", "num_exemplars": 0}
+        samples[name] = [
+            SampleRecord(
+                shard="data/s.parquet",
+                row=0,
+                record={**record, "row": 1},
+                parts=whole(text, "yes"),
+                place="",
+                fields={},
+            )
+        ]
+    told = {"findings": [], "tasks": {name: {} for name in names}}
+
+    for room, expected in ((2_000_000, 20_000), (200_000, 1_600), (10_000, 0)):
+        chunks, longest = details(told, samples, room=room)
+        assert longest == expected
+        assert sum(map(len, chunks)) <= room
+        found = [
+            d for chunk in chunks for d in json.loads(zlib.decompress(base64.b64decode(chunk)))
+        ]
+        assert [len(detail["samples"]) for detail in found] == [1 if longest else 0] * 100
 
 
 def test_nothing_in_the_page_points_out_of_it(page: Path) -> None:

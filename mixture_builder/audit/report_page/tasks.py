@@ -22,8 +22,10 @@ CHUNK = 48
 PAGE_BYTES = 4_600_000
 """What a page may take; a report can be sent by mail then, and be attached to an issue."""
 
-SHOWN_LENGTHS = (20_000, 8_000, 4_000, 2_500, 1_600, 1_000, 700, 450, 300)
-"""Most characters of a prompt that are shown: the first with which the page is small enough."""
+SHOWN_LENGTHS = (20_000, 8_000, 4_000, 2_500, 1_600, 1_000, 700, 450, 300, 0)
+"""Most characters of a prompt that are shown: the first with which the page is small enough.
+
+With none, sample records are left out."""
 
 SHOWN_FIELD = 0.25
 """So much of a prompt's length is shown of a field of its row."""
@@ -143,7 +145,7 @@ def details(
                     ]
                 )
             )
-            if sum(map(len, chunks)) > room:
+            if longest and sum(map(len, chunks)) > room:
                 break
         else:
             break
@@ -164,7 +166,7 @@ def _detail(
             {k: finding[k] for k in ("check", "severity", "message", "remedy", "evidence")}
             for finding in findings
         ],
-        "samples": [_sample(sample, longest) for sample in samples],
+        "samples": [_sample(sample, longest) for sample in samples if longest],
     }
 
 
