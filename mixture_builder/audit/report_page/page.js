@@ -211,8 +211,10 @@
   };
 
   const detailOf = ({ line }, data) => {
-    const inside = made("td", "");
-    inside.colSpan = HEADS.length;
+    // On narrow screens the table scrolls sideways, and what is inside of it stays in sight.
+    const inside = made("div", "sight");
+    const cell = made("td", "", inside);
+    cell.colSpan = HEADS.length;
     const about = [
       ["title", line.title],
       ["kind", line.kind],
@@ -230,7 +232,7 @@
     if (data.samples.length) {
       inside.append(made("h4", "", "Sample records"), LEGEND(), made("div", "samples", ...data.samples.map(sample)));
     }
-    return made("tr", "detail", inside);
+    return made("tr", "detail", cell);
   };
 
   const chunks = new Map();
