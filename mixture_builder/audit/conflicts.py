@@ -35,7 +35,7 @@ class Conflicts:
     """Hashes of the records of some prompts.
 
     Attributes:
-      records: sorted by hash of the prompt; tasks are places in the plan.
+      records: in any order; tasks are places in the plan.
       limit: prompts with this hash or a larger one are not among them.
     """
 
@@ -63,10 +63,9 @@ def _hashes(column: TextColumn) -> npt.NDArray[np.uint64]:
 
 
 def _smallest(records: npt.NDArray[Any], limit: int) -> Conflicts:
-    records = np.sort(records, order=["prompt", "target", "task"])
     if len(records) > SAMPLE:
         # The first prompt that does not come in with all its records is left out.
-        limit = int(records["prompt"][SAMPLE])
+        limit = int(np.partition(records["prompt"], SAMPLE)[SAMPLE])
     if limit < 1 << 64:
         records = records[records["prompt"] < np.uint64(limit)]
     return Conflicts(records=records, limit=limit)
@@ -80,7 +79,9 @@ def merge(one: Conflicts, other: Conflicts) -> Conflicts:
 
 def report(state: Conflicts, context: AuditContext) -> SectionReport:
     """Prompts of which records differ in their target, by task."""
-    records = state.records
+    held = state.records
+    # Sorted once and by columns: sorting records by several fields takes many times as long.
+    records = held[np.lexsort((held["task"], held["target"], held["prompt"]))]
     names = list(context.tasks)
     share = min(1.0, state.limit / (1 << 64))
     prompts: Counter[str] = Counter()
