@@ -22,7 +22,7 @@ INSTALLED := $(VENV)/.installed
 # Environments of trainers and loaders, each with a list in scripts/interop/.
 INTEROP := readers trainers loaders llama-factory axolotl
 
-.PHONY: help setup quickstart test test-fast test-shared interop test-engines test-lowest lint format bench faults fuzz rehearsal docs docs-serve lock wheel clean
+.PHONY: help setup quickstart test test-fast test-shared interop test-engines test-lowest lint format bench faults fuzz mutation rehearsal docs docs-serve lock wheel clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ format: setup ## Rewrite the code in the project's style
 
 bench: setup ## Measure speed and memory; takes minutes and wants an idle machine
 	@$(BIN)/python -m benchmarks.run $(BENCH_ARGS)
+
+mutation: setup ## Plant faults of every kind in a clean mixture and audit it; prints what is caught
+	@$(BIN)/python -m tests.audit.mutation
 
 rehearsal: setup ## Build all 1,836 tasks of Flan 2022 offline, from kept and grown rows; takes minutes
 	@$(BIN)/python -m benchmarks.rehearsal $(REHEARSAL_ARGS)

@@ -196,6 +196,15 @@ _ALL = (
         "few rows cannot show many.",
     ),
     Check(
+        id="content/not_as_rendered",
+        severity=ERROR,
+        finds="A record is not what its row gives: text, template, style or rows are others.",
+        decides="Rendered anew from its draw, any column differs. Of a built mixture whose rows "
+        "the store holds: all records of up to 10,000 examples; of more, up to 16 of each task in "
+        "a stretch of one of its shards.",
+        remedy=_REBUILD,
+    ),
+    Check(
         id="template/words",
         severity=ERROR,
         finds="A prompt has not the words of its template: it is cut, or of another template.",

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from mixture_builder.audit import (
     conflicts,
+    content,
     coverage,
     languages,
     lengths,
@@ -25,6 +26,7 @@ SECTIONS: Mapping[str, Section] = MappingProxyType(
         "prompts": Section(prompts.observe, prompts.merge, prompts.report),
         "texts": Section(texts.observe, texts.merge, texts.report),
         "conflicts": Section(conflicts.observe, conflicts.merge, conflicts.report),
+        "content": Section(content.observe, content.merge, content.report),
         "languages": Section(languages.observe, languages.merge, languages.report),
         "lengths": Section(lengths.observe, lengths.merge, lengths.report),
         "licences": Section(licences.observe, licences.merge, licences.report),

@@ -34,7 +34,7 @@ _JINJA = re.compile(
 
 _BRACE, _PERCENT = b"{%"
 
-_PROGRAM_VALUES = ("None", "nan", "NaN", "null", "undefined", "<NA>", "NaT")
+_PROGRAM_VALUES = ("None", "nan", "NaN", "null", "undefined", "<NA>", "NaT", "[]")
 
 _SENTENCE_END = tuple(".!?…。！？।؟\"'”’»)]}:;*`|>")
 _ENDING = np.zeros(256, dtype=np.bool_)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,8 @@ class Clean:
     def __init__(self, out: Path, store: Path) -> None:
         self.out = out
         self.store = store
-        self.context: AuditContext = built_mixture(str(out), store=store)
+        # Without the rows: with them, `content/not_as_rendered` finds every fault besides.
+        self.context: AuditContext = replace(built_mixture(str(out), store=store), store="")
         self.records: list[list[Record]] = []
         for shard in self.context.manifest["shards"]:
             url = f"{out}/{shard['file']}"
