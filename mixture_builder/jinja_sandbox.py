@@ -440,8 +440,8 @@ def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
 
     def evaluate(record: dict[str, Any]) -> Any:
         value = _expression(source)(record)
-        if isinstance(value, StrictUndefined):
-            # Asking for the text of an undefined value raises Jinja's own message.
+        if isinstance(value, (StrictUndefined, _Callable)):
+            # Asking for the text of what is undefined, or not called, raises its own message.
             str(value)
         # An `if` without `else` says that nothing is meant where it does not hold.
         return None if isinstance(value, Undefined) else value
