@@ -55,6 +55,22 @@ def test_a_published_mixture_can_be_verified(mixture: Path, hub: Hub) -> None:
     assert call("verify", "hf://datasets/org/quick@v1").returncode == 0
 
 
+def test_a_published_mixture_can_be_compared(mixture: Path, hub: Hub) -> None:
+    """`diff` reads one side from the Hub: no difference to the folder, and one that is made."""
+    assert release(mixture, *QUICK, "--revision", "v1").returncode == 0
+
+    same = call("diff", mixture, "hf://datasets/org/quick")
+    assert (same.returncode, same.stderr) == (0, "")
+    assert "no difference" in same.stdout
+
+    lock = mixture / "recipe.lock.yaml"
+    text = lock.read_text(encoding="utf-8")
+    lock.write_text(text.replace("seed: 0", "seed: 1"), encoding="utf-8")
+    other = call("diff", mixture, "hf://datasets/org/quick@v1")
+    assert other.returncode == 1, other.stderr
+    assert "seed" in other.stdout
+
+
 def test_the_same_release_again_sends_nothing(mixture: Path, hub: Hub) -> None:
     """What is there is found by its hash: no commit, no byte, the same tag."""
     assert release(mixture, *QUICK).returncode == 0
