@@ -124,7 +124,7 @@ def digests(manifest: Mapping[str, Any], lock: Lock) -> dict[str, Any]:
 
 
 def check_templates(lock: Lock, folder: Path) -> None:
-    """Refuses templates that are not those of the lock.
+    """Refuses templates that are not those of the lock, and those that others have written.
 
     Raises:
       InvalidFilesError: naming the files.
@@ -135,6 +135,16 @@ def check_templates(lock: Lock, folder: Path) -> None:
         found, problems = load_templates(folder, name)
         if found is None:
             findings += problems
+        elif found.origin != "ours":
+            findings.append(
+                error(
+                    f"{folder.name}/{name}.yaml",
+                    "origin",
+                    "its templates were imported: they are texts of others, and a release "
+                    "without data holds none.",
+                    "Build the recipe with `templates_from: ours`, or release the mixture itself.",
+                )
+            )
         elif found.templates != wanted:
             findings.append(
                 error(f"{folder.name}/{name}.yaml", "", "its templates are not the lock's.", again)

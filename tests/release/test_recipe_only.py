@@ -182,3 +182,20 @@ def test_it_is_published_and_verified_like_any_release(mixture: Path, hub: Hub) 
     assert "a release without data" in done.stdout
     hub.put("cards/quickstart/sums.yaml", b"id: quickstart/sums")
     assert call("verify", "hf://datasets/org/quick").returncode == 1
+
+
+def test_templates_of_others_are_not_published(workspace: Workspace) -> None:
+    """What was imported from another collection is somebody's text; the way out is said."""
+    file = workspace.folder / "templates" / "tiny" / "questions.yaml"
+    plain = yaml.safe_load(file.read_text(encoding="utf-8"))
+    file.write_text(yaml.safe_dump({**plain, "origin": "imported"}), encoding="utf-8")
+
+    done = run(
+        *("release", workspace.out, "--repo", "org/tiny", "--recipe-only", "--dry-run"),
+        *workspace.folders,
+    )
+
+    assert done.exit_code == 1
+    assert "they are texts of others" in done.stderr
+    assert "templates_from: ours" in done.stderr
+    assert not (workspace.folder / "out-recipe").exists()
