@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixture_builder.draw import Indices, random_bits
+from mixture_builder.draw import Indices, order_of, random_bits
 from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
@@ -212,7 +212,7 @@ def _shuffle(seed: int, draws: Indices, lengths: Indices, starts: Indices) -> In
         counters = draws[chosen, None].astype(np.uint64) * np.uint64(64) + np.arange(
             size, dtype=np.uint64
         )
-        order = np.argsort(random_bits(seed, counters), axis=1, kind="stable")
+        order = order_of(random_bits(seed, counters))
         places = starts[chosen, None] + np.arange(size)
         result[places] = starts[chosen, None] + order
     return result

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mixture_builder.draw import Indices, random_bits
+from mixture_builder.draw import Indices, order_of, random_bits
 from mixture_builder.style_pools import StylePools
 
 
@@ -47,7 +47,7 @@ def orders(seed: int, counters: Indices, sizes: Sequence[int]) -> list[list[int]
         places = counters[chosen, None].astype(np.uint64) * np.uint64(64) + np.arange(
             int(size), dtype=np.uint64
         )
-        permuted = np.argsort(random_bits(seed, places), axis=1, kind="stable").tolist()
+        permuted = order_of(random_bits(seed, places)).tolist()
         for at, order in zip(chosen.tolist(), permuted, strict=True):
             result[at] = order
     return result
