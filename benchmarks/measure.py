@@ -65,17 +65,19 @@ def measure(
     Raises:
       ProgramFailedError: if it ends with another status.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_SUBREAPER, 1, 0, 0, 0)
+    # Whatever else this process has started is none of the program's, and not to be ended.
+    others = frozenset(child.pid for child in psutil.Process().children())
+    _adopt_orphans(adopt=True)
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
-        with _Sampler() as sampler:
+        with _Sampler(others) as sampler:
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - started
     # The status is taken already; without this, Popen would wait for it in vain.
     process.returncode = os.waitstatus_to_exitcode(status)
-    cpu = usage.ru_utime + usage.ru_stime + _reap_orphans()
+    cpu = usage.ru_utime + usage.ru_stime + _reap_orphans(others)
+    _adopt_orphans(adopt=False)
     if process.returncode not in accepted:
         lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-LOG_LINES:]
         raise ProgramFailedError(
@@ -85,29 +87,32 @@ def measure(
     return Measured(wall_seconds=wall, cpu_seconds=cpu, peak_bytes=sampler.peak)
 
 
-def _reap_orphans() -> float:
+def _adopt_orphans(*, adopt: bool) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_SUBREAPER, int(adopt), 0, 0, 0)
+
+
+def _reap_orphans(others: Collection[int]) -> float:
     """Waits for what the program left behind, and ends what stays; its processor time."""
     cpu = 0.0
     patience = time.monotonic() + _LINGERING_SECONDS
-    while True:
-        try:
-            pid, _, usage = os.wait4(-1, os.WNOHANG)
-        except ChildProcessError:
-            return cpu
-        if pid:
-            cpu += usage.ru_utime + usage.ru_stime
-            continue
-        if time.monotonic() > patience:
-            for left in psutil.Process().children():
-                left.kill()
+    while left := [child for child in psutil.Process().children() if child.pid not in others]:
+        for child in left:
+            pid, _, usage = os.wait4(child.pid, os.WNOHANG)
+            if pid:
+                cpu += usage.ru_utime + usage.ru_stime
+            elif time.monotonic() > patience:
+                child.kill()
         time.sleep(0.02)
+    return cpu
 
 
 @final
 class _Sampler:
-    """Watches the memory of all descendants of this process."""
+    """Watches the memory of all descendants of this process but some children and theirs."""
 
-    def __init__(self) -> None:
+    def __init__(self, others: Collection[int]) -> None:
+        self._others = others
         self.peak = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -123,7 +128,10 @@ class _Sampler:
     def _watch(self) -> None:
         own = psutil.Process()
         while not self._stop.wait(1 / SAMPLES_PER_SECOND):
-            self.peak = max(self.peak, sum(map(_memory, own.children(recursive=True))))
+            mine = [child for child in own.children() if child.pid not in self._others]
+            with suppress(psutil.Error):
+                mine += [later for child in mine for later in child.children(recursive=True)]
+            self.peak = max(self.peak, sum(map(_memory, mine)))
 
 
 def _memory(process: psutil.Process) -> int:

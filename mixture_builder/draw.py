@@ -126,6 +126,13 @@ def distinct(numbers: Indices) -> tuple[Indices, Indices]:
     return np.flatnonzero(used) + first, ranks[shifted]
 
 
+def counted_order(numbers: Indices, bound: int) -> Indices:
+    """The order of whole numbers in [0, bound), equal ones as they stand."""
+    # numpy sorts numbers of 16 bits by counting.
+    small = numbers.astype(np.uint16) if bound <= 1 << 16 else numbers
+    return np.argsort(small, kind="stable")
+
+
 def runs_of(numbers: Indices) -> list[tuple[int, Indices | slice]]:
     """Each number that occurs, ascending, and where it stands."""
     if len(numbers) and (numbers[0] == numbers).all():

@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from multiprocessing import forkserver, resource_tracker
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -21,27 +19,6 @@ from mixture_builder.shipped import find_recipe
 # How long an example takes says nothing about a rule, and machines differ.
 settings.register_profile("rules", deadline=None)
 settings.load_profile("rules")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_runtest_setup() -> None:
-    """Forgets a fork server of this process that is gone.
-
-    Engines and servers that some tests run in this process may end it and take its status, and
-    Python then can neither use it nor start another. No fixture is early enough.
-    """
-    server: Any = forkserver._forkserver
-    tracker: Any = resource_tracker._resource_tracker
-    pid = server._forkserver_pid
-    if pid is None:
-        return
-    try:
-        gone = os.waitpid(pid, os.WNOHANG)[0] == pid
-    except ChildProcessError:
-        gone = True
-    if gone:
-        server._forkserver_pid = server._forkserver_address = server._forkserver_alive_fd = None
-        tracker._fd = tracker._pid = None
 
 
 @dataclass(frozen=True, kw_only=True)

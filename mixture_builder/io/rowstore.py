@@ -253,6 +253,11 @@ class StoredRows:
         self.text_fields = frozenset(
             n for n in names if not n.startswith("#") and pa.types.is_string(schema.field(n).type)
         )
+        self.list_fields = frozenset(
+            n
+            for n in names
+            if not n.startswith("#") and schema.field(n).type == pa.list_(pa.string())
+        )
         self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
 
     def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:

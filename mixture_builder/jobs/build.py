@@ -21,9 +21,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from mixture_builder.dataset_card import CARD_NAME, dataset_card
+from mixture_builder.draw import Indices
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
@@ -67,13 +69,13 @@ def _coded_shard(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list
                 offset=shard_offset(lock.plan.seed, task.task),
             )
             if stretches:
-                draws = [k for stretch in stretches for k in stretch]
+                draws = np.concatenate([np.arange(s.start, s.stop) for s in stretches])
                 rendered.append(render_task(lock, task, store=store, draws=draws))
         return coded_table(rendered, code_book(lock)), rendered
 
 
 def render_task(
-    lock: Lock, task: TaskPlan, *, store: Path, draws: Iterable[int]
+    lock: Lock, task: TaskPlan, *, store: Path, draws: Iterable[int] | Indices
 ) -> RenderedExamples:
     """Renders some draws of one task.
 

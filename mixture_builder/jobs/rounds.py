@@ -7,8 +7,8 @@
 To begin with a task costs some milliseconds, however few of its draws a shard holds: rows are
 opened, templates looked up, draws dealt. In a mixture of a thousand small tasks that would be
 most of a build, once for each task and shard; in rounds it is paid once for each task. The
-files are Arrow's own, uncompressed, a batch a shard; they are removed with their round. Shards
-come out byte for byte as `build.build_shard` makes them one by one.
+files are Arrow's own, uncompressed, in batches each of one shard; they are removed with their
+round. Shards come out byte for byte as `build.build_shard` makes them one by one.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import json
 import mmap
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from mixture_builder.draw import Indices
+from mixture_builder.draw import Indices, counted_order
 from mixture_builder.io.remote_store import ROWS_NAME
 from mixture_builder.io.rowstore import task_folder
 from mixture_builder.jobs.build import (
@@ -32,7 +32,7 @@ from mixture_builder.jobs.build import (
     render_task,
     without_garbage_collection,
 )
-from mixture_builder.jobs.shard_table import CODED_SCHEMA, code_book, coded_table
+from mixture_builder.jobs.shard_table import CODED_SCHEMA, code_book, coded_tables
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
@@ -53,7 +53,11 @@ ROUND_BYTES = 2 << 30
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""
 
-EVENTS = b"events"
+LARGE_TABLE = 5_000
+"""Rows of a table that is worth a batch of its own in each shard."""
+
+EVENTS = b"events of shard %d"
+"""Key under which a file says what went wrong with draws of a shard of its round."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -92,12 +96,14 @@ class Assembly:
     Attributes:
       shard: from 0.
       place: of the shard among those of its round.
+      of: how many shards its round has.
       files: of all chunks of the round.
       out: folder or URL of the mixture.
     """
 
     shard: int
     place: int
+    of: int
     files: tuple[str, ...]
     out: str
 
@@ -113,7 +119,7 @@ class Round:
         """The jobs that follow once all chunks are rendered."""
         files = tuple(chunk.file for chunk in self.chunks)
         return [
-            Assembly(shard=shard, place=place, files=files, out=out)
+            Assembly(shard=shard, place=place, of=len(self.shards), files=files, out=out)
             for place, shard in enumerate(self.shards)
         ]
 
@@ -197,45 +203,40 @@ def render_chunk(lock: Lock, chunk: Chunk, *, store: Path) -> int:
       BuildError: if the storage refuses.
     """
     book = code_book(lock)
-    places: list[Indices] = []
-    rendered: list[RenderedExamples] = []
     events = [ShardEvents() for _ in chunk.shards]
-    tables = []
+    tables: list[tuple[pa.Table, Indices]] = []
     with without_garbage_collection():
         for piece in chunk.pieces:
             task = lock.plan.tasks[piece.task]
             starts, owners, draws = _draws(lock, task, chunk.shards, piece)
             if not len(draws):
                 continue
-            part = render_task(lock, task, store=store, draws=draws.tolist())
+            part = render_task(lock, task, store=store, draws=draws)
             _note_events(part, starts, owners, events)
-            table = coded_table([part], book)
-            found = table.column("draw").to_numpy()
-            places.append(owners[np.searchsorted(starts, found, side="right") - 1])
-            rendered.append(part)
-            tables.append(table)
-    joined = pa.concat_tables([*tables, CODED_SCHEMA.empty_table()])
-    owner = np.concatenate([np.zeros(0, dtype=np.int64), *places])
-    _write_chunk(chunk, joined, owner, events)
-    return int(joined.num_rows)
+            for table in coded_tables(part, book):
+                found = table.column("draw").to_numpy()
+                tables.append((table, owners[np.searchsorted(starts, found, side="right") - 1]))
+    _write_chunk(chunk, tables, events)
+    return sum(table.num_rows for table, _ in tables)
 
 
 def _draws(
     lock: Lock, task: TaskPlan, shards: Sequence[int], piece: Piece
 ) -> tuple[Indices, Indices, Indices]:
-    """First draws of the stretches, whose shard each is, and all draws, ascending."""
+    """First draws of the stretches, ascending, whose shard each is, and all draws, by shards."""
     offset = shard_offset(lock.plan.seed, task.task)
-    stretches = sorted(
+    stretches = [
         (stretch.start, stretch.stop, place)
         for place in range(piece.first, piece.last)
         for stretch in draws_of_shard(
             task.quota, shard=shards[place], shards=lock.plan.shards, offset=offset
         )
-    )
+    ]
+    draws = [np.arange(start, stop) for start, stop, _ in stretches]
     starts = np.asarray([start for start, _, _ in stretches], dtype=np.int64)
     owners = np.asarray([place for _, _, place in stretches], dtype=np.int64)
-    draws = [np.arange(start, stop) for start, stop, _ in stretches]
-    return starts, owners, np.concatenate([np.zeros(0, dtype=np.int64), *draws])
+    order = np.argsort(starts)
+    return starts[order], owners[order], np.concatenate([np.zeros(0, dtype=np.int64), *draws])
 
 
 def _note_events(
@@ -251,26 +252,45 @@ def _note_events(
 
 
 def _write_chunk(
-    chunk: Chunk, table: pa.Table, owner: Indices, events: Sequence[ShardEvents]
+    chunk: Chunk, tables: Sequence[tuple[pa.Table, Indices]], events: Sequence[ShardEvents]
 ) -> None:
-    order = np.argsort(owner, kind="stable")
-    counts = np.bincount(owner, minlength=len(chunk.shards))
-    columns = [
-        pa.concat_arrays([*column.chunks, pa.array([], column.type)]).take(pa.array(order))
-        for column in table.columns
-    ]
-    whole = pa.RecordBatch.from_arrays(columns, schema=CODED_SCHEMA)
-    noted = [
-        {"redrawn": e.redrawn, "dropped": [asdict(drop) for drop in e.dropped]} for e in events
-    ]
-    plain = json.dumps(noted, ensure_ascii=True).encode()
-    schema = CODED_SCHEMA.with_metadata({EVENTS: plain})
+    """Writes examples in groups, each with a batch for each shard.
+
+    A large table that stands in the order of shards is a group of its own and is written as it
+    is; all others are put in that order together.
+    """
+    groups: list[tuple[pa.RecordBatch, Indices]] = []
+    others: list[tuple[pa.Table, Indices]] = []
+    for table, owner in tables:
+        if table.num_rows >= LARGE_TABLE and (owner[1:] >= owner[:-1]).all():
+            groups.append((table.combine_chunks().to_batches()[0], owner))
+        else:
+            others.append((table, owner))
+    if others:
+        joined = pa.concat_tables([table for table, _ in others]).combine_chunks()
+        owner = np.concatenate([owner for _, owner in others])
+        order = pa.array(counted_order(owner, len(chunk.shards)))
+        columns = [column.chunk(0).take(order) for column in joined.columns]
+        groups.append((pa.RecordBatch.from_arrays(columns, schema=CODED_SCHEMA), owner))
+    noted = {
+        EVENTS % place: json.dumps(
+            {"redrawn": e.redrawn, "dropped": [_plain(drop) for drop in e.dropped]}
+        )
+        for place, e in enumerate(events)
+        if e.redrawn or e.dropped
+    }
     # Read again soon and on this machine only: nothing waits for the disk.
+    schema = CODED_SCHEMA.with_metadata(noted)
     with pa.OSFile(chunk.file, "wb") as file, pa.ipc.new_file(file, schema) as writer:
-        start = 0
-        for count in counts.tolist():
-            writer.write_batch(whole.slice(start, count))
-            start += count
+        for batch, owner in groups:
+            start = 0
+            for count in np.bincount(owner, minlength=len(chunk.shards)).tolist():
+                writer.write_batch(batch.slice(start, count))
+                start += count
+
+
+def _plain(drop: DroppedDraw) -> dict[str, object]:
+    return {field.name: getattr(drop, field.name) for field in fields(DroppedDraw)}
 
 
 def assemble_shard(lock: Lock, assembly: Assembly) -> ShardResult:
@@ -287,8 +307,12 @@ def assemble_shard(lock: Lock, assembly: Assembly) -> ShardResult:
         with open(file, "rb") as stream:
             mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
         with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))) as reader:
-            batches.append(reader.get_batch(assembly.place).replace_schema_metadata())
-            noted = json.loads(reader.schema.metadata[EVENTS])[assembly.place]
+            for number in range(assembly.place, reader.num_record_batches, assembly.of):
+                batches.append(reader.get_batch(number).replace_schema_metadata())
+            held = (reader.schema.metadata or {}).get(EVENTS % assembly.place)
+        if held is None:
+            continue
+        noted = json.loads(held)
         for task, reasons in noted["redrawn"].items():
             events.redrawn.setdefault(task, Counter()).update(reasons)
         events.dropped.extend(DroppedDraw(**drop) for drop in noted["dropped"])

@@ -73,8 +73,12 @@ class CodeBook:
           coded: all examples of the shard, in any order.
         """
         tasks, draws = _numbers(coded, "task"), _numbers(coded, "draw")
-        # Ties are as good as impossible; task and draw settle them all the same.
-        order = np.lexsort((draws, self._rank[tasks], _numbers(coded, "order")))
+        hashes = _numbers(coded, "order")
+        order = np.argsort(hashes)
+        sorted_hashes = hashes[order]
+        if (sorted_hashes[1:] == sorted_hashes[:-1]).any():
+            # As good as impossible; task and draw settle it all the same.
+            order = np.lexsort((draws, self._rank[tasks], hashes))
         taken = pa.array(order)
         tasks = tasks[order]
         found = {
@@ -128,16 +132,15 @@ def code_book(lock: Lock) -> CodeBook:
 
 def coded_table(rendered: Sequence[RenderedExamples], book: CodeBook) -> pa.Table:
     """Examples as they were rendered, in codes and in no order."""
-    batches = [
-        batch
-        for part in rendered
-        for batch in (
-            _of_lists(part, book),
-            *(_of_block(part, block, book) for block in part.blocks),
-        )
-        if batch.num_rows
-    ]
-    return pa.Table.from_batches(batches, schema=CODED_SCHEMA)
+    tables = [table for part in rendered for table in coded_tables(part, book)]
+    return pa.concat_tables([CODED_SCHEMA.empty_table(), *tables])
+
+
+def coded_tables(part: RenderedExamples, book: CodeBook) -> list[pa.Table]:
+    """Examples of one task in codes, a table for each way they were rendered in."""
+    batches = [_of_lists(part, book)] if part.draws else []
+    batches += [_of_block(part, block, book) for block in part.blocks if len(block.draws)]
+    return [pa.Table.from_batches([batch]) for batch in batches]
 
 
 def _of_lists(part: RenderedExamples, book: CodeBook) -> pa.RecordBatch:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixture_builder.draw import Indices, derive_seed, random_bits
+from mixture_builder.draw import Indices, counted_order, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar_options import (
+    ListedColumns,
     OptionPieces,
     in_listed_order,
     list_options,
@@ -29,7 +30,7 @@ from mixture_builder.render.columnar_options import (
 from mixture_builder.render.columnar_texts import (
     Program,
     as_list,
-    join_stretches,
+    join_texts,
     program_of,
     row_by_row,
 )
@@ -42,9 +43,11 @@ class ColumnarRows(Protocol):
 
     Attributes:
       text_fields: fields that hold texts.
+      list_fields: fields that hold lists of texts.
     """
 
     text_fields: frozenset[str]
+    list_fields: frozenset[str]
 
     def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
         """Some columns for rows in the order of `indices`."""
@@ -158,8 +161,8 @@ def render_queries(
       rows: what they are about.
 
     Returns:
-      Those that are sound. Missing are draws whose template or options need more, whose row
-      lacks a field, and whose texts are empty or may be over the budget.
+      Those that are sound, in the order of `draws`. Missing are draws whose template or options
+      need more, whose row lacks a field, and whose texts are empty or may be over the budget.
     """
     able = _eligible(context, cells, templates)
     if "options" in context.rows.fields:
@@ -171,7 +174,6 @@ def render_queries(
     chosen = np.flatnonzero(able)
     if not len(chosen):
         return None
-    chosen = chosen[np.lexsort((draws[chosen], templates[chosen], cells[chosen]))]
     queries = _queries(
         context, pieces, draws[chosen], cells[chosen], templates[chosen], rows[chosen]
     )
@@ -204,9 +206,10 @@ def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program
 
 def _program(context: TaskContext, text: str, *, shown: bool) -> Program:
     simple = program_of(text, options_shown=shown)
-    if simple is not None and simple.names <= _texts_known(context):
-        return simple
-    return row_by_row(text)
+    if simple is None or not simple.names - simple.lists <= _texts_known(context):
+        return row_by_row(text)
+    read: Any = context.rows
+    return simple if simple.lists <= read.list_fields else row_by_row(text)
 
 
 def _texts_known(context: TaskContext) -> frozenset[str]:
@@ -222,16 +225,18 @@ def _texts_known(context: TaskContext) -> frozenset[str]:
     return frozenset(names)
 
 
-def stretches_of(keys: Indices) -> list[tuple[int, int]]:
-    """First place and one past the last of each run of equal keys."""
-    starts = np.flatnonzero(np.diff(keys, prepend=-1)).tolist()
-    return [*zip(starts, [*starts[1:], len(keys)], strict=True)]
+def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
+    """The keys that occur, ascending, and the places of each, ascending."""
+    met, which = distinct(keys)
+    order = counted_order(which, len(met))
+    ends = np.cumsum(np.bincount(which, minlength=len(met))).tolist()
+    return met.tolist(), [order[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
 def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.NDArray[np.bool_]:
     """Draws whose template reads columns that are known."""
     keys = cells * len(context.templates) + templates
-    met, inverse = np.unique(keys, return_inverse=True)
+    met, inverse = distinct(keys)
     able = np.zeros(len(met), dtype=bool)
     known = _texts_known(context) | set(context.rows.fields) | {"chance"}
     for place, key in enumerate(met.tolist()):
@@ -247,7 +252,8 @@ def _lacks_required(
 ) -> npt.NDArray[np.bool_]:
     """Draws whose row is empty in a field that its template requires."""
     result = np.zeros(len(templates), dtype=bool)
-    demanding = [i for i in np.unique(templates).tolist() if context.templates[i].requires]
+    demanding = [i for i, template in enumerate(context.templates) if template.requires]
+    demanding = [i for i in demanding if (templates == i).any()]
     if not demanding:
         return result
     names = sorted({name for i in demanding for name in context.templates[i].requires})
@@ -272,8 +278,8 @@ def _queries(
     templates: Indices,
     rows: Indices,
 ) -> Queries:
-    stretches = stretches_of(cells * len(context.templates) + templates)
-    found = [programs_of(context, int(cells[s]), int(templates[s])) for s, _ in stretches]
+    keys, members = members_of(cells * len(context.templates) + templates)
+    found = [programs_of(context, *divmod(key, len(context.templates))) for key in keys]
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
     columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
@@ -283,8 +289,11 @@ def _queries(
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, draws, rows, attempt=0)
     in_targets = columns
+    places: dict[str, Indices] = {}
     if "options" in context.rows.fields:
-        styles, numbers, labels = _add_options(context, pieces, columns, draws, cells, rows)
+        listed = _add_options(context, pieces, columns, draws, cells, rows)
+        styles, numbers, labels = listed.styles, listed.numbers, listed.targets
+        places["options_text"] = listed.places
         if used & {"options", "answer_index"}:
             add_listed_order(context, columns, draws, rows, purpose="option order")
         in_targets = {**columns, "answer": labels}
@@ -298,12 +307,12 @@ def _queries(
         cells=cells,
         templates=templates,
         rows=rows,
-        inputs=join_stretches(prompts, stretches, columns),
-        targets=join_stretches(targets, stretches, in_targets),
+        inputs=join_texts(prompts, members, columns, places),
+        targets=join_texts(targets, members, in_targets, places),
         styles=styles,
         option_numbers=numbers,
         labels=labels,
-        instructions=join_stretches(instructions, stretches, columns)
+        instructions=join_texts(instructions, members, columns, places)
         if any(program.pieces or program.row_by_row for program in instructions)
         else pa.repeat("", len(draws)),
     )
@@ -391,48 +400,24 @@ def _add_options(
     draws: Indices,
     cells: Indices,
     rows: Indices,
-) -> tuple[pa.Array, Indices, pa.Array]:
-    """Adds the columns that come of options; gives styles, their numbers, and labels.
-
-    Cells are sorted, so the draws that show their options are few stretches of all draws.
-    """
+) -> ListedColumns:
+    """Adds the columns that come of options, listed as they are drawn."""
     read = arrays_of(context, ["options", "answer_index"], rows)
-    options, right = read["options"], read["answer_index"].to_numpy()
     shows = np.asarray([c.shows_options for c in context.plan.cells])[cells]
     bits = random_bits(derive_seed(context.seed, "option style"), draws)
     drawn = (bits % np.uint64(pieces.pools.option_styles)).astype(np.int64)
-    numbers = np.where(shows, drawn, -1)
-    parts: dict[str, list[pa.Array]] = {"texts": [], "answers": [], "targets": [], "styles": []}
-    for start, stop in stretches_of(shows.astype(np.int64)):
-        lists = options.slice(start, stop - start)
-        if not shows[start]:
-            answers = right_answers(lists, right[start:stop])
-            empty = pa.repeat("", stop - start)
-            found = {"texts": empty, "answers": answers, "targets": answers, "styles": empty}
-        else:
-            numbers[start:stop] = unambiguous(pieces, lists, numbers[start:stop])
-            listed = list_options(
-                pieces,
-                lists,
-                right[start:stop],
-                numbers=numbers[start:stop],
-                order_seed=derive_seed(context.seed, "option order"),
-                draws=draws[start:stop],
-                shuffled=shuffles_options(context),
-            )
-            found = {name: getattr(listed, name) for name in parts}
-        for name, array in found.items():
-            parts[name].append(array)
-    joined = {name: pa.concat_arrays(arrays) for name, arrays in parts.items()}
-    columns["options_text"] = joined["texts"]
-    columns["answer"] = columns["answer_text"] = joined["answers"]
-    return joined["styles"], numbers, joined["targets"]
-
-
-def right_answers(options: pa.ListArray, right: npt.NDArray[np.int64]) -> pa.Array:
-    """The right one of each list of options."""
-    lengths = options.value_lengths().to_numpy().astype(np.int64)
-    return options.flatten().take(pa.array(np.cumsum(lengths) - lengths + right))
+    listed = list_options(
+        pieces,
+        read["options"],
+        read["answer_index"].to_numpy(),
+        numbers=unambiguous(pieces, read["options"], np.where(shows, drawn, -1)),
+        order_seed=derive_seed(context.seed, "option order"),
+        draws=draws,
+        shuffled=shuffles_options(context),
+    )
+    columns["options_text"] = listed.texts
+    columns["answer"] = columns["answer_text"] = listed.answers
+    return listed
 
 
 def _sound(context: TaskContext, queries: Queries) -> npt.NDArray[np.bool_]:

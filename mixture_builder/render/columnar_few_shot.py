@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixture_builder.draw import Indices, derive_seed, random_bits
+from mixture_builder.draw import Indices, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar import (
     Queries,
@@ -22,16 +22,15 @@ from mixture_builder.render.columnar import (
     add_listed_order,
     arrays_of,
     drawn_chance,
+    members_of,
     picked_answers,
     programs_of,
-    right_answers,
     shuffles_options,
-    stretches_of,
     with_style,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
 from mixture_builder.render.columnar_styles import ExemplarPieces
-from mixture_builder.render.columnar_texts import join_stretches, lay_down
+from mixture_builder.render.columnar_texts import join_texts, lay_down
 from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.style_pools import PREPARED
@@ -111,7 +110,7 @@ def _pairs(
     pool, styles = context.plan.pool, pieces.pools.option_styles
     groups = queries.templates[owners] * 2 + (numbers >= 0)
     keys = (groups * pool + rows) * styles + np.maximum(numbers, 0)
-    met, shown = np.unique(keys, return_inverse=True)
+    met, shown = distinct(keys)
     rest, number = np.divmod(met, styles)
     group, row = np.divmod(rest, pool)
     number = np.where(group % 2 == 1, number, -1)
@@ -128,13 +127,12 @@ def _render(
     numbers: Indices,
 ) -> tuple[pa.Array, pa.Array]:
     """Texts of exemplars; a group is a template with or without its options."""
-    stretches = stretches_of(groups)
+    met, members = members_of(groups)
     # Any cell of the group will do: the text depends on whether options show, no more.
     shows = np.asarray([c.shows_options for c in context.plan.cells])[queries.cells]
     cell_of = dict(
         zip((queries.templates * 2 + shows).tolist(), queries.cells.tolist(), strict=True)
     )
-    met = [int(groups[start]) for start, _ in stretches]
     found = [programs_of(context, cell_of[group], group // 2) for group in met]
     prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
@@ -143,51 +141,29 @@ def _render(
         columns["chance"] = drawn_chance(context, rows, purpose="exemplar chance")
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, rows, rows, attempt=-1)
-    in_targets = columns
+    in_targets, places = columns, dict[str, Indices]()
     if "dialog_text" in used:
         add_dialogs(context, columns, rows, rows, purpose="exemplar dialog style")
     if "options" in context.rows.fields:
         if used & {"options", "answer_index"}:
             add_listed_order(context, columns, rows, rows, purpose="exemplar option order")
-        solved = _add_options(context, pieces, columns, rows, numbers)
-        in_targets = {**columns, "answer": solved}
+        read = arrays_of(context, ["options", "answer_index"], rows)
+        listed = list_options(
+            pieces,
+            read["options"],
+            read["answer_index"].to_numpy(),
+            numbers=numbers,
+            order_seed=derive_seed(context.seed, "exemplar option order"),
+            draws=rows,
+            shuffled=shuffles_options(context),
+        )
+        columns["options_text"], places["options_text"] = listed.texts, listed.places
+        columns["answer"] = columns["answer_text"] = listed.answers
+        in_targets = {**columns, "answer": listed.targets}
     return (
-        join_stretches(prompts, stretches, columns),
-        join_stretches(targets, stretches, in_targets),
+        join_texts(prompts, members, columns, places),
+        join_texts(targets, members, in_targets, places),
     )
-
-
-def _add_options(
-    context: TaskContext,
-    pieces: OptionPieces,
-    columns: dict[str, pa.Array],
-    rows: Indices,
-    numbers: Indices,
-) -> pa.Array:
-    """Adds the columns that come of options; gives what `answer` stands for in targets."""
-    read = arrays_of(context, ["options", "answer_index"], rows)
-    options, right = read["options"], read["answer_index"].to_numpy()
-    answers = right_answers(options, right)
-    columns["answer"] = columns["answer_text"] = answers
-    columns["options_text"] = pa.repeat("", len(rows))
-    shown = np.flatnonzero(numbers >= 0)
-    if not len(shown):
-        return answers
-    listed = list_options(
-        pieces,
-        options.take(pa.array(shown)),
-        right[shown],
-        numbers=numbers[shown],
-        order_seed=derive_seed(context.seed, "exemplar option order"),
-        draws=rows[shown],
-        shuffled=shuffles_options(context),
-    )
-    # Those that show nothing keep the empty text, and the answer itself.
-    place = np.arange(len(rows))
-    place[shown] = len(rows) + np.arange(len(shown))
-    taken = pa.array(place)
-    columns["options_text"] = pa.concat_arrays([columns["options_text"], listed.texts]).take(taken)
-    return pa.concat_arrays([answers, listed.targets]).take(taken)
 
 
 def _sound(context: TaskContext, queries: Queries, pairs: Pairs) -> npt.NDArray[np.bool_]:
@@ -225,13 +201,13 @@ def _bar_leaks(
     concerned = np.flatnonzero(long[pairs.owners] & result[pairs.owners])
     if not len(concerned):
         return
-    places, which = np.unique(pairs.shown[concerned], return_inverse=True)
+    places, which = distinct(pairs.shown[concerned])
     taken = pa.array(places)
     # Bytes: a text stands in another just if its bytes do, and they are cheaper to get at.
     inputs = pairs.inputs.take(taken).cast(pa.binary()).to_pylist()
     targets = pairs.targets.take(taken).cast(pa.binary()).to_pylist()
     owners = pairs.owners[concerned]
-    mine, position = np.unique(owners, return_inverse=True)
+    mine, position = distinct(owners)
     wanted = queries.targets.take(pa.array(mine)).cast(pa.binary()).to_pylist()
     leaks = [
         wanted[at] in inputs[pair] or wanted[at] in targets[pair]
@@ -255,7 +231,7 @@ def _style_numbers(
     numbers: Indices = first + (bits % pieces.sizes[asks.astype(np.int64)]).astype(np.int64)
     # Another style is drawn where a label stands at the beginning of the first exemplar.
     firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
-    places, which = np.unique(firsts, return_inverse=True)
+    places, which = distinct(firsts)
     taken = pa.array(places)
     inputs, targets = (
         pc.utf8_slice_codeunits(texts.take(taken), 0, pieces.longest).to_pylist()

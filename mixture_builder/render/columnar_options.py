@@ -10,8 +10,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixture_builder.draw import Indices, order_of, random_bits
+from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
+from mixture_builder.render.columnar_texts import lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
 
@@ -64,10 +65,13 @@ class OptionPieces:
                 for item in items
                 for ending in endings
                 for separator in separators
-            ],
+            ]
+            + [""],
             pa.string(),
         )
         self.sizes = (len(leads), len(items), len(endings), len(separators))
+        # All that stands around options: the codes of `further`, `first` and `endings` in a row.
+        self.around = pa.concat_arrays([self.further, self.first, self.endings])
         self.marks = pa.array(sorted(SENTENCE_ENDS), pa.string())
         self.any_label = pa.array(sorted(set().union(*pools.bare_labels)), pa.string())
 
@@ -101,7 +105,7 @@ def in_listed_order(
     ends = np.cumsum(lengths)
     starts = ends - lengths
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    shuffle = _shuffle(order_seed, draws, lengths, starts)
+    shuffle = starts[owner] + _shuffle(order_seed, draws, lengths)
     at = np.arange(len(shuffle)) - starts[owner]
     offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
     listed = pa.ListArray.from_arrays(offsets, options.flatten().take(pa.array(shuffle)))
@@ -110,19 +114,37 @@ def in_listed_order(
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ListedColumns:
-    """Options of draws as columns."""
+    """Options of draws as columns.
+
+    Attributes:
+      texts: the lists that are shown, and last an empty one.
+      places: for each draw the place of its list among them.
+      answers: the right options.
+      targets: what stands for them: their labels, where options are enumerated.
+      styles: names of the styles; empty where nothing is shown.
+      numbers: of the styles; -1 where nothing is shown.
+    """
 
     texts: pa.Array
+    places: Indices
     answers: pa.Array
     targets: pa.Array
     styles: pa.Array
+    numbers: Indices
 
 
 def unambiguous(pieces: OptionPieces, options: pa.ListArray, numbers: Indices) -> Indices:
-    """Style numbers whose labels are no options; see `StylePools.unambiguous`."""
+    """Style numbers whose labels are no options; see `StylePools.unambiguous`.
+
+    Args:
+      pieces: of all styles.
+      options: a list a draw.
+      numbers: of the option styles; -1 stays what it is.
+    """
     like_labels = pc.is_in(options.flatten(), value_set=pieces.any_label)
     lengths = options.value_lengths().to_numpy()
-    doubtful = np.flatnonzero(_any_of_list(like_labels.to_numpy(zero_copy_only=False), lengths))
+    alike = _any_of_list(like_labels.to_numpy(zero_copy_only=False), lengths)
+    doubtful = np.flatnonzero(alike & (numbers >= 0))
     if not len(doubtful):
         return numbers
     result: Indices = numbers.copy()
@@ -142,56 +164,66 @@ def list_options(
     draws: Indices,
     shuffled: bool,
 ) -> ListedColumns:
-    """Lays out the options of draws that all show them; see `styles.listed`.
+    """Lays out the options of draws; see `styles.listed`.
 
     Args:
       pieces: of all styles.
       options: a list a draw.
       right: index of the right option.
-      numbers: of the option styles.
+      numbers: of the option styles; -1 where the list is not shown.
       order_seed: seed of the orders in which options are listed.
       draws: what each order belongs to.
       shuffled: whether options are shuffled.
     """
-    lengths = options.value_lengths().to_numpy().astype(np.int64)
+    every = options.value_lengths().to_numpy().astype(np.int64)
+    first = np.cumsum(every) - every
+    flat = options.flatten()
+    answers = flat.take(pa.array(first + right))
+    shown = np.flatnonzero(numbers >= 0)
+    places = np.full(len(numbers), len(shown))
+    places[shown] = np.arange(len(shown))
+    # From here on all is of the lists that are shown.
+    lengths = every[shown]
     ends = np.cumsum(lengths)
     starts = ends - lengths
-    answers = options.flatten().take(pa.array(starts + right))
-    listed, place = in_listed_order(
-        options, right, order_seed=order_seed, draws=draws, shuffled=shuffled
-    )
-    flat = listed.flatten()
-    owner = np.repeat(np.arange(len(lengths)), lengths)
-    at = np.arange(len(flat)) - starts[owner]
+    owner = np.repeat(np.arange(len(shown)), lengths)
+    at = np.arange(len(owner)) - starts[owner]
+    order, right_at = at, right[shown]
+    if shuffled:
+        order = _shuffle(order_seed, draws[shown], lengths)
+        right_at = at[order == right_at[owner]]
     leads, items, endings, separators = pieces.sizes
-    rest, lead = np.divmod(numbers, leads)
+    rest, lead = np.divmod(numbers[shown], leads)
     rest, item = np.divmod(rest, items)
     rest, ending = np.divmod(rest, endings)
     separator = pieces.pools.separator_indices(rest, ending)
     # No ending after options of which one ends with a mark of its own.
     last = pc.utf8_slice_codeunits(flat, start=-1)
-    marked = pc.is_in(last, value_set=pieces.marks).to_numpy(zero_copy_only=False)
-    shown_ending = np.where(_any_of_list(marked, lengths), endings, ending)
-    first_code = (lead * items + item) * separators + separator
+    marks = pc.is_in(last, value_set=pieces.marks).to_numpy(zero_copy_only=False)
+    shown_ending = np.where(_any_of_list(marks, every)[shown], endings, ending)
     further = ((shown_ending * separators + separator) * items + item) * PREPARED
-    # Codes of `first` stand after those of `further`, so that one take serves both.
-    codes = np.where(at == 0, len(pieces.further) + first_code[owner], further[owner] + at)
-    before = pa.concat_arrays([pieces.further, pieces.first]).take(pa.array(codes))
-    joined = pc.binary_join_element_wise(before, flat, "")
-    offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
-    texts = pc.binary_join(pa.ListArray.from_arrays(offsets, joined), "")
-    texts = pc.binary_join_element_wise(texts, pieces.endings.take(pa.array(shown_ending)), "")
-    enumerates = pieces.enumerates[item]
-    label_code = np.where(
-        enumerates, item * PREPARED + place, len(pieces.labels) + np.arange(len(item))
-    )
-    targets = pa.concat_arrays([pieces.labels, answers]).take(pa.array(label_code))
-    style_code = ((lead * items + item) * endings + ending) * separators + separator
+    before = len(pieces.further) + (lead * items + item) * separators + separator
+    # A list is its options, each with what stands before it, and its ending; after the last list
+    # stands the empty one.
+    counts = np.concatenate([2 * lengths + 1, [0]])
+    found = np.empty(int(counts.sum()), dtype=np.int64)
+    slot = owner + 2 * np.arange(len(owner))
+    found[slot] = np.where(at == 0, before[owner], further[owner] + at)
+    found[slot + 1] = len(pieces.around) + (first[shown][owner] + order)
+    found[2 * ends + np.arange(len(shown))] = len(pieces.further) + len(pieces.first) + shown_ending
+    texts, _ = lay_down(pa.concat_arrays([pieces.around, flat]), found, counts)
+    labels = len(pieces.labels) + np.arange(len(numbers))
+    enumerated = pieces.enumerates[item]
+    labels[shown[enumerated]] = (item * PREPARED + right_at)[enumerated]
+    codes = np.full(len(numbers), len(pieces.ids) - 1)
+    codes[shown] = ((lead * items + item) * endings + ending) * separators + separator
     return ListedColumns(
         texts=texts,
+        places=places,
         answers=answers,
-        targets=targets,
-        styles=pieces.ids.take(pa.array(style_code)),
+        targets=pa.concat_arrays([pieces.labels, answers]).take(pa.array(labels)),
+        styles=pieces.ids.take(pa.array(codes)),
+        numbers=numbers,
     )
 
 
@@ -204,15 +236,13 @@ def _any_of_list(flags: npt.NDArray[np.bool_], lengths: npt.NDArray[Any]) -> npt
     return result
 
 
-def _shuffle(seed: int, draws: Indices, lengths: Indices, starts: Indices) -> Indices:
-    """Flat indices of the options in the order they are listed; see `options.orders`."""
+def _shuffle(seed: int, draws: Indices, lengths: Indices) -> Indices:
+    """Within each list the order in which its options are listed; see `options.orders`."""
     result = np.empty(int(lengths.sum()), dtype=np.int64)
-    for size in np.unique(lengths).tolist():
-        chosen = np.flatnonzero(lengths == size)
+    starts = np.cumsum(lengths) - lengths
+    for size, chosen in runs_of(lengths):
         counters = draws[chosen, None].astype(np.uint64) * np.uint64(64) + np.arange(
             size, dtype=np.uint64
         )
-        order = order_of(random_bits(seed, counters))
-        places = starts[chosen, None] + np.arange(size)
-        result[places] = starts[chosen, None] + order
+        result[starts[chosen, None] + np.arange(size)] = order_of(random_bits(seed, counters))
     return result

@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from jinja2 import nodes
 
 from mixture_builder.canonical import plain_values
+from mixture_builder.draw import Indices
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import parse
+from mixture_builder.jinja_sandbox import MAX_TEXT, parse
 from mixture_builder.template_texts import facts_of
 
 WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
@@ -49,11 +50,29 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TextPiece:
-    """A part of a template: a text of its own, or a column, perhaps under conditions."""
+    """A part of a template: a text of its own, or a column, perhaps under conditions.
+
+    Attributes:
+      name: of a column of texts; of lists, if either of the next two is there.
+      between: what stands between the items of a list that is shown whole.
+      item: which item of a list is shown.
+    """
 
     literal: str = ""
     name: str = ""
     conditions: tuple[Condition, ...] = ()
+    between: str | None = None
+    item: int | None = None
+
+    @property
+    def column(self) -> tuple[str, str | None, int | None]:
+        """What is shown, but for the text of its own."""
+        return self.name, self.between, self.item
+
+    @property
+    def of_list(self) -> bool:
+        """Whether the column is one of lists."""
+        return self.between is not None or self.item is not None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,11 +82,13 @@ class Program:
     Attributes:
       pieces: none for one that is rendered row by row, and for an empty text.
       names: the columns that it reads.
+      lists: those of them that hold lists of texts.
       row_by_row: Jinja text that is more than pieces.
     """
 
     pieces: tuple[TextPiece, ...]
     names: frozenset[str]
+    lists: frozenset[str] = frozenset()
     row_by_row: str = ""
 
 
@@ -103,13 +124,22 @@ def _made(source: str, *, options_shown: bool) -> Program | None:
             joined[-1] = replace(last, literal=last.literal + piece.literal)
         else:
             joined.append(piece)
-    return _program(tuple(piece for piece in joined if piece.name or piece.literal))
+    program = _program(tuple(piece for piece in joined if piece.name or piece.literal))
+    return program if _reads_alike(program) else None
 
 
 def _program(pieces: tuple[TextPiece, ...]) -> Program:
     shown = {piece.name for piece in pieces if piece.name}
     asked = {c.name for piece in pieces for c in piece.conditions}
-    return Program(pieces=pieces, names=frozenset(shown | asked))
+    lists = {piece.name for piece in pieces if piece.of_list}
+    return Program(pieces=pieces, names=frozenset(shown | asked), lists=frozenset(lists))
+
+
+def _reads_alike(program: Program) -> bool:
+    """Whether what is shown as a list is a list wherever it is read."""
+    as_texts = {p.name for p in program.pieces if p.name and not p.of_list}
+    as_texts |= {c.name for p in program.pieces for c in p.conditions if c.value is not None}
+    return program.lists.isdisjoint(as_texts)
 
 
 def programs_to_json(sources: Iterable[str]) -> list[Any]:
@@ -119,7 +149,13 @@ def programs_to_json(sources: Iterable[str]) -> list[Any]:
         for shown in (False, True):
             program = program_of(source, options_shown=shown)
             pieces = program and [
-                [p.literal, p.name, [[c.name, c.value, c.holds] for c in p.conditions]]
+                [
+                    p.literal,
+                    p.name,
+                    [[c.name, c.value, c.holds] for c in p.conditions],
+                    p.between,
+                    p.item,
+                ]
                 for p in program.pieces
             ]
             plain.append([source, shown, pieces])
@@ -141,8 +177,10 @@ def know_programs(plain: Sequence[Any]) -> None:
                             Condition(name=asked, value=value, holds=holds)
                             for asked, value, holds in conditions
                         ),
+                        between=between,
+                        item=item,
                     )
-                    for literal, name, conditions in pieces
+                    for literal, name, conditions, between, item in pieces
                 )
             )
         )
@@ -164,24 +202,7 @@ def _flatten(
     for node in body:
         if isinstance(node, nodes.Output):
             for part in node.nodes:
-                if isinstance(part, nodes.TemplateData):
-                    pieces.append(TextPiece(literal=part.data, conditions=conditions))
-                elif isinstance(part, nodes.Const) and isinstance(part.value, str):
-                    pieces.append(TextPiece(literal=part.value, conditions=conditions))
-                elif isinstance(part, nodes.Name):
-                    if part.name != "options_text" or options_shown:
-                        pieces.append(TextPiece(name=part.name, conditions=conditions))
-                elif isinstance(part, nodes.CondExpr) and part.expr2 is not None:
-                    if not _branches(
-                        part.test,
-                        [nodes.Output([part.expr1])],
-                        [nodes.Output([part.expr2])],
-                        pieces,
-                        conditions,
-                        options_shown=options_shown,
-                    ):
-                        return False
-                else:
+                if not _flatten_part(part, pieces, conditions, options_shown=options_shown):
                     return False
         elif isinstance(node, nodes.If):
             otherwise: list[nodes.Node] = list(node.else_)
@@ -192,8 +213,103 @@ def _flatten(
             ):
                 return False
         else:
-            return False
+            loop = _loop(node) if isinstance(node, nodes.For) else None
+            if loop is None:
+                return False
+            pieces.extend(replace(p, conditions=(*conditions, *p.conditions)) for p in loop)
     return True
+
+
+def _flatten_part(
+    part: nodes.Node,
+    pieces: list[TextPiece],
+    conditions: tuple[Condition, ...],
+    *,
+    options_shown: bool,
+) -> bool:
+    if isinstance(part, nodes.CondExpr) and part.expr2 is not None:
+        return _branches(
+            part.test,
+            [nodes.Output([part.expr1])],
+            [nodes.Output([part.expr2])],
+            pieces,
+            conditions,
+            options_shown=options_shown,
+        )
+    if isinstance(part, nodes.Name) and part.name == "options_text" and not options_shown:
+        return True
+    piece = _simple(part)
+    if piece is not None:
+        pieces.append(replace(piece, conditions=conditions))
+    return piece is not None
+
+
+def _simple(part: nodes.Node) -> TextPiece | None:
+    """A text, a field, or what is shown of a field of lists."""
+    if isinstance(part, nodes.TemplateData):
+        return TextPiece(literal=part.data)
+    if isinstance(part, nodes.Const) and isinstance(part.value, str):
+        return TextPiece(literal=part.value)
+    if isinstance(part, nodes.Name):
+        return TextPiece(name=part.name)
+    return _of_list(part)
+
+
+def _of_list(node: nodes.Node) -> TextPiece | None:
+    """`field[2]` and `field | join(", ")` as pieces."""
+    if isinstance(node, nodes.Getitem) and isinstance(node.node, nodes.Name):
+        at = node.arg
+        if isinstance(at, nodes.Const) and type(at.value) is int and at.value >= 0:
+            return TextPiece(name=node.node.name, item=at.value)
+    if (
+        isinstance(node, nodes.Filter)
+        and node.name == "join"
+        and isinstance(node.node, nodes.Name)
+        and not node.kwargs
+        and len(node.args) <= 1
+        and node.dyn_args is None
+        and node.dyn_kwargs is None
+    ):
+        between = [a.value for a in node.args if isinstance(a, nodes.Const)]
+        if len(between) == len(node.args) and all(isinstance(b, str) for b in between):
+            return TextPiece(name=node.node.name, between="".join(between))
+    return None
+
+
+def _loop(node: nodes.For) -> tuple[TextPiece, ...] | None:
+    """`{% for x in field %}- {{ x }};{% endfor %}` as pieces: the items with texts around them."""
+    if (
+        node.recursive
+        or node.test is not None
+        or node.else_
+        or not isinstance(node.target, nodes.Name)
+        or not isinstance(node.iter, nodes.Name)
+    ):
+        return None
+    parts: list[nodes.Node] = []
+    for inner in node.body:
+        if not isinstance(inner, nodes.Output):
+            return None
+        parts += inner.nodes
+    around = ["", ""]
+    shown = 0
+    for part in parts:
+        if isinstance(part, nodes.TemplateData):
+            around[shown] += part.data
+        elif isinstance(part, nodes.Name) and part.name == node.target.name and not shown:
+            shown = 1
+        else:
+            return None
+    if not shown:
+        return None
+    before, after = around
+    name = node.iter.name
+    some = (Condition(name=name, value=None, holds=True),)
+    return (
+        TextPiece(literal=before, conditions=some),
+        TextPiece(name=name, between=after + before),
+        TextPiece(literal=after, conditions=some),
+    )
 
 
 def _branches(
@@ -242,17 +358,20 @@ def _condition(node: nodes.Node, *, options_shown: bool) -> Condition | bool | N
     return None
 
 
-def join_stretches(
+def join_texts(
     programs: Sequence[Program],
-    stretches: Sequence[tuple[int, int]],
+    members: Sequence[Indices],
     columns: Mapping[str, pa.Array],
+    places: Mapping[str, Indices] | None = None,
 ) -> pa.Array:
-    """Stripped texts of draws of which each stretch has a program of its own.
+    """Stripped texts of draws, each put together as its program says.
 
     Args:
-      programs: one for each stretch.
-      stretches: first draw and one past the last, without gaps, from 0.
+      programs: any.
+      members: for each program the draws it is for; each draw is among those of one.
       columns: a value a draw, for every name; no nulls.
+      places: for columns that hold the values of some draws only: for each draw the place of
+        its value.
 
     Returns:
       The texts; an empty one where a row could not be rendered.
@@ -261,40 +380,95 @@ def join_stretches(
     for program in programs:
         for piece in program.pieces:
             literals.setdefault(piece.literal, len(literals))
-    names = sorted({piece.name for program in programs for piece in program.pieces if piece.name})
-    count = stretches[-1][1]
-    bases = {name: len(literals) + number * count for number, name in enumerate(names)}
-    strings = [pa.array(list(literals), pa.string()), *(columns[name] for name in names)]
-    laid = len(literals) + len(names) * count
+    count = sum(map(len, members))
+    strings = [pa.array(list(literals), pa.string())]
+    laid = len(literals)
+    shown: dict[tuple[str, str | None, int | None], _Laid] = {}
+    for piece in {p.column: p for program in programs for p in program.pieces if p.name}.values():
+        texts, unsound = _texts_of(piece, columns[piece.name])
+        where = places.get(piece.name) if places else None
+        shown[piece.column] = _Laid(base=laid, places=where, unsound=unsound)
+        strings.append(texts)
+        laid += len(texts)
+    counts = np.zeros(count, dtype=np.int64)
+    for program, mine in zip(programs, members, strict=True):
+        counts[mine] = 1 if program.row_by_row else len(program.pieces)
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    found = np.empty(int(ends[-1]) if count else 0, dtype=np.int64)
     tests: dict[tuple[str, str | None], npt.NDArray[np.bool_]] = {}
-    places = []
-    for program, (start, stop) in zip(programs, stretches, strict=True):
+    for program, mine in zip(programs, members, strict=True):
+        at = starts[mine]
         if program.row_by_row:
-            strings.append(_rendered(program, columns, start, stop))
-            places.append(laid + np.arange(stop - start)[:, None])
-            laid += stop - start
+            strings.append(_rendered(program, columns, places or {}, mine))
+            found[at] = laid + np.arange(len(mine))
+            laid += len(mine)
             continue
-        pieces = program.pieces
-        first = [bases[p.name] + start if p.name else literals[p.literal] for p in pieces]
-        step = np.asarray([1 if p.name else 0 for p in pieces], dtype=np.int64)
-        found = np.asarray(first, dtype=np.int64) + np.arange(stop - start)[:, None] * step
-        for at, piece in enumerate(pieces):
+        lost = np.zeros(len(mine), dtype=bool)
+        for slot, piece in enumerate(program.pieces):
+            chosen: Indices | int = literals[piece.literal]
+            if piece.name:
+                column = shown[piece.column]
+                chosen = column.base + (mine if column.places is None else column.places[mine])
+            met = np.ones(len(mine), dtype=bool) if piece.conditions else None
             for condition in piece.conditions:
                 test = condition.name, condition.value
                 if test not in tests:
                     tests[test] = _holds(columns[condition.name], condition.value)
-                # What is left out is an empty text.
-                found[tests[test][start:stop] != condition.holds, at] = 0
-        places.append(found)
-    counts = np.repeat([p.shape[1] for p in places], [p.shape[0] for p in places])
-    everything = pa.concat_arrays(strings)
-    texts, _ = lay_down(everything, np.concatenate([p.ravel() for p in places]), counts)
+                met &= tests[test][mine] == condition.holds
+            # What is left out is an empty text.
+            found[at + slot] = chosen if met is None else np.where(met, chosen, 0)
+            if piece.name and column.unsound is not None:
+                lost |= column.unsound[mine] if met is None else column.unsound[mine] & met
+        if lost.any():
+            width = len(program.pieces)
+            found[(at[lost][:, None] + np.arange(width)).ravel()] = 0
+    texts, _ = lay_down(pa.concat_arrays(strings), found, counts)
     return stripped(texts)
 
 
-def _rendered(program: Program, columns: Mapping[str, pa.Array], start: int, stop: int) -> pa.Array:
-    values = {name: as_list(columns[name].slice(start, stop - start)) for name in program.names}
-    texts = compile_text(program.row_by_row).render_many(values, stop - start)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Laid:
+    """A column among the strings that texts are put together from.
+
+    Attributes:
+      base: where its first value stands.
+      places: for each draw the place of its value; `None` where that is the draw's own.
+      unsound: values that have to be rendered by themselves; `None` where none have to.
+    """
+
+    base: int
+    places: Indices | None
+    unsound: npt.NDArray[np.bool_] | None
+
+
+def _texts_of(piece: TextPiece, column: pa.Array) -> tuple[pa.Array, npt.NDArray[np.bool_] | None]:
+    """What a piece shows of a column, and where it cannot be told from the column."""
+    if piece.between is not None:
+        joined = pc.binary_join(column, piece.between)
+        lengths = pc.binary_length(joined).to_numpy(zero_copy_only=False)
+        # Above this, the sandbox has a say.
+        return joined, lengths > MAX_TEXT if lengths.max(initial=0) > MAX_TEXT else None
+    if piece.item is not None:
+        sizes = column.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+        missing = sizes <= piece.item
+        items = pa.concat_arrays([column.flatten(), pa.array([""], pa.string())])
+        at = np.where(missing, len(items) - 1, np.cumsum(sizes) - sizes + piece.item)
+        return items.take(pa.array(at)), missing if missing.any() else None
+    return column, None
+
+
+def _rendered(
+    program: Program,
+    columns: Mapping[str, pa.Array],
+    places: Mapping[str, Indices],
+    mine: Indices,
+) -> pa.Array:
+    values = {
+        name: as_list(columns[name].take(pa.array(places[name][mine] if name in places else mine)))
+        for name in program.names
+    }
+    texts = compile_text(program.row_by_row).render_many(values, len(mine))
     return pa.array([t if isinstance(t, str) else "" for t in texts], pa.string())
 
 
@@ -309,6 +483,9 @@ def as_list(column: pa.Array) -> list[Any]:
 
 
 def _holds(column: pa.Array, value: str | None) -> npt.NDArray[np.bool_]:
+    if pa.types.is_list(column.type):
+        sizes: npt.NDArray[Any] = column.value_lengths().to_numpy(zero_copy_only=False)
+        return sizes > 0
     if value is None:
         lengths: npt.NDArray[Any] = pc.binary_length(column).to_numpy(zero_copy_only=False)
         return lengths > 0

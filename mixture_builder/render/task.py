@@ -90,7 +90,7 @@ class TaskRenderer:
         """The task's part of the mixture."""
         return self._context.plan
 
-    def render(self, draws: Iterable[int]) -> RenderedExamples:
+    def render(self, draws: Iterable[int] | Indices) -> RenderedExamples:
         """Renders draws; what comes back stands in an order of no meaning.
 
         Every draw is either among the examples or among the dropped ones.
@@ -98,7 +98,7 @@ class TaskRenderer:
         return self._rendered(draws, None)
 
     def render_in_parts(
-        self, draws: Iterable[int]
+        self, draws: Iterable[int] | Indices
     ) -> tuple[RenderedExamples, dict[int, ExampleParts]]:
         """As `render`, and the parts of each example by its draw; slower."""
         parts: dict[int, ExampleParts] = {}
@@ -121,9 +121,9 @@ class TaskRenderer:
             batch.add_to(result, self._context, last=True)
         return result, parts
 
-    def templates_of(self, draws: Iterable[int]) -> Indices:
+    def templates_of(self, draws: Iterable[int] | Indices) -> Indices:
         """The index of the template of each draw, as far as no draw fails."""
-        numbers = np.fromiter(draws, dtype=np.int64)
+        numbers = _as_numbers(draws)
         cells, templates = self._cells_and_templates(numbers)
         return self._with_required_fields(templates, cells, self._rows(numbers, 0))
 
@@ -133,11 +133,11 @@ class TaskRenderer:
         return RenderedExamples(plan=context.plan, template_names=names)
 
     def _rendered(
-        self, draws: Iterable[int], parts: dict[int, ExampleParts] | None
+        self, draws: Iterable[int] | Indices, parts: dict[int, ExampleParts] | None
     ) -> RenderedExamples:
         """Renders draws; fills `parts` if they are asked for."""
         result = self._nothing()
-        pending = np.fromiter(draws, dtype=np.int64)
+        pending = _as_numbers(draws)
         for attempt in range(MAX_REDRAWS + 1):
             if not len(pending):
                 break
@@ -148,7 +148,9 @@ class TaskRenderer:
             pending = batch.draws[sorted(batch.failures)]
         return result
 
-    def render_blocks(self, draws: Iterable[int], pieces: OptionPieces) -> RenderedExamples:
+    def render_blocks(
+        self, draws: Iterable[int] | Indices, pieces: OptionPieces
+    ) -> RenderedExamples:
         """The same examples as `render`, as many of them as can be by columns in `blocks`.
 
         Args:
@@ -159,7 +161,7 @@ class TaskRenderer:
         from mixture_builder.render.columnar import render_queries as render_by_columns
         from mixture_builder.render.columnar_few_shot import with_exemplars
 
-        numbers = np.fromiter(draws, dtype=np.int64)
+        numbers = _as_numbers(draws)
         context = self._context
         if not hasattr(context.rows, "arrays"):
             return self.render(numbers)
@@ -188,8 +190,7 @@ class TaskRenderer:
             if block is not None:
                 blocks.append(block)
         blocks = [self._within_tokens(block) for block in blocks]
-        done = np.concatenate([np.zeros(0, dtype=np.int64), *(b.draws for b in blocks)])
-        result = self.render(np.setdiff1d(numbers, done, assume_unique=True))
+        result = self.render(_others(numbers, [block.draws for block in blocks]))
         result.blocks.extend(blocks)
         return result
 
@@ -284,6 +285,19 @@ class TaskRenderer:
                 # The next in the file's order, so that neighbours do not all move to one.
                 result[place] = allowed[int(templates[place]) % len(allowed)]
         return result
+
+
+def _as_numbers(draws: Iterable[int] | Indices) -> Indices:
+    if isinstance(draws, np.ndarray):
+        return draws
+    return np.fromiter(draws, dtype=np.int64)
+
+
+def _others(draws: Indices, done: Sequence[Indices]) -> Indices:
+    """Draws that are not done; each stands once in `draws` and at most once in all of `done`."""
+    if sum(map(len, done)) == len(draws):
+        return draws[:0]
+    return np.setdiff1d(draws, np.concatenate([draws[:0], *done]), assume_unique=True)
 
 
 def _fields_needed(

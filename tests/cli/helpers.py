@@ -36,7 +36,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def call(*arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
+def call(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
     """Runs the command as a process of its own; `timeout` in seconds."""
     return subprocess.run(
         command(*arguments),

@@ -19,7 +19,7 @@ from mixture_builder.jobs.build import task_renderer
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_texts import (
     WHITE_SPACE,
-    join_stretches,
+    join_texts,
     program_of,
 )
 from mixture_builder.render.task import TaskRenderer
@@ -170,9 +170,9 @@ def test_programs_say_what_their_templates_render(
     used = [sources[i % 2] for i in range(len(stretches))]
     programs = [program_of(source, options_shown=shown) for source in used]
     assert None not in programs
-    joined = join_stretches(
+    joined = join_texts(
         [p for p in programs if p is not None],
-        stretches,
+        [np.arange(start, stop) for start, stop in stretches],
         {name: pa.array(values, pa.string()) for name, values in columns.items()},
     )
     expected: list[Any] = []
@@ -184,6 +184,47 @@ def test_programs_say_what_their_templates_render(
     joined.validate(full=True)
 
 
+LIST_NODES = st.sampled_from(
+    [
+        "{{ a[0] }}",
+        "{{ a[2] }}",
+        "{{ a | join }}",
+        "{{ a | join(', ') }}",
+        "{% for x in a %}({{ x }}) {% endfor %}",
+        "{% for x in a %}{{ x }}{% endfor %}",
+        "{% if b %}{{ a[1] }}{% endif %}",
+        "{% if b == 'yes' %}{% for x in a %}* {{ x }}\n{% endfor %}{% else %}{{ b }}{% endif %}",
+        "{{ b }}",
+        " and ",
+    ]
+)
+
+
+@given(
+    source=st.lists(LIST_NODES, min_size=1, max_size=4).map("".join),
+    rows=st.lists(
+        st.tuples(st.lists(TEXTS, max_size=4), st.sampled_from(["", "yes", "no"])),
+        min_size=1,
+        max_size=8,
+    ),
+)
+def test_items_of_lists_are_shown_as_templates_show_them(
+    source: str, rows: list[tuple[list[str], str]]
+) -> None:
+    """An item that a list does not have leaves the row to the template, which refuses it."""
+    program = program_of(source, options_shown=False)
+    assert program is not None
+    lists, texts = [a for a, _ in rows], [b for _, b in rows]
+    joined = join_texts(
+        [program],
+        [np.arange(len(rows))],
+        {"a": pa.array(lists, pa.list_(pa.string())), "b": pa.array(texts, pa.string())},
+    )
+
+    rendered = compile_text(source).render_many({"a": lists, "b": texts}, len(rows))
+    assert joined.to_pylist() == [t if isinstance(t, str) else "" for t in rendered]
+
+
 @pytest.mark.parametrize(
     ("source", "names"),
     [
@@ -191,7 +232,14 @@ def test_programs_say_what_their_templates_render(
         ("{{ a }}{% if b %}.{% endif %}", {"a", "b"}),
         ("x{% if options_text %} {{ options_text }}{% else %}?{% endif %}", set()),
         ("{{ a | lower }}", None),
-        ("{% for x in a %}{{ x }}{% endfor %}", None),
+        ("{{ a[0] }}, {{ b | join(' or ') }}", {"a", "b"}),
+        ("{% for x in a %}- {{ x }}; {% endfor %}", {"a"}),
+        ("{% for x in a %}{{ loop.index }}{{ x }}{% endfor %}", None),
+        ("{% for x in a %}{{ x }}{% else %}none{% endfor %}", None),
+        ("{{ a }}{{ a[0] }}", None),
+        ("{% if a == 'b' %}{{ a | join(', ') }}{% endif %}", None),
+        ("{{ a[-1] }}", None),
+        ("{{ a | join(b) }}", None),
         ("{% if a == b %}x{% endif %}", None),
         ("{% if a and b %}x{% endif %}", None),
         ("{{ a if b }}", None),
@@ -227,7 +275,8 @@ def test_every_option_style_lists_alike(quickstart: Any) -> None:
     )
 
     styles = [pools.option_style(int(n)) for n in numbers]
-    assert listed.texts.to_pylist() == [s.text(o) for s, o in zip(styles, lists, strict=True)]
+    texts = listed.texts.take(pa.array(listed.places)).to_pylist()
+    assert texts == [s.text(o) for s, o in zip(styles, lists, strict=True)]
     assert listed.targets.to_pylist() == [
         s.target(o, int(r)) for s, o, r in zip(styles, lists, right, strict=True)
     ]
