@@ -6,7 +6,6 @@ say. The YAML at its head is what the Hugging Face Hub and `datasets` read.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,9 +13,10 @@ from typing import Any
 import yaml
 
 from mixture_builder.card_loading import loading
+from mixture_builder.citations import citations_of, keys_by_task
 from mixture_builder.filters import is_filtered
 from mixture_builder.hub_terms import OTHER, hub_licence, languages, size_category, task_categories
-from mixture_builder.licences import about, hub_licences, licence_of, licences_of
+from mixture_builder.licences import about, hub_licences, licence_of, licences_of, terms_of
 
 CARD_NAME = "README.md"
 LICENCES_NAME = "LICENSES.md"
@@ -302,16 +302,17 @@ def _sources(manifest: Mapping[str, Any], *, complete: str) -> str:
         text += "\n\n" + source_table(manifest)
     if complete:
         text += f"\n\n`{complete}` lists every task with its licence and where it was read"
-        text += f", `{CITATIONS_NAME}` the papers to cite." if citations_text(manifest) else "."
+        text += f", `{CITATIONS_NAME}` the papers to cite." if citations_of(manifest) else "."
     return text
 
 
 def source_table(manifest: Mapping[str, Any]) -> str:
-    """Every task with its licence, where that was read, and the key of its citation."""
+    """Every task with its licence, where that was read, and the keys of what it cites."""
+    keys = keys_by_task(manifest)
     rows = []
     for name, task in manifest["tasks"].items():
         card = about(task)
-        licence = card.get("licence", {})
+        licence = terms_of(card)
         note = f"; {licence['note']}" if licence.get("note") else ""
         rows.append(
             [
@@ -319,15 +320,10 @@ def source_table(manifest: Mapping[str, Any]) -> str:
                 str(card.get("title", "")),
                 licence_of(task),
                 f"{licence.get('read_at', '')}{note}",
-                _bibtex_key(manifest.get("citations", {}).get(card.get("citation"), "")),
+                ", ".join(f"`{key}`" for key in keys.get(name, ())),
             ]
         )
     return table(["task", "source", "licence", "licence was read in", "cite"], rows)
-
-
-def _bibtex_key(text: str) -> str:
-    found = re.search(r"@\w+\{\s*([^,\s]+)", text)
-    return f"`{found[1]}`" if found else ""
 
 
 def licences_text(manifest: Mapping[str, Any]) -> str:
@@ -338,13 +334,6 @@ def licences_text(manifest: Mapping[str, Any]) -> str:
         "`custom` stands for terms of their own, `unknown` for sources that name none.\n\n"
         f"{source_table(manifest)}\n"
     )
-
-
-def citations_text(manifest: Mapping[str, Any]) -> str:
-    """The text of `CITATIONS.bib`: BibTeX of all sources that name a paper."""
-    cited = {about(t).get("citation") for t in manifest["tasks"].values() if t["realised"]}
-    texts = manifest.get("citations", {})
-    return "".join(f"{texts[key].strip()}\n\n" for key in sorted(texts) if key in cited)
 
 
 def _how_made(manifest: Mapping[str, Any], published: Published | None) -> str:

@@ -40,8 +40,18 @@ def about(task: Mapping[str, Any]) -> Mapping[str, Any]:
 
 def licence_of(task: Mapping[str, Any]) -> str:
     """The licence of a task of a manifest; `unknown` where nothing is said."""
-    licence = about(task).get("licence")
-    return str(licence.get("id") or UNKNOWN) if isinstance(licence, Mapping) else UNKNOWN
+    return licence_in(about(task))
+
+
+def licence_in(card: Mapping[str, Any]) -> str:
+    """The licence that a card, as a manifest repeats it, names; `unknown` where it names none."""
+    return str(terms_of(card).get("id") or UNKNOWN)
+
+
+def terms_of(card: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a card, as a manifest repeats it, says of its licence: `id`, `read_at`, `note`."""
+    found = card.get("licence")
+    return found if isinstance(found, Mapping) else {}
 
 
 def licences_of(manifest: Mapping[str, Any]) -> list[LicenceUse]:

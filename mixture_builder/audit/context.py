@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from mixture_builder.audit.layouts import Layouts
+from mixture_builder.licences import about
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.plan import TaskPlan
 from mixture_builder.shards import shard_name
@@ -47,7 +48,7 @@ class AuditContext:
     @cached_property
     def tasks(self) -> Mapping[str, AuditedTask]:
         """The tasks of the plan by id, in its order."""
-        cards = {t: m.get("card", {}) for t, m in self.manifest.get("tasks", {}).items()}
+        cards = {name: about(task) for name, task in self.manifest.get("tasks", {}).items()}
         return {
             plan.task: AuditedTask(
                 plan=plan,

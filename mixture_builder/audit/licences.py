@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,15 +13,15 @@ from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.view import ShardView, as_counter
+from mixture_builder.hub_terms import UNKNOWN
+from mixture_builder.licences import licence_in, terms_of
 
-UNKNOWN, CUSTOM = "unknown", "custom"
+CUSTOM = "custom"
 
 _ABOUT = (
     "What each task of the mixture is made of. Licences are as the task cards give them; they are "
     "those of the data, not of this text."
 )
-
-_ENTRY = re.compile(r"@\w+\s*\{\s*([^,\s]+)\s*,")
 
 
 @dataclass(kw_only=True, slots=True)
@@ -51,12 +50,12 @@ def report(state: Licensed, context: AuditContext) -> SectionReport:
     tasks: dict[str, dict[str, Any]] = {}
     for name, task in context.tasks.items():
         examples = state.examples[name]
-        licence = task.card.get("licence") or {}
+        licence = terms_of(task.card)
         if not task.card:
             without.append(name)
         elif not task.card.get("citation"):
             uncited.append(name)
-        id_ = str(licence.get("id", UNKNOWN))
+        id_ = licence_in(task.card)
         line = rows.setdefault(id_, {"tasks": 0, "rows": 0, "examples": 0})
         line["tasks"] += 1
         line["rows"] += task.plan.rows
@@ -113,33 +112,6 @@ def report(state: Licensed, context: AuditContext) -> SectionReport:
         findings=findings,
         tasks=tasks,
     )
-
-
-def bibliography(manifest: Mapping[str, Any]) -> str:
-    """BibTeX of all that the tasks of a mixture cite; each entry once.
-
-    Two different entries of one key are kept apart by a letter at its end.
-    """
-    texts: dict[str, set[str]] = {}
-    citations: Mapping[str, str] = manifest.get("citations", {})
-    for name, task in manifest["tasks"].items():
-        key = (task.get("card") or {}).get("citation")
-        if key:
-            texts.setdefault(citations[key].strip(), set()).add(name)
-    lines = [f"% What the mixture {manifest['name']!r} is made of: {len(texts):,} citations."]
-    taken: Counter[str] = Counter()
-    for text, names in sorted(texts.items()):
-
-        def distinct(found: re.Match[str]) -> str:
-            entry = found[1]
-            taken[entry] += 1
-            further = taken[entry] - 1
-            return found[0] if not further else found[0].replace(entry, f"{entry}_{further}")
-
-        some = sorted(names)
-        shown = ", ".join(some[:3]) + (f" and {len(some) - 3:,} more" if len(some) > 3 else "")
-        lines += ["", f"% {shown}", _ENTRY.sub(distinct, text)]
-    return "\n".join(lines) + "\n"
 
 
 def attribution(told: Mapping[str, Any]) -> str:

@@ -112,7 +112,7 @@ def audit(
     lacks are ingested first.
     """
     from mixture_builder.audit.licences import attribution as attribution_text
-    from mixture_builder.audit.licences import bibliography
+    from mixture_builder.citations import bibliography
     from mixture_builder.export.targets import require
 
     if beam_options and runner is None:

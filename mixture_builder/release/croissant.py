@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from mixture_builder.citations import citations_of
 from mixture_builder.dataset_card import CITATIONS_NAME, CardConfig
 from mixture_builder.hub_terms import languages
 from mixture_builder.licences import about, licences_of, spdx_addresses
@@ -90,7 +91,6 @@ def croissant(
     """
     address = f"https://huggingface.co/datasets/{repository}"
     tasks = [about(t) for t in manifest["tasks"].values() if t["realised"]]
-    cited = any(card.get("citation") for card in tasks)
     return {
         "@context": dict(_CONTEXT),
         "@type": "sc:Dataset",
@@ -105,7 +105,9 @@ def croissant(
             "url": f"https://huggingface.co/{repository.partition('/')[0]}",
         },
         "citeAs": (
-            f"The papers in {address}/blob/main/{CITATIONS_NAME}" if cited else f"See {address}"
+            f"The papers in {address}/blob/main/{CITATIONS_NAME}"
+            if citations_of(manifest)
+            else f"See {address}"
         ),
         "datePublished": published,
         "version": "1.0.0",

@@ -18,6 +18,7 @@ from typing import Any
 
 import yaml
 
+from mixture_builder.citations import bibliography, citations_of
 from mixture_builder.dataset_card import (
     CARD_NAME,
     CITATIONS_NAME,
@@ -25,7 +26,6 @@ from mixture_builder.dataset_card import (
     WHOLE,
     CardConfig,
     Published,
-    citations_text,
     dataset_card,
     licences_text,
 )
@@ -208,9 +208,8 @@ def fill_folder(
 def write_sources(folder: Path, manifest: Mapping[str, Any]) -> None:
     """Writes the lists of licences and of papers to cite; the second only if there are any."""
     write_text(folder / LICENCES_NAME, licences_text(manifest))
-    citations = citations_text(manifest)
-    if citations:
-        write_text(folder / CITATIONS_NAME, citations)
+    if citations_of(manifest):
+        write_text(folder / CITATIONS_NAME, bibliography(manifest))
     else:
         (folder / CITATIONS_NAME).unlink(missing_ok=True)
 

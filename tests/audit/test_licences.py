@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from mixture_builder.audit.document import document
-from mixture_builder.audit.licences import attribution, bibliography
+from mixture_builder.audit.licences import attribution
 from mixture_builder.audit.shard import nothing
 from tests.audit.conftest import Clean, checks_of, findings_of
 from tests.cli.helpers import run
@@ -54,26 +54,6 @@ def test_a_manifest_keeps_cards_and_the_fingerprint_leaves_them_aside(clean: Cle
     assert card["languages"] == ["ar", "en"]
     assert card["licence"]["id"]
     assert "card" not in clean.context.lock["tasks"]["quickstart/arabic_english"]
-
-
-def test_citations_are_listed_once_each(clean: Clean):
-    """Tasks that cite the same have one entry; different entries of one key are kept apart."""
-    text = "@article{doe,\n title={One}\n}"
-    manifest = {
-        "name": "m",
-        "citations": {"a": text, "b": text.replace("One", "Two")},
-        "tasks": {
-            "x/1": {"card": {"citation": "a"}},
-            "x/2": {"card": {"citation": "a"}},
-            "x/3": {"card": {"citation": "b"}},
-            "x/4": {"card": {"citation": ""}},
-        },
-    }
-    found = bibliography(manifest)
-
-    assert found.count("@article{doe,") == 1
-    assert found.count("@article{doe_1,") == 1
-    assert "% x/1, x/2" in found
 
 
 def test_the_files_are_written(clean: Clean, tmp_path: Path):

@@ -77,6 +77,28 @@ def test_the_head_has_the_words_of_the_hub(mixture: Path, folder: Path) -> None:
     assert "| `quickstart/sums` |" in (folder / "LICENSES.md").read_text(encoding="utf-8")
 
 
+def test_papers_are_cited_by_keys_that_the_bibliography_has(mixture: Path, folder: Path) -> None:
+    """Two papers of one key have two keys, in the list of licences as in CITATIONS.bib."""
+    assert not (folder / "CITATIONS.bib").exists()
+    assert "CITATIONS.bib" not in (folder / "README.md").read_text(encoding="utf-8")
+
+    manifest = manifest_of(mixture)
+    first, second = list(manifest["tasks"])[:2]
+    for number, task in enumerate((first, second)):
+        manifest["tasks"][task]["card"]["citation"] = str(number)
+        manifest["citations"][str(number)] = f"@misc{{doe,\n title={{{number}}}\n}}"
+    (mixture / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    assert prepare(mixture).exit_code == 0
+
+    written = (folder / "CITATIONS.bib").read_text(encoding="utf-8")
+    assert "@misc{doe," in written
+    assert "@misc{doe_1," in written
+    listed = (folder / "LICENSES.md").read_text(encoding="utf-8").splitlines()
+    for task, key in ((first, "doe"), (second, "doe_1")):
+        assert any(f"`{task}`" in line and line.endswith(f"| `{key}` |") for line in listed)
+    assert "CITATIONS.bib" in (folder / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_card_says_where_everything_comes_from(folder: Path) -> None:
     """Composition, licences, digests, ways to load, limits and what the audit warns of."""
     text = (folder / "README.md").read_text(encoding="utf-8")
