@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from mixture_builder import known_files, template_texts
 from mixture_builder.card_files import load_cards
+from mixture_builder.errors import VerifyError
+from mixture_builder.jobs.inspect.records import read_lock
 from mixture_builder.known_files import SWITCH, recall, remember
 from mixture_builder.recipes import load_recipe
 from mixture_builder.render import columnar_texts
@@ -15,6 +19,7 @@ from mixture_builder.render.columnar_texts import know_programs, program_of, pro
 from mixture_builder.shipped import cards_folder, recipes_folder, templates_folder
 from mixture_builder.styles import load_styles
 from mixture_builder.template_files import load_templates, template_names
+from tests.jobs.test_build import lock_of
 
 TEMPLATES = """\
 about: Colours.
@@ -133,6 +138,27 @@ def test_what_is_known_is_what_would_be_read(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.delenv(SWITCH)
     assert everything() == read  # remembers
     assert everything() == read  # recalls
+
+
+def test_a_lock_is_known_by_its_bytes(quickstart: Any, tmp_path: Path, own_cache: Path) -> None:
+    """A lock that was read is known wherever its file stands; a changed or damaged one is read."""
+    first = tmp_path / "recipe.lock.yaml"
+    first.write_text(yaml.safe_dump(lock_of(quickstart, shards=1, examples=10).to_json()))
+    read = read_lock(str(first))
+    (entry,) = entries(own_cache)
+    again = tmp_path / "again.lock.yaml"
+    again.write_bytes(first.read_bytes())
+    assert read_lock(str(again)) == read
+    assert entries(own_cache) == [entry]
+
+    entry.write_bytes(entry.read_bytes()[:10])
+    assert read_lock(str(again)) == read
+
+    again.write_bytes(first.read_bytes().replace(b"render_version:", b"rendered_version:"))
+    for _ in range(2):
+        with pytest.raises(VerifyError, match="no lock that this version"):
+            read_lock(str(again))
+    assert entries(own_cache) == [entry]
 
 
 def test_known_programs_are_those_that_would_be_made() -> None:

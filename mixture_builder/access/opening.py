@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike, fspath
 from pathlib import Path
@@ -14,8 +11,7 @@ from typing import Any
 
 import fsspec
 
-from mixture_builder.errors import BuildError, StoreError, UsageError, VerifyError
-from mixture_builder.io.atomic import atomic_output
+from mixture_builder.errors import StoreError, UsageError, VerifyError
 from mixture_builder.io.remote_store import META_NAME
 from mixture_builder.io.rowstore import (
     StoredTask,
@@ -24,9 +20,9 @@ from mixture_builder.io.rowstore import (
     task_folder,
 )
 from mixture_builder.jobs.build import check_store
-from mixture_builder.jobs.inspect.records import load_manifest, read_lock
+from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_lock
 from mixture_builder.jobs.mixture import load_mixture, lock_mixture, stored_tasks
-from mixture_builder.lock import Lock, lock_from_json
+from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME
 from mixture_builder.shipped import default_store, find_recipe
 
@@ -93,7 +89,7 @@ def open_mixture(
     if kind == "mixture":
         return _of_folder(name, rows)
     if kind == "lock":
-        return _of_lock(cached_lock(name, rows), rows)
+        return _of_lock(read_lock(name), rows)
     return _of_recipe(name, rows, seed=seed, cards=cards, templates=templates, leave_out=leave_out)
 
 
@@ -108,29 +104,6 @@ def _check_rows_are_there(lock: Lock, store: Path) -> None:
         check_store(lock, stored_tasks(lock, store=store))
 
 
-def cached_lock(path: str, store: Path) -> Lock:
-    """The lock in a file; the second time it takes a fraction of the time.
-
-    To read the YAML of a thousand tasks takes seconds, so its content is also kept in the store
-    as JSON, under the hash of the file. A store that cannot be written to does no harm.
-
-    Raises:
-      VerifyError: as for `read_lock`.
-    """
-    files, stored_at = fsspec.core.url_to_fs(path)
-    if not files.exists(stored_at):
-        return read_lock(path)
-    digest = hashlib.sha256(files.cat_file(stored_at)).hexdigest()
-    kept = store / ".locks" / f"{digest}.json"
-    with suppress(OSError, ValueError, KeyError, TypeError, AttributeError):
-        return lock_from_json(json.loads(kept.read_bytes()))
-    lock = read_lock(path)
-    if store.is_dir():
-        with suppress(BuildError), atomic_output(str(kept), durable=False) as output:
-            output.write(json.dumps(lock.to_json()).encode())
-    return lock
-
-
 def _of_lock(lock: Lock, store: Path) -> Opened:
     _check_rows_are_there(lock, store)
     return Opened(kind="lock", lock=lock, store=store, shards=lock.plan.shards)
@@ -138,7 +111,7 @@ def _of_lock(lock: Lock, store: Path) -> Opened:
 
 def _of_folder(out: str, store: Path) -> Opened:
     manifest = load_manifest(out)
-    lock = cached_lock(f"{out}/{LOCK_NAME}", store)
+    lock = load_lock(out)
     if lock.fingerprint != manifest["fingerprint"]:
         raise VerifyError(
             f"{out}: found a lock with fingerprint {lock.fingerprint}; the manifest names "

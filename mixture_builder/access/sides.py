@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from mixture_builder.access.opening import cached_lock, kind_of, open_mixture
+from mixture_builder.access.opening import kind_of, open_mixture
 from mixture_builder.io.rowstore import find_task, task_fingerprint
 from mixture_builder.jobs.inspect.counts import count_rows
-from mixture_builder.jobs.inspect.records import load_manifest
+from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_lock
 from mixture_builder.jobs.mixture import load_mixture, lock_of_plan, plan_mixture
 from mixture_builder.lock import Lock, LockedTask
-from mixture_builder.manifest import LOCK_NAME
 from mixture_builder.shipped import find_recipe
 
 
@@ -61,10 +60,10 @@ def load_side(
     kind = kind_of(name)
     if kind == "mixture":
         manifest = load_manifest(name)
-        lock = cached_lock(f"{name}/{LOCK_NAME}", store)
+        lock = load_lock(name)
         return Side(name=source, kind=kind, lock=lock, store=store, manifest=manifest)
     if kind == "lock":
-        return Side(name=source, kind=kind, lock=cached_lock(name, store), store=store)
+        return Side(name=source, kind=kind, lock=read_lock(name), store=store)
     loaded = load_mixture(find_recipe(name), shown_as=name, cards=cards, templates=templates)
     counts = count_rows(loaded, store=store)
     if loaded.recipe.size.measured:
