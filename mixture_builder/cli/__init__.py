@@ -4,6 +4,7 @@
     options.py    options that several commands share
     output.py     tables, numbers, JSON
     progress.py   bars on a terminal, JSON lines for a log
+    pooled.py     work for a pool of workers
     steps.py      load, ingest and build as several commands do them
 
 Modules of commands import heavy libraries when a command runs, so `--help` stays quick.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from mixture_builder.cli.options import (
     workers_option,
 )
 from mixture_builder.cli.output import many, show_json, table
+from mixture_builder.cli.pooled import workers_for
 
 if TYPE_CHECKING:
     from mixture_builder.audit.context import AuditContext
@@ -209,11 +211,9 @@ def _document(
     from mixture_builder.audit.document import document
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.auditing import run_audit
-    from mixture_builder.drivers.pool import available_cores
 
-    if workers is None:
-        size = context.manifest.get("bytes", FEW_BYTES + 1)
-        workers = 0 if size <= FEW_BYTES else available_cores()
+    size = context.manifest.get("bytes", math.inf)
+    workers = workers_for(workers, size=size, few=FEW_BYTES)
     total = context.locked.plan.examples
     with JobLog(as_json=False).bar("audit", total=total, unit="examples") as bar:
         seen = run_audit(context, workers=workers, on_shard=bar.advance)

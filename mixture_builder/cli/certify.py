@@ -9,6 +9,7 @@ import click
 
 from mixture_builder.cli.options import json_option, workers_option
 from mixture_builder.cli.output import many, per_cent, show_json, table
+from mixture_builder.cli.pooled import run_all, workers_for
 
 if TYPE_CHECKING:
     from mixture_builder.export.certify import Certificate
@@ -105,38 +106,35 @@ def certify(
 def _certify(
     mixture: str, manifest: dict[str, Any], *, tokenizer: Path, separator: str, workers: int | None
 ) -> Certificate:
-    from mixture_builder.cli.progress import JobLog
-    from mixture_builder.drivers.pool import Job, WorkerPool, available_cores
+    from mixture_builder.drivers.pool import Job
     from mixture_builder.export.certify import ShardToCertify, certify_shard, total
 
     entries = manifest["shards"]
-    if workers is None:
-        few = sum(entry["bytes"] for entry in entries) <= FEW_BYTES
-        workers = 0 if few else available_cores()
-    jobs = [
-        Job(
-            label=entry["file"],
-            function=certify_shard,
-            argument=ShardToCertify(
-                mixture=mixture,
-                manifest=manifest,
-                shard=shard,
-                tokenizer=str(tokenizer),
-                separator=separator,
+    return total(
+        run_all(
+            "certify",
+            [
+                Job(
+                    label=entry["file"],
+                    function=certify_shard,
+                    argument=ShardToCertify(
+                        mixture=mixture,
+                        manifest=manifest,
+                        shard=shard,
+                        tokenizer=str(tokenizer),
+                        separator=separator,
+                    ),
+                )
+                for shard, entry in enumerate(entries)
+            ],
+            workers=workers_for(
+                workers, size=sum(entry["bytes"] for entry in entries), few=FEW_BYTES
             ),
+            total=sum(entry["rows"] for entry in entries),
+            unit="examples",
+            done=lambda shard: shard.examples,
         )
-        for shard, entry in enumerate(entries)
-    ]
-    found = {}
-    examples = sum(entry["rows"] for entry in entries)
-    with (
-        JobLog(as_json=False).bar("certify", total=examples, unit="examples") as bar,
-        WorkerPool(min(workers, len(jobs))) as pool,
-    ):
-        for job, result in pool.run(jobs):
-            found[job.label] = result
-            bar.advance(result.examples)
-    return total(found[job.label] for job in jobs)
+    )
 
 
 def _text(name: str, certificate: Certificate, *, separator: str, listed: int) -> str:

@@ -20,6 +20,7 @@ from mixture_builder.cli.options import (
     workers_option,
 )
 from mixture_builder.cli.output import byte_size, counted, many, show_json, table
+from mixture_builder.cli.pooled import workers_for
 
 if TYPE_CHECKING:
     from mixture_builder.audit.rows.contamination import CheckedTask
@@ -102,7 +103,6 @@ def contamination(
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.cli.row_audits import recipe_rows
     from mixture_builder.cli.steps import LEFT_OUT
-    from mixture_builder.drivers.pool import available_cores
     from mixture_builder.drivers.row_audits import check_tasks
     from mixture_builder.io.mirror import Mirror
     from mixture_builder.shipped import cards_folder
@@ -114,8 +114,7 @@ def contamination(
     sets = [bring_in(one, store=store, mirror=copies) for one in named]
     index = build_index(item for one in sets for item in one.items(store=store))
     total = sum(task.rows for task in rows.stored.values())
-    if workers is None:
-        workers = 0 if total <= FEW_ROWS else available_cores()
+    workers = workers_for(workers, size=total, few=FEW_ROWS)
     with JobLog(as_json=False).bar("contamination", total=total, unit="rows") as bar:
         checked = check_tasks(
             rows.stored,

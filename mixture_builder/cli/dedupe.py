@@ -21,6 +21,7 @@ from mixture_builder.cli.options import (
     workers_option,
 )
 from mixture_builder.cli.output import counted, many, show_json, table
+from mixture_builder.cli.pooled import workers_for
 
 if TYPE_CHECKING:
     from mixture_builder.audit.rows.duplicates import Cluster, RowSource
@@ -95,14 +96,12 @@ def dedupe(
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.cli.row_audits import recipe_rows
     from mixture_builder.cli.steps import LEFT_OUT
-    from mixture_builder.drivers.pool import available_cores
     from mixture_builder.drivers.row_audits import find_duplicates
 
     rows = recipe_rows(recipe, store=store, cards=cards, templates=templates)
     sources = _sources(rows, store, priority)
     total = sum(source.rows for source in sources)
-    if workers is None:
-        workers = 0 if total <= FEW_ROWS else available_cores()
+    workers = workers_for(workers, size=total, few=FEW_ROWS)
     with JobLog(as_json=False).bar("dedupe", total=total, unit="rows") as bar:
         clusters = find_duplicates(
             sources,

@@ -10,6 +10,7 @@ import click
 
 from mixture_builder.cli.options import Decorator, json_option, together, workers_option
 from mixture_builder.cli.output import byte_size, facts, many, show_json
+from mixture_builder.cli.pooled import workers_for
 from mixture_builder.export.targets import MODULES
 
 if TYPE_CHECKING:
@@ -165,12 +166,10 @@ def do_export(
     """Exports and gives a summary as plain data."""
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.exporting import run_export
-    from mixture_builder.drivers.pool import available_cores
     from mixture_builder.export.run import ShardExport, prepare
 
     plan = prepare(mixture, target=target, out=out, options=options)
-    if workers is None:
-        workers = 0 if plan.context.manifest["bytes"] <= FEW_BYTES else available_cores()
+    workers = workers_for(workers, size=plan.context.manifest["bytes"], few=FEW_BYTES)
     total = plan.context.manifest["realised"]
     with JobLog(as_json=False).bar("export", total=total, unit="examples") as bar:
 

@@ -190,7 +190,7 @@ def release(
 def _verified(
     mixture: str, manifest: dict[str, Any], findings: list[Finding], *, workers: int | None
 ) -> int:
-    from mixture_builder.cli.verify import check_all
+    from mixture_builder.cli.checking import check_all
     from mixture_builder.findings import Severity
 
     checked = check_all(mixture, manifest, workers=workers)
@@ -265,8 +265,8 @@ def _publish(
     made: Release, *, repo: str, private: bool, tag: str, read: bool, workers: int | None
 ) -> tuple[str, list[Finding]]:
     """Sends, checks and tags a release; gives its commit, and what is wrong with it."""
+    from mixture_builder.cli.checking import check_all
     from mixture_builder.cli.progress import JobLog
-    from mixture_builder.cli.verify import check_all
     from mixture_builder.findings import Severity
     from mixture_builder.jobs.inspect.records import load_manifest
     from mixture_builder.release.checking import check_release
