@@ -187,7 +187,7 @@ def build(
 
 def _check_targets(targets: tuple[str, ...], validation: Fraction) -> None:
     """What cannot be exported is said before hours of building."""
-    from mixture_builder.export.run import ExportOptions, check_options
+    from mixture_builder.export.options import ExportOptions, check_options
 
     for target in targets:
         check_options(target, ExportOptions(validation=validation))

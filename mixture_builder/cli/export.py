@@ -14,7 +14,7 @@ from mixture_builder.cli.pooled import workers_for
 from mixture_builder.export.targets import MODULES
 
 if TYPE_CHECKING:
-    from mixture_builder.export.run import ExportOptions
+    from mixture_builder.export.options import ExportOptions
 
 
 class Share(click.ParamType[Fraction]):
@@ -131,7 +131,7 @@ def export(
     The mixture itself is not changed. The export's manifest, export.json, is written last: where
     it stands, the export is complete. An interrupted export goes on when it is run again.
     """
-    from mixture_builder.export.run import ExportOptions
+    from mixture_builder.export.options import ExportOptions
 
     summary = do_export(
         mixture.rstrip("/") or mixture,
@@ -166,7 +166,8 @@ def do_export(
     """Exports and gives a summary as plain data."""
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.exporting import run_export
-    from mixture_builder.export.run import ShardExport, prepare
+    from mixture_builder.export.plan import prepare
+    from mixture_builder.export.shard import ShardExport
 
     plan = prepare(mixture, target=target, out=out, options=options)
     workers = workers_for(workers, size=plan.context.manifest["bytes"], few=FEW_BYTES)
@@ -190,7 +191,7 @@ def export_beside(
     mixture: str, *, target: str, validation: Fraction, workers: int | None
 ) -> dict[str, Any]:
     """Exports a mixture into the folder beside it that has the target's name at its end."""
-    from mixture_builder.export.run import ExportOptions
+    from mixture_builder.export.options import ExportOptions
 
     mixture = mixture.rstrip("/") or mixture
     options = ExportOptions(validation=validation)

@@ -210,7 +210,7 @@ def _mixture_folder(
 ) -> Release:
     from mixture_builder.cli.export import do_export
     from mixture_builder.dataset_card import Published
-    from mixture_builder.export.run import ExportOptions
+    from mixture_builder.export.options import ExportOptions
     from mixture_builder.jobs.inspect.records import load_lock
     from mixture_builder.release import folder as folders
 

@@ -7,13 +7,9 @@ from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.export.finish import finish_export, remove_work
-from mixture_builder.export.run import (
-    ExportPlan,
-    ShardExport,
-    export_shard,
-    finished_export,
-    finished_shards,
-)
+from mixture_builder.export.finished import finished_export, finished_shards
+from mixture_builder.export.plan import ExportPlan
+from mixture_builder.export.shard import ShardExport, export_shard
 from mixture_builder.io.folder_lock import exclusive
 
 

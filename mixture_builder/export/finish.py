@@ -10,14 +10,10 @@ from typing import Any
 import fsspec
 
 from mixture_builder.export.certify import total
+from mixture_builder.export.finished import check_complete
 from mixture_builder.export.parts import Part, Placed, PlacedFile
-from mixture_builder.export.run import (
-    EXPORT_NAME,
-    EXPORT_VERSION,
-    ExportPlan,
-    ShardExport,
-    check_complete,
-)
+from mixture_builder.export.plan import EXPORT_NAME, EXPORT_VERSION, ExportPlan
+from mixture_builder.export.shard import ShardExport
 from mixture_builder.export.targets import Target, find_target
 from mixture_builder.io.atomic import atomic_output, remove_leftovers
 from mixture_builder.jobs.build import versions

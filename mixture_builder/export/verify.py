@@ -16,7 +16,7 @@ from typing import Any
 import fsspec
 
 from mixture_builder.errors import VerifyError
-from mixture_builder.export.run import EXPORT_NAME, EXPORT_VERSION
+from mixture_builder.export.plan import EXPORT_NAME, EXPORT_VERSION
 from mixture_builder.findings import Finding, Severity, error
 from mixture_builder.io.atomic import sha256_of
 

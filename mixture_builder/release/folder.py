@@ -30,7 +30,7 @@ from mixture_builder.dataset_card import (
     licences_text,
 )
 from mixture_builder.errors import UsageError
-from mixture_builder.export.run import EXPORT_NAME
+from mixture_builder.export.plan import EXPORT_NAME
 from mixture_builder.io.atomic import atomic_output, sha256_of, temporary_name
 from mixture_builder.io.example_schema import features_list
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME

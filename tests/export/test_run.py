@@ -14,7 +14,9 @@ import pytest
 from mixture_builder.drivers.exporting import run_export
 from mixture_builder.errors import BuildError
 from mixture_builder.export.finish import finish_export
-from mixture_builder.export.run import ExportOptions, ExportPlan, export_shard, prepare
+from mixture_builder.export.options import ExportOptions
+from mixture_builder.export.plan import ExportPlan, prepare
+from mixture_builder.export.shard import export_shard
 from mixture_builder.export.targets import MODULES, find_target
 from tests.cli.helpers import run
 from tests.export.conftest import Export
