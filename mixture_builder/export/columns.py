@@ -56,6 +56,27 @@ def joined(examples: pa.Table, separator: str) -> pa.ChunkedArray:
     )
 
 
+def pairs(
+    examples: pa.Table, *, names: tuple[str, str], separator: str = "", keep: Sequence[str]
+) -> pa.Table:
+    """Prompts and targets under the names that a reader knows them by.
+
+    Args:
+      examples: the columns of a finished mixture.
+      names: of the two columns.
+      separator: with which every target begins; see `separated`.
+      keep: as for `pick`.
+    """
+    prompt, target = names
+    columns = {prompt: examples.column("inputs"), target: separated(examples, separator)}
+    return pick(examples, columns, keep=keep)
+
+
+def chats(examples: pa.Table, *, keep: Sequence[str]) -> pa.Table:
+    """Each example as `messages`, in the form that most readers know; `keep` as for `pick`."""
+    return pick(examples, {"messages": messages(examples)}, keep=keep)
+
+
 def messages(
     examples: pa.Table,
     *,

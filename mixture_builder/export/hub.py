@@ -8,12 +8,8 @@ from __future__ import annotations
 
 import json
 
-import pyarrow as pa
-
 from mixture_builder.export.context import ExportContext
-from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.io.atomic import WrittenFile
-from mixture_builder.io.parquet import write_parquet
+from mixture_builder.export.parts import Placed
 
 
 def dataset_readme(
@@ -72,22 +68,6 @@ def _sizes(context: ExportContext, placed: Placed, names: dict[str, str]) -> lis
                 stored += sum(f.bytes for f in files)
         lines += [f"  download_size: {stored}", f"  dataset_size: {held}"]
     return lines
-
-
-def add_parquet(
-    parts: Parts, series: str, table: pa.Table, *, content_defined_chunking: bool = False
-) -> None:
-    """Writes a table as the next Parquet file of a series, with what the head says of it."""
-
-    def write(url: str) -> WrittenFile:
-        return write_parquet(
-            table,
-            url,
-            schema=table.schema,
-            content_defined_chunking=content_defined_chunking,
-        )
-
-    parts.add(series, write, facts={"arrow_bytes": int(table.nbytes)})
 
 
 def readme(context: ExportContext, placed: Placed, *, use: str) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import SIMPLE_PROVENANCE, messages, pick, separated
+from mixture_builder.export.columns import SIMPLE_PROVENANCE, chats, pairs
 from mixture_builder.export.context import VALIDATION, ExportContext
 from mixture_builder.export.hub import readme
+from mixture_builder.export.kinds import is_wanted, jsonl_of_each, only
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target, choice
-from mixture_builder.io.jsonl import write_jsonl
+from mixture_builder.export.tables import add_jsonl
+from mixture_builder.export.targets import Target
 
 _PAIRS, _MESSAGES = "prompt_completion", "messages"
 
@@ -51,31 +52,19 @@ _TYPES = {
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both kinds of one split of one shard."""
-    if context.settings["only"] != _PAIRS:
-        chats = pick(examples, {"messages": messages(examples)}, keep=SIMPLE_PROVENANCE)
-        parts.add(_MESSAGES, lambda url: write_jsonl(chats, url, schema=chats.schema))
-    if context.settings["only"] != _MESSAGES:
-        pairs = pick(
-            examples,
-            {
-                "prompt": examples.column("inputs"),
-                "completion": separated(examples, context.separator),
-            },
-            keep=SIMPLE_PROVENANCE,
-        )
-        parts.add(_PAIRS, lambda url: write_jsonl(pairs, url, schema=pairs.schema))
-
-
-def layout(series: str, split: str, _context: ExportContext) -> str:
-    """One file a kind and split."""
-    return f"{series}/{split}.jsonl"
+    if is_wanted(_MESSAGES, context):
+        add_jsonl(parts, _MESSAGES, chats(examples, keep=SIMPLE_PROVENANCE))
+    if is_wanted(_PAIRS, context):
+        names = ("prompt", "completion")
+        told = pairs(examples, names=names, separator=context.separator, keep=SIMPLE_PROVENANCE)
+        add_jsonl(parts, _PAIRS, told)
 
 
 def finish(context: ExportContext, placed: Placed) -> None:
     """For each kind the YAML that names its files."""
     written = []
     for series in (_MESSAGES, _PAIRS):
-        if context.settings["only"] in {"all", series}:
+        if is_wanted(series, context):
             placed.add_text(f"{series}.yaml", _config(series, placed))
             written.append(f"{series}.yaml")
     placed.add_text("README.md", readme(context, placed, use=_USE.replace("{example}", written[0])))
@@ -104,12 +93,8 @@ TARGET = Target(
     about="Axolotl: JSON Lines of messages and of prompt with completion, and its YAML",
     version=1,
     write=write,
-    layout=layout,
+    layout=jsonl_of_each,
     finish=finish,
     joins=True,
-    settings={
-        "only": choice(
-            "all", _MESSAGES, _PAIRS, default="all", about="write only one of the two kinds"
-        )
-    },
+    settings=only(_MESSAGES, _PAIRS),
 )

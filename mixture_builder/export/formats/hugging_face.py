@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixture_builder.export.context import ExportContext
-from mixture_builder.export.hub import add_parquet, dataset_readme
+from mixture_builder.export.hub import dataset_readme
 from mixture_builder.export.parts import Parts, Placed
+from mixture_builder.export.tables import add_parquet
 from mixture_builder.export.targets import Target, choice
 
 _WHOLE = "default"

@@ -10,12 +10,13 @@ from typing import Any
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import SIMPLE_PROVENANCE, messages, pick
+from mixture_builder.export.columns import SIMPLE_PROVENANCE, messages, pairs, pick
 from mixture_builder.export.context import TRAIN, VALIDATION, ExportContext
 from mixture_builder.export.hub import readme
+from mixture_builder.export.kinds import is_wanted, only
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target, choice
-from mixture_builder.io.jsonl import write_jsonl
+from mixture_builder.export.tables import add_jsonl
+from mixture_builder.export.targets import Target
 
 _ALPACA, _SHAREGPT = "alpaca", "sharegpt"
 
@@ -32,17 +33,13 @@ Names that end in `_alpaca` and `_sharegpt` hold the same examples in two shapes
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both shapes of one split of one shard."""
-    if context.settings["only"] != _SHAREGPT:
-        pairs = pick(
-            examples,
-            {"instruction": examples.column("inputs"), "output": examples.column("targets")},
-            keep=SIMPLE_PROVENANCE,
-        )
-        parts.add(_ALPACA, lambda url: write_jsonl(pairs, url, schema=pairs.schema))
-    if context.settings["only"] != _ALPACA:
+    if is_wanted(_ALPACA, context):
+        names = ("instruction", "output")
+        add_jsonl(parts, _ALPACA, pairs(examples, names=names, keep=SIMPLE_PROVENANCE))
+    if is_wanted(_SHAREGPT, context):
         turns = messages(examples, keys=("from", "value"), roles=("human", "gpt"))
-        chats = pick(examples, {"conversations": turns}, keep=SIMPLE_PROVENANCE)
-        parts.add(_SHAREGPT, lambda url: write_jsonl(chats, url, schema=chats.schema))
+        told = pick(examples, {"conversations": turns}, keep=SIMPLE_PROVENANCE)
+        add_jsonl(parts, _SHAREGPT, told)
 
 
 def layout(series: str, split: str, _context: ExportContext) -> str:
@@ -79,7 +76,7 @@ def finish(context: ExportContext, placed: Placed) -> None:
             }
         info[dataset_name(context, file.series, file.split)] = entry
     placed.add_text("dataset_info.json", json.dumps(info, ensure_ascii=False, indent=2) + "\n")
-    series = _SHAREGPT if context.settings["only"] == _SHAREGPT else _ALPACA
+    series = _ALPACA if is_wanted(_ALPACA, context) else _SHAREGPT
     use = _USE.replace("{train}", dataset_name(context, series, TRAIN))
     held = dataset_name(context, series, VALIDATION)
     use = use.replace("{validation}", f"eval_dataset: {held}\n" if held in info else "")
@@ -93,9 +90,5 @@ TARGET = Target(
     write=write,
     layout=layout,
     finish=finish,
-    settings={
-        "only": choice(
-            "all", _ALPACA, _SHAREGPT, default="all", about="write only one of the two shapes"
-        )
-    },
+    settings=only(_ALPACA, _SHAREGPT, called="shapes"),
 )

@@ -9,12 +9,13 @@ from __future__ import annotations
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from mixture_builder.export.columns import SIMPLE_PROVENANCE, joined, messages, pick
+from mixture_builder.export.columns import SIMPLE_PROVENANCE, chats, joined, pick
 from mixture_builder.export.context import ExportContext
 from mixture_builder.export.hub import readme
+from mixture_builder.export.kinds import is_wanted, jsonl_of_each, only
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target, choice
-from mixture_builder.io.jsonl import write_jsonl
+from mixture_builder.export.tables import add_jsonl
+from mixture_builder.export.targets import Target
 
 _TEXT, _MESSAGES = "text", "messages"
 
@@ -36,22 +37,16 @@ python tools/preprocess_data.py --input FOLDER/text/train.jsonl --json-keys text
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both kinds of one split of one shard."""
-    if context.settings["only"] != _MESSAGES:
+    if is_wanted(_TEXT, context):
         starts = pc.utf8_length(examples.column("inputs")).cast(pa.int64())
         texts = pick(
             examples,
             {"text": joined(examples, context.separator), "target_start": starts},
             keep=SIMPLE_PROVENANCE,
         )
-        parts.add(_TEXT, lambda url: write_jsonl(texts, url, schema=texts.schema))
-    if context.settings["only"] != _TEXT:
-        chats = pick(examples, {"messages": messages(examples)}, keep=SIMPLE_PROVENANCE)
-        parts.add(_MESSAGES, lambda url: write_jsonl(chats, url, schema=chats.schema))
-
-
-def layout(series: str, split: str, _context: ExportContext) -> str:
-    """One file a kind and split."""
-    return f"{series}/{split}.jsonl"
+        add_jsonl(parts, _TEXT, texts)
+    if is_wanted(_MESSAGES, context):
+        add_jsonl(parts, _MESSAGES, chats(examples, keep=SIMPLE_PROVENANCE))
 
 
 def finish(context: ExportContext, placed: Placed) -> None:
@@ -64,12 +59,8 @@ TARGET = Target(
     about="Megatron-LM: JSON Lines of text for its preprocessing and of messages for --sft",
     version=1,
     write=write,
-    layout=layout,
+    layout=jsonl_of_each,
     finish=finish,
     joins=True,
-    settings={
-        "only": choice(
-            "all", _TEXT, _MESSAGES, default="all", about="write only one of the two kinds"
-        )
-    },
+    settings=only(_TEXT, _MESSAGES),
 )

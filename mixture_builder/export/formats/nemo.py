@@ -11,12 +11,12 @@ import json
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import PROVENANCE, pick
+from mixture_builder.export.columns import PROVENANCE, pairs
 from mixture_builder.export.context import TRAIN, ExportContext
 from mixture_builder.export.hub import readme
 from mixture_builder.export.parts import Parts, Placed
+from mixture_builder.export.tables import add_jsonl
 from mixture_builder.export.targets import Target
-from mixture_builder.io.jsonl import write_jsonl
 
 _USE = """\
 ```python
@@ -35,12 +35,7 @@ set `limit_val_batches=0` in the trainer."""
 
 def write(examples: pa.Table, _split: str, _context: ExportContext, parts: Parts) -> None:
     """One split of one shard."""
-    pairs = pick(
-        examples,
-        {"input": examples.column("inputs"), "output": examples.column("targets")},
-        keep=PROVENANCE,
-    )
-    parts.add("pairs", lambda url: write_jsonl(pairs, url, schema=pairs.schema))
+    add_jsonl(parts, "pairs", pairs(examples, names=("input", "output"), keep=PROVENANCE))
 
 
 def layout(_series: str, split: str, _context: ExportContext) -> str:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import messages, pick
+from mixture_builder.export.columns import chats
 from mixture_builder.export.context import TRAIN, ExportContext
 from mixture_builder.export.hub import readme
 from mixture_builder.export.parts import Parts, Placed
+from mixture_builder.export.tables import add_jsonl
 from mixture_builder.export.targets import Target
-from mixture_builder.io.jsonl import write_jsonl
 
 FEWEST_ROWS = 10
 """Fewer lines are refused by the services."""
@@ -30,8 +30,7 @@ client.fine_tuning.jobs.create(training_file=file.id, model="...")
 
 def write(examples: pa.Table, _split: str, _context: ExportContext, parts: Parts) -> None:
     """One split of one shard."""
-    chats = pick(examples, {"messages": messages(examples)})
-    parts.add("messages", lambda url: write_jsonl(chats, url, schema=chats.schema))
+    add_jsonl(parts, "messages", chats(examples, keep=()))
 
 
 def layout(_series: str, split: str, _context: ExportContext) -> str:

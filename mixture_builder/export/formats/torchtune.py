@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import SIMPLE_PROVENANCE, messages, pick, separated
+from mixture_builder.export.columns import SIMPLE_PROVENANCE, chats, pairs
 from mixture_builder.export.context import VALIDATION, ExportContext
 from mixture_builder.export.hub import readme
+from mixture_builder.export.kinds import is_wanted, jsonl_of_each, only
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target, choice
-from mixture_builder.io.jsonl import write_jsonl
+from mixture_builder.export.tables import add_jsonl
+from mixture_builder.export.targets import Target
 
 _INSTRUCT, _CHAT = "instruct", "chat"
 
@@ -53,31 +54,19 @@ _KEYS = {
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both kinds of one split of one shard."""
-    if context.settings["only"] != _CHAT:
-        pairs = pick(
-            examples,
-            {
-                "input": examples.column("inputs"),
-                "output": separated(examples, context.separator),
-            },
-            keep=SIMPLE_PROVENANCE,
-        )
-        parts.add(_INSTRUCT, lambda url: write_jsonl(pairs, url, schema=pairs.schema))
-    if context.settings["only"] != _INSTRUCT:
-        chats = pick(examples, {"messages": messages(examples)}, keep=SIMPLE_PROVENANCE)
-        parts.add(_CHAT, lambda url: write_jsonl(chats, url, schema=chats.schema))
-
-
-def layout(series: str, split: str, _context: ExportContext) -> str:
-    """One file a kind and split."""
-    return f"{series}/{split}.jsonl"
+    if is_wanted(_INSTRUCT, context):
+        names = ("input", "output")
+        told = pairs(examples, names=names, separator=context.separator, keep=SIMPLE_PROVENANCE)
+        add_jsonl(parts, _INSTRUCT, told)
+    if is_wanted(_CHAT, context):
+        add_jsonl(parts, _CHAT, chats(examples, keep=SIMPLE_PROVENANCE))
 
 
 def finish(context: ExportContext, placed: Placed) -> None:
     """For each kind the YAML that names its files."""
     written = []
     for series in (_INSTRUCT, _CHAT):
-        if context.settings["only"] not in {"all", series}:
+        if not is_wanted(series, context):
             continue
         text = "# Paths are seen from the folder in which torchtune is started.\n"
         text += "dataset:\n" + _KEYS[series].replace("{file}", f"{series}/train.jsonl")
@@ -94,12 +83,8 @@ TARGET = Target(
     about="torchtune: JSON Lines for instruct_dataset and chat_dataset, and their YAML",
     version=1,
     write=write,
-    layout=layout,
+    layout=jsonl_of_each,
     finish=finish,
     joins=True,
-    settings={
-        "only": choice(
-            "all", _INSTRUCT, _CHAT, default="all", about="write only one of the two kinds"
-        )
-    },
+    settings=only(_INSTRUCT, _CHAT),
 )

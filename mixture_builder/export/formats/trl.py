@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import pyarrow as pa
 
-from mixture_builder.export.columns import PROVENANCE, messages, pick, separated
+from mixture_builder.export.columns import PROVENANCE, chats, pairs
 from mixture_builder.export.context import ExportContext
-from mixture_builder.export.hub import add_parquet, dataset_readme
+from mixture_builder.export.hub import dataset_readme
+from mixture_builder.export.kinds import is_wanted, only
 from mixture_builder.export.parts import Parts, Placed
-from mixture_builder.export.targets import Target, choice
+from mixture_builder.export.tables import add_parquet
+from mixture_builder.export.targets import Target
 
 _PAIRS, _MESSAGES = "prompt_completion", "messages"
 
@@ -32,19 +34,12 @@ which needs a template that marks the assistant's words."""
 
 def write(examples: pa.Table, _split: str, context: ExportContext, parts: Parts) -> None:
     """Both configs of one split of one shard."""
-    if context.settings["only"] != _MESSAGES:
-        pairs = pick(
-            examples,
-            {
-                "prompt": examples.column("inputs"),
-                "completion": separated(examples, context.separator),
-            },
-            keep=PROVENANCE,
-        )
-        add_parquet(parts, _PAIRS, pairs)
-    if context.settings["only"] != _PAIRS:
-        chats = pick(examples, {"messages": messages(examples)}, keep=PROVENANCE)
-        add_parquet(parts, _MESSAGES, chats)
+    if is_wanted(_PAIRS, context):
+        names = ("prompt", "completion")
+        told = pairs(examples, names=names, separator=context.separator, keep=PROVENANCE)
+        add_parquet(parts, _PAIRS, told)
+    if is_wanted(_MESSAGES, context):
+        add_parquet(parts, _MESSAGES, chats(examples, keep=PROVENANCE))
 
 
 def layout(series: str, split: str, _context: ExportContext) -> str:
@@ -54,7 +49,7 @@ def layout(series: str, split: str, _context: ExportContext) -> str:
 
 def finish(context: ExportContext, placed: Placed) -> None:
     """The README whose head names the configs."""
-    default = _MESSAGES if context.settings["only"] == _MESSAGES else _PAIRS
+    default = _PAIRS if is_wanted(_PAIRS, context) else _MESSAGES
     placed.add_text("README.md", dataset_readme(context, placed, default=default, use=_USE))
 
 
@@ -66,9 +61,5 @@ TARGET = Target(
     layout=layout,
     finish=finish,
     joins=True,
-    settings={
-        "only": choice(
-            "all", _PAIRS, _MESSAGES, default="all", about="write only one of the two configs"
-        )
-    },
+    settings=only(_PAIRS, _MESSAGES, called="configs"),
 )
