@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.cli.browser import Browser, find_browser
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 
 
@@ -26,6 +28,17 @@ def mixture(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run("build", "quickstart", "--store", store, "--out", out, "--workers", 0)
     assert done.exit_code == 0, done.output
     return out
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser for the tests of one file."""
+    program = find_browser()
+    if program is None:
+        pytest.skip("no Chromium is installed, in which the page could be opened")
+    opened = Browser(program)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture

@@ -7,30 +7,18 @@ import json
 import random
 import re
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mixture_builder.render.parts import PART_KINDS, Part
-from tests.cli.browser import Browser, find_browser
+from tests.cli.browser import Browser
 from tests.cli.helpers import Workspace, run
 from tests.cli.test_preview_page import HOSTILE, choose, read, write_texts
 
 SHOWN = "[...document.querySelectorAll('tr.task')].map(e => e.id)"
 READY = "document.documentElement.dataset.ready"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for the tests of this file."""
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium is installed, in which the page could be opened")
-    opened = Browser(program)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from typing import Any
 import pytest
 
 from mixture_builder.render.parts import PART_KINDS
-from tests.cli.browser import Browser, find_browser
+from tests.cli.browser import Browser
 from tests.cli.helpers import PLAIN, Workspace, call, run
 
 HOSTILE = [
@@ -23,17 +22,6 @@ HOSTILE = [
     "]]><svg/onload=document.title='owned'>",
     "مرحبا بالعالم. Hello (1) 東京\ttab",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A browser for the tests of this file."""
-    program = find_browser()
-    if program is None:
-        pytest.skip("no Chromium is installed, in which the page could be opened")
-    opened = Browser(program)
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,19 +1,10 @@
 
-"use strict";
-// What strangers wrote becomes text nodes and attribute values of our own choice, never markup.
 (async () => {
-  const byId = (id) => document.getElementById(id);
   const ABOUT = JSON.parse(byId("about").textContent);
   const LEVELS = ["error", "warning", "note"];
   const SVG = "http://www.w3.org/2000/svg";
   const whole = new Intl.NumberFormat("en");
 
-  const made = (tag, className, ...children) => {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    element.append(...children);
-    return element;
-  };
   const shown = (value) => (value === null || value === undefined ? "" : whole.format(value));
   const numbers = (...values) => values.map((value) => made("td", "n", typeof value === "string" ? value : shown(value)));
   const signed = (value) => (value ? (value > 0 ? "+" : "\u2212") + shown(Math.abs(value)) : "0");
@@ -312,12 +303,7 @@
   };
 
   const follow = async () => {
-    let wanted = "";
-    try {
-      wanted = decodeURIComponent(location.hash.slice(1));
-    } catch {
-      return;
-    }
+    const wanted = wantedId();
     const one = tasks.find(({ line }) => line.id === wanted);
     if (!one) return;
     if (!listed.includes(one)) clear();
@@ -333,20 +319,6 @@
     next?.row.scrollIntoView({ block: "center" });
   };
 
-  const key = (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
-    if (event.target.id === "filter" && event.key === "Escape") {
-      event.target.value = "";
-      apply();
-    }
-    if (typing || !byId("keys").checked || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") byId("filter").focus();
-    else if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
-    else return;
-    event.preventDefault();
-  };
-
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("input", (event) => event.target.id === "keys" || soon());
   for (const button of document.querySelectorAll(".pick")) {
@@ -358,7 +330,7 @@
       byId("filter").focus({ preventScroll: true });
     });
   }
-  addEventListener("keydown", key);
+  addEventListener("keydown", filterKeys(apply, move));
   // A link to the task that is open already changes no hash, but is followed.
   addEventListener("click", (event) => {
     const link = event.target.closest?.("a");

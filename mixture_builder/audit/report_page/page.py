@@ -11,7 +11,13 @@ from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.report_page import tables
 from mixture_builder.audit.report_page.records import SampleRecord, sample_records
 from mixture_builder.audit.report_page.tasks import CHUNK, PAGE_BYTES, details, overview, pack
-from mixture_builder.jobs.inspect.html import KIND_NAMES, inert_json, part_colours, policy
+from mixture_builder.jobs.inspect.html import (
+    KIND_NAMES,
+    inert_json,
+    page_head,
+    page_script,
+    page_style,
+)
 from mixture_builder.render.parts import PART_KINDS
 from mixture_builder.version import __version__
 
@@ -35,15 +41,10 @@ def page(
     samples: Mapping[str, Sequence[SampleRecord]],
 ) -> str:
     """The page of a document, figures of its tasks, and samples."""
-    style, script = part_colours() + _asset("css"), _asset("js")
+    style = page_style(Path(__file__).with_suffix(".css"))
+    script = page_script(Path(__file__).with_suffix(".js"))
     title = f"Audit of {told['mixture']['name']}"
-    head = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        f'content="{escape(policy(style=style, script=script))}">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
-    )
+    head = page_head(title, style=style, script=script)
     body = _header(told, title) + tables.findings(told) + tables.figures(told) + _tasks(lines)
     packed = pack(lines)
     about = {
@@ -64,10 +65,6 @@ def page(
         for number, chunk in enumerate(chunks)
     ]
     return head + body + "".join(data) + ending
-
-
-def _asset(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
 
 
 def _header(told: Mapping[str, Any], title: str) -> str:

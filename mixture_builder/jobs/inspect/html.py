@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,33 @@ KIND_NAMES: Mapping[str, tuple[str, str]] = {
 """The kinds of parts as a reader meets them: name and meaning."""
 
 
-def part_colours() -> str:
-    """CSS of the colours of parts and page, in a light and a dark scheme."""
-    return Path(__file__).with_name("part_colours.css").read_text(encoding="utf-8")
+def page_head(title: str, *, style: str, script: str) -> str:
+    """A page up to the beginning of its body.
+
+    A Content-Security-Policy lets no script run and no style apply but these. The script is to
+    stand in the body, letter for letter.
+    """
+    rules = policy(style=style, script=script)
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{escape(rules)}">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n"
+    )
+
+
+def page_style(own: Path) -> str:
+    """A page's CSS: colours of parts and page in a light and a dark scheme, and its own."""
+    return _shared("part_colours.css") + own.read_text(encoding="utf-8")
+
+
+def page_script(own: Path) -> str:
+    """A page's script: what all of them begin with, and its own."""
+    return _shared("page.js") + own.read_text(encoding="utf-8")
+
+
+def _shared(name: str) -> str:
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def policy(*, style: str, script: str) -> str:

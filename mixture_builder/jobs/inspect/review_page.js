@@ -1,8 +1,5 @@
 
-"use strict";
-// What strangers wrote becomes text nodes and attribute values of our own choice, never markup.
 (() => {
-  const byId = (id) => document.getElementById(id);
   const ABOUT = JSON.parse(byId("about").textContent);
   const main = byId("tasks");
   const tasks = [...main.querySelectorAll(".task")];
@@ -11,12 +8,6 @@
   const read = new Map();
   const searched = [];
 
-  const made = (tag, className, ...children) => {
-    const element = document.createElement(tag);
-    if (className) element.className = className;
-    element.append(...children);
-    return element;
-  };
   const automatic = (element, lang) => {
     element.dir = "auto";
     if (lang) element.lang = lang;
@@ -232,12 +223,7 @@
   };
 
   const follow = () => {
-    let wanted = "";
-    try {
-      wanted = decodeURIComponent(location.hash.slice(1));
-    } catch {
-      return;
-    }
+    const wanted = wantedId();
     const task = tasks.find((one) => wanted === one.id || wanted.startsWith(one.id + "/"));
     if (!task) return;
     task.hidden = false;
@@ -260,20 +246,6 @@
     shown[at]?.scrollIntoView({ block: "start" });
   };
 
-  const key = (event) => {
-    const typing = /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName) && event.target.type !== "checkbox";
-    if (event.target.id === "filter" && event.key === "Escape") {
-      event.target.value = "";
-      apply();
-    }
-    if (typing || !byId("keys").checked || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.key === "/") byId("filter").focus();
-    else if (event.key === "j") move(1);
-    else if (event.key === "k") move(-1);
-    else return;
-    event.preventDefault();
-  };
-
   main.addEventListener("toggle", (event) => event.target.classList.contains("task") && event.target.open && build(event.target), true);
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("input", soon);
@@ -281,7 +253,7 @@
   byId("ends").addEventListener("change", (event) => main.classList.toggle("ends", event.target.checked));
   byId("open").addEventListener("click", openAll);
   byId("close").addEventListener("click", () => tasks.forEach((task) => (task.open = false)));
-  addEventListener("keydown", key);
+  addEventListener("keydown", filterKeys(apply, move));
   // What is copied out of a prompt is the prompt, without what the page draws into it.
   addEventListener("copy", (event) => {
     const selection = getSelection();

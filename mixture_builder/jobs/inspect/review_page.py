@@ -16,7 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.cards import CardSource, TaskCard
-from mixture_builder.jobs.inspect.html import KIND_NAMES, inert_json, part_colours, policy
+from mixture_builder.jobs.inspect.html import (
+    KIND_NAMES,
+    inert_json,
+    page_head,
+    page_script,
+    page_style,
+)
 from mixture_builder.jobs.inspect.preview import PreviewedExample
 from mixture_builder.jobs.inspect.preview_rows import PreviewedRow
 from mixture_builder.jobs.inspect.review import Review, ReviewedTask, ReviewedTemplate
@@ -27,8 +33,8 @@ from mixture_builder.version import __version__
 
 def page(review: Review) -> str:
     """The whole page."""
-    style, script = part_colours() + _asset("css"), _asset("js")
-    rules = policy(style=style, script=script)
+    style = page_style(Path(__file__).with_suffix(".css"))
+    script = page_script(Path(__file__).with_suffix(".js"))
     title = f"Templates of {review.wanted}"
     about = {
         "kinds": list(PART_KINDS),
@@ -36,10 +42,7 @@ def page(review: Review) -> str:
     }
     return "".join(
         [
-            '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
-            f'<meta http-equiv="Content-Security-Policy" content="{escape(rules)}">\n',
-            '<meta name="viewport" content="width=device-width, initial-scale=1">\n',
-            f"<title>{escape(title)}</title>\n<style>{style}</style>\n</head>\n<body>\n",
+            page_head(title, style=style, script=script),
             _header(review, title),
             _list(review),
             '<main id="tasks">\n',
@@ -50,10 +53,6 @@ def page(review: Review) -> str:
             f"<script>{script}</script>\n</body>\n</html>\n",
         ]
     )
-
-
-def _asset(kind: str) -> str:
-    return Path(__file__).with_suffix(f".{kind}").read_text(encoding="utf-8")
 
 
 def _header(review: Review, title: str) -> str:
