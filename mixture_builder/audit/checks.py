@@ -342,6 +342,24 @@ _ALL = (
         remedy="Look at the places in the figures of the task; build the mixture again.",
     ),
     Check(
+        id="labels/balance",
+        severity=WARNING,
+        finds="The answers of a task come in other shares than its rows have them.",
+        decides="Where the rows of the store have at most 20 different answers, of targets that "
+        "are the answer alone (a letter counts as the option it stands for): chi-square against "
+        "the answers of all rows that can be asked about, after taking off as many records as "
+        "were drawn again; p below 0.001 after Holm's correction for all tasks, and Cohen's w of "
+        "0.1 or more.",
+        remedy=_REBUILD,
+    ),
+    Check(
+        id="labels/unknown",
+        severity=ERROR,
+        finds="A target is none of the answers that the rows of its task have.",
+        decides="Of the same targets: any record.",
+        remedy=_REBUILD,
+    ),
+    Check(
         id="text/target_in_prompt",
         severity=WARNING,
         finds="Prompts hold their own target, word for word.",

@@ -92,10 +92,21 @@ class AuditContext:
         counts: Mapping[str, int] = self.manifest["tasks"].get(task, {}).get("dropped", {})
         return sum(counts.values())
 
-    def with_dropped(self, dropped: Mapping[str, int]) -> AuditContext:
+    def redrawn(self, task: str) -> int:
+        """How often draws of a task took another row."""
+        counts: Mapping[str, int] = self.manifest["tasks"].get(task, {}).get("redrawn", {})
+        return sum(counts.values())
+
+    def with_dropped(
+        self, dropped: Mapping[str, int], *, redrawn: Mapping[str, int]
+    ) -> AuditContext:
         """The same for a mixture that is not built, with what rendering it has told."""
         tasks = {
-            name: {**facts, "dropped": {"rendering": dropped.get(name, 0)}}
+            name: {
+                **facts,
+                "dropped": {"rendering": dropped.get(name, 0)},
+                "redrawn": {"rendering": redrawn.get(name, 0)},
+            }
             for name, facts in self.manifest["tasks"].items()
         }
         return replace(self, manifest={**self.manifest, "tasks": tasks})

@@ -25,7 +25,7 @@ def document(seen: ShardAudit, context: AuditContext) -> dict[str, Any]:
     if not seen.states:
         seen = nothing(context)
     if not context.built:
-        context = context.with_dropped(seen.dropped)
+        context = context.with_dropped(seen.dropped, redrawn=seen.redrawn)
     findings: list[AuditFinding] = []
     facts: dict[str, Any] = {}
     tasks: dict[str, dict[str, Any]] = {name: {} for name in context.tasks}

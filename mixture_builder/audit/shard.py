@@ -32,11 +32,13 @@ class ShardAudit:
       examples: records.
       states: of each section.
       dropped: draws that gave no example, by task; known only if the audit renders them.
+      redrawn: how often draws took another row, by task; likewise.
     """
 
     examples: int = 0
     states: Mapping[str, Any] = field(default_factory=dict)
     dropped: Counter[str] = field(default_factory=Counter)
+    redrawn: Counter[str] = field(default_factory=Counter)
 
     def merged(self, other: ShardAudit) -> ShardAudit:
         """What was seen in both."""
@@ -49,6 +51,7 @@ class ShardAudit:
             if self.states and other.states
             else self.states or other.states,
             dropped=self.dropped + other.dropped,
+            redrawn=self.redrawn + other.redrawn,
         )
 
 
@@ -74,7 +77,8 @@ def audit_shard(context: AuditContext, shard: int) -> ShardAudit:
     table, rendered = shard_table(context.locked, store=store_folder(context.store), shard=shard)
     stretches = bounded_slices(table, rows=STRETCH_ROWS, size=STRETCH_BYTES)
     dropped = Counter(drop.task for part in rendered for drop in part.dropped)
-    return replace(observed(stretches, context, file=file), dropped=dropped)
+    redrawn = Counter(part.plan.task for part in rendered for _ in part.redraws)
+    return replace(observed(stretches, context, file=file), dropped=dropped, redrawn=redrawn)
 
 
 def observed(stretches: Iterable[pa.Table], context: AuditContext, *, file: str) -> ShardAudit:

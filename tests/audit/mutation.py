@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pyarrow as pa
 
@@ -71,12 +72,16 @@ class Mutations:
         table = pa.Table.from_pylist(list(records), schema=EXAMPLE_SCHEMA)
         return observed([table], self.context, file=self.context.shard_file(0))
 
-    def checks(self, changed: Mapping[str, Sequence[Record]] | None = None) -> frozenset[str]:
-        """The checks that speak up of the mixture, with other records of some tasks."""
+    def document(self, changed: Mapping[str, Sequence[Record]] | None = None) -> dict[str, Any]:
+        """The document of an audit of the mixture, with other records of some tasks."""
         seen = dict(self._seen)
         for task, records in (changed or {}).items():
             seen[task] = self._look(records)
-        told = document(merged(seen.values()), self.context)
+        return document(merged(seen.values()), self.context)
+
+    def checks(self, changed: Mapping[str, Sequence[Record]] | None = None) -> frozenset[str]:
+        """The checks that speak up of the mixture, with other records of some tasks."""
+        told = self.document(changed)
         return frozenset(f["check"] for f in told["findings"]) - FROM_THE_START
 
     def outcome(self, kind: Kind, extent: Extent, seed: int) -> Outcome:

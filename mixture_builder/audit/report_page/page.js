@@ -195,6 +195,18 @@
     return table(["length", "mean", "min", "5 %", "median", "95 %", "max"], rows);
   };
 
+  const chance = (test) => (test.p_corrected === undefined ? "" : `, p ${test.p_corrected.toPrecision(2)} after correction`);
+
+  const labels = (told) => {
+    const all = (counts) => Math.max(1, Object.values(counts).reduce((a, b) => a + b, 0));
+    const percent = (count, of) => ((100 * count) / of).toFixed(1);
+    const [found, rows] = [all(told.found), all(told.source)];
+    const lines = Object.keys(told.source).map((name) => [name, told.found[name], percent(told.found[name], found), percent(told.source[name], rows)]);
+    const box = made("div", "", made("h4", "", "Answers"), table([told.field, "targets", "%", "% of rows"], lines));
+    if (told.p !== undefined) box.append(made("p", "quiet", `chi-square p ${told.p.toPrecision(2)}${chance(told)}`));
+    return box;
+  };
+
   const LEGEND = () => {
     const list = made("ul", "legend");
     ABOUT.kinds.forEach((kind, place) => list.append(made("li", "", made("span", "p k-" + kind, ABOUT.names[place]))));
@@ -215,11 +227,11 @@
       ["rows", shown(data.rows)],
       ["scripts", Object.entries(data.scripts || {}).map(([name, count]) => `${name} ${shown(count)}`).join(", ")],
       ["exemplars", Object.entries(data.shots || {}).map(([number, count]) => `${number}: ${shown(count)}`).join(", ")],
-      ["right option", data.positions ? data.positions.counts.map(shown).join(", ") + " by place" : ""],
+      ["right option", data.positions ? data.positions.counts.map(shown).join(", ") + " by place" + chance(data.positions) : ""],
     ];
     inside.append(facts(about.filter(([, value]) => value)));
     if (data.findings.length) inside.append(made("h4", "", "Findings"), ...data.findings.map(findingOf));
-    inside.append(made("div", "columns", made("div", "", made("h4", "", "Templates"), coverage(line, data)), made("div", "", made("h4", "", "Lengths"), lengths(data))));
+    inside.append(made("div", "columns", made("div", "", made("h4", "", "Templates"), coverage(line, data)), made("div", "", made("h4", "", "Lengths"), lengths(data)), ...data.labels.map(labels)));
     if (data.samples.length) {
       inside.append(made("h4", "", "Sample records"), LEGEND(), made("div", "samples", ...data.samples.map(sample)));
     }

@@ -162,6 +162,7 @@ def _detail(
     return {
         **{key: facts[key] for key in kept if facts.get(key)},
         "positions": facts.get("option_positions"),
+        "labels": facts.get("labels", []),
         "findings": [
             {k: finding[k] for k in ("check", "severity", "message", "remedy", "evidence")}
             for finding in findings
