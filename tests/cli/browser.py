@@ -55,8 +55,7 @@ class Browser:
         self._session = attached["sessionId"]
         for domain in ("Page", "Runtime", "Log"):
             self._send(f"{domain}.enable")
-        size = {"width": 1400, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
-        self._send("Emulation.setDeviceMetricsOverride", **size)
+        self.width(1400)
 
     def close(self) -> None:
         """Ends the browser."""
@@ -105,6 +104,11 @@ class Browser:
         pressed = {"key": key, "windowsVirtualKeyCode": code}
         self._send("Input.dispatchKeyEvent", type="keyDown", text=text, **pressed)
         self._send("Input.dispatchKeyEvent", type="keyUp", **pressed)
+
+    def width(self, pixels: int) -> None:
+        """Makes the window so wide, and 1,000 pixels high."""
+        size = {"width": pixels, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+        self._send("Emulation.setDeviceMetricsOverride", **size)
 
     def scheme(self, name: str) -> None:
         """Pretends that the user prefers `light` or `dark`."""

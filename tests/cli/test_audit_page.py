@@ -313,6 +313,31 @@ def test_in_a_browser_the_page_follows_the_users_scheme(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("width", [400, 800, 1300, 1900])
+def test_in_a_browser_rates_are_seen_without_scrolling(
+    page: Path, browser: Browser, width: int
+) -> None:
+    """The table of rates is no wider than its place, and the page no wider than the window."""
+    browser.width(width)
+    opened(browser, page)
+    wider = browser.value(
+        "[document.documentElement, document.querySelector('.b-rates .scroll')]"
+        ".map(e => e.scrollWidth - e.clientWidth)"
+    )
+    browser.width(1400)
+
+    assert wider == [0, 0]
+
+
+def test_in_a_browser_answers_stand_beside_those_of_the_rows(page: Path, browser: Browser) -> None:
+    """An opened task with labels has a table of them."""
+    opened(browser, page, "#quickstart/reviews")
+    heads = "[...document.querySelectorAll('.detail h4')].map(e => e.textContent)"
+    browser.becomes(f"{heads}.includes('Answers')", expected=True)
+
+    assert not browser.messages
+
+
 def test_in_a_browser_nothing_is_asked_of_a_network(page: Path, browser: Browser) -> None:
     """Neither opening the page nor a task fetches anything."""
     opened(browser, page, "#quickstart/reviews")
