@@ -54,6 +54,12 @@ def reason(filters: dict[str, Any], **card: Any) -> str:
             {"languages": ("en", "es")},
             "filtered: its language es is not among those allowed",
         ),
+        ({"languages": {"allow": ["en", "pt*"]}}, {"languages": ("en", "pt", "pt-BR")}, ""),
+        (
+            {"languages": {"exclude": ["pt-*"]}},
+            {"languages": ("pt", "pt-BR")},
+            "filtered: its language pt-BR is excluded",
+        ),
         (
             {"languages": {"exclude": ["zh"]}},
             {"languages": ("en", "zh")},
