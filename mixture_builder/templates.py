@@ -62,6 +62,17 @@ class PromptTemplate:
         """Every name that any of its texts reads."""
         return frozenset(name for _, text in self.texts() for name in facts_of(text).names)
 
+    def reads(self, name: str) -> bool:
+        """Whether any of its texts reads a name; those in which it does not stand stay unparsed."""
+        return any(name in text and name in facts_of(text).names for _, text in self.texts())
+
+    def names_for(self, *, few_shot: bool) -> frozenset[str]:
+        """The names that are read where it says a zero-shot or a few-shot prompt and its target."""
+        texts = [self.input_for(few_shot=few_shot), self.target_for(few_shot=few_shot)]
+        if few_shot and self.instruction:
+            texts.append(compile_text(self.instruction))
+        return frozenset(name for text in texts for name in text.names)
+
     def writes_options(self, *, few_shot: bool) -> bool:
         """Whether a prompt text lists the options by itself, not in a drawn style.
 

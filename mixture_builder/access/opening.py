@@ -21,7 +21,6 @@ from mixture_builder.io.rowstore import (
 )
 from mixture_builder.jobs.build import check_store
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_lock
-from mixture_builder.jobs.mixture import load_mixture, lock_mixture, stored_tasks
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME
 from mixture_builder.shipped import default_store, find_recipe
@@ -101,6 +100,8 @@ def _check_rows_are_there(lock: Lock, store: Path) -> None:
     """
     folders = (task_folder(store, task, locked.stored) for task, locked in lock.tasks.items())
     if not all(os.path.exists(folder / META_NAME) for folder in folders):
+        from mixture_builder.jobs.mixture import stored_tasks
+
         check_store(lock, stored_tasks(lock, store=store))
 
 
@@ -158,6 +159,9 @@ def _of_recipe(
     templates: Path | None,
     leave_out: bool,
 ) -> Opened:
+    # Of a mixture that is locked already nothing is loaded, and its first record comes the sooner.
+    from mixture_builder.jobs.mixture import load_mixture, lock_mixture
+
     mixture = load_mixture(
         find_recipe(name), shown_as=name, seed=seed, cards=cards, templates=templates
     )

@@ -18,7 +18,7 @@ import mmap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +45,8 @@ from mixture_builder.render.columnar_texts import as_list
 
 STORE_VERSION = 1
 """Raised when rows, their order or their files change; stored tasks are then made anew."""
+
+Number = TypeVar("Number", np.int64, np.uint64)
 
 QUARANTINE_NAME = "quarantine.jsonl"
 """The file of a task's records that gave no row, in the task's folder."""
@@ -266,14 +268,14 @@ class StoredRows:
         first, last = int(numbers.min()), int(numbers.max())
         if first == last:
             block = self._block(first)
-            places = pa.array(indices - first * BLOCK_ROWS)
+            places = _as_arrow(indices - first * BLOCK_ROWS)
             return [block.column(self._places[name]).take(places) for name in names]
         used = np.zeros(last - first + 1, dtype=np.int64)
         used[numbers - first] = 1
         blocks = [self._block(int(b) + first) for b in np.flatnonzero(used)]
         # Only the last block of a task is short, and it sorts last, so places hold.
         rank = np.cumsum(used) - 1
-        places = pa.array(rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS)
+        places = _as_arrow(rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS)
         return [
             pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
             for name in names
@@ -307,15 +309,13 @@ class StoredRows:
         """The identities of rows."""
         if not len(indices):
             return np.zeros(0, dtype=np.int64)
-        taken: npt.NDArray[np.int64] = self._take([ID], indices)[0].to_numpy()
-        return taken
+        return _as_numpy(self._take([ID], indices)[0], np.int64)
 
     def keys(self, name: str, indices: Indices) -> Bits:
         """For one field, a hash of its text without case, spacing and punctuation."""
         if not len(indices):
             return np.zeros(0, dtype=np.uint64)
-        taken: Bits = self._take([KEY + name], indices)[0].to_numpy()
-        return taken
+        return _as_numpy(self._take([KEY + name], indices)[0], np.uint64)
 
     def places(self, indices: Indices) -> list[str]:
         """Where upstream rows stand."""
@@ -329,3 +329,19 @@ class StoredRows:
             if len(found):
                 return block * BLOCK_ROWS + int(found[0])
         return -1
+
+
+# `pa.array` and `to_numpy` import pandas, where it is installed, before they do anything: half as
+# much work as all other imports together. A reader of single records does with the two below.
+
+
+def _as_arrow(numbers: Indices) -> pa.Array:
+    """The same numbers for Arrow."""
+    buffer = pa.py_buffer(np.ascontiguousarray(numbers, dtype=np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def _as_numpy(numbers: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:
+    """The same numbers, of which none is missing, for numpy; read only."""
+    start = numbers.offset * np.dtype(kind).itemsize
+    return np.frombuffer(numbers.buffers()[1], dtype=kind, count=len(numbers), offset=start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,9 @@ from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
 from mixture_builder.styles import ExemplarLabels, Separator
 from mixture_builder.templates import PromptTemplate
+
+_DRAWN_FROM = ("options", "answer_index", "answers", "turns")
+"""Fields that what is drawn for an example is drawn from."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """How many tokens each of some texts has."""
@@ -91,7 +94,6 @@ class TaskContext:
       styles: all pools.
       rows: its rows.
       seed: the task's own, derived from the recipe's.
-      fields: those that any of its templates reads.
       count_tokens: the tokens of each text, where the plan has limits in tokens.
       programs: templates as they are rendered by columns, by cell and template.
     """
@@ -101,9 +103,23 @@ class TaskContext:
     styles: StylePools
     rows: Rows
     seed: int
-    fields: tuple[str, ...]
     count_tokens: CountTokens | None = None
     programs: dict[tuple[int, int], Any] = field(default_factory=dict)
+
+    def fields_for(self, said: Iterable[tuple[int, bool]]) -> tuple[str, ...]:
+        """Fields that some templates read, and those that drawing needs.
+
+        Templates that are not asked for are not even parsed: of a task with dozens of them a
+        single record needs one.
+
+        Args:
+          said: indices of templates, and whether their few-shot texts are meant.
+        """
+        names = set(_DRAWN_FROM)
+        for index, few_shot in said:
+            template = self.templates[index]
+            names |= template.names_for(few_shot=few_shot) | set(template.requires)
+        return tuple(sorted(names & set(self.rows.fields)))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -476,7 +476,9 @@ def as_list(column: pa.Array) -> list[Any]:
     """Python values of a column, as templates see them."""
     if pa.types.is_list(column.type):
         flat: list[Any] = column.flatten().to_pylist()
-        ends = np.cumsum(column.value_lengths().to_numpy(zero_copy_only=False)).tolist()
+        # `to_numpy` would import pandas: too long a wait for a single record.
+        lengths = np.frombuffer(column.value_lengths().buffers()[1], dtype=np.int32)
+        ends = np.cumsum(lengths[: len(column)]).tolist()
         return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
     values: list[Any] = column.to_pylist()
     return plain_values(values) if pa.types.is_binary(column.type) else values

@@ -32,7 +32,7 @@ class DrawnColumns:
         self._has_options = "options" in context.rows.fields
         self._several_answers = "answers" in context.rows.fields
         self._has_turns = "turns" in context.rows.fields
-        self._has_chance = any("chance" in t.names for t in context.templates)
+        self._has_chance = any(t.reads("chance") for t in context.templates)
 
     def add_to_queries(self, batch: Batch) -> None:
         """Adds answers, options and dialogs to a batch, and says in `styles` what was drawn."""
@@ -66,7 +66,7 @@ class DrawnColumns:
 
     @staticmethod
     def _shows_dialog(template: PromptTemplate) -> bool:
-        return "dialog_text" in template.names
+        return template.reads("dialog_text")
 
     def add_to_exemplars(
         self, columns: dict[str, list[Any]], rows: Indices, option_styles: list[int]

@@ -331,7 +331,8 @@ class FewShot:
         for (template, own_texts), wanted in needed.items():
             keys = sorted(wanted)
             indices = np.asarray([row for row, _ in keys], dtype=np.int64)
-            columns = context.rows.columns(context.fields, indices)
+            fields = context.fields_for([(template, own_texts)])
+            columns = context.rows.columns(fields, indices)
             self._drawn.add_to_exemplars(columns, indices, [number for _, number in keys])
             inputs, targets = render_pairs(
                 context.templates[template], columns, len(keys), few_shot=own_texts

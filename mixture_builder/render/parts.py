@@ -149,7 +149,8 @@ class _Taken:
 
     def _exemplar(self, template: int, row: int) -> tuple[_Pieces, _Pieces]:
         at = np.asarray([row], dtype=np.int64)
-        columns = self._context.rows.columns(self._context.fields, at)
+        fields = self._context.fields_for([(template, self._few_shot_texts)])
+        columns = self._context.rows.columns(fields, at)
         self._drawn.add_to_exemplars(columns, at, [self._option_style])
         plain = {name: values[0] for name, values in columns.items()}
         return self._pair(self._context.templates[template], plain)

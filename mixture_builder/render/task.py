@@ -78,7 +78,6 @@ class TaskRenderer:
             styles=styles,
             rows=rows,
             seed=derive_seed(seed, "task", plan.task),
-            fields=_fields_needed(plan, templates, rows),
             count_tokens=count_tokens,
         )
         self._drawn = DrawnColumns(self._context)
@@ -224,13 +223,17 @@ class TaskRenderer:
     ) -> Batch:
         context = self._context
         order = np.lexsort((draws, templates, cells))
+        said = {
+            (template, uses_few_shot_texts(context.plan, cell))
+            for cell, template in set(zip(cells.tolist(), templates.tolist(), strict=True))
+        }
         batch = Batch(
             draws=draws[order],
             attempt=attempt,
             cells=cells[order],
             templates=templates[order],
             rows=rows[order],
-            columns=context.rows.columns(context.fields, rows[order]),
+            columns=context.rows.columns(context.fields_for(said), rows[order]),
             styles=[""] * len(draws),
             option_styles=[-1] * len(draws),
             exemplar_rows=[[]] * len(draws),
@@ -298,13 +301,3 @@ def _others(draws: Indices, done: Sequence[Indices]) -> Indices:
     if sum(map(len, done)) == len(draws):
         return draws[:0]
     return np.setdiff1d(draws, np.concatenate([draws[:0], *done]), assume_unique=True)
-
-
-def _fields_needed(
-    plan: TaskPlan, templates: Sequence[PromptTemplate], rows: Rows
-) -> tuple[str, ...]:
-    """Fields that any template of the plan reads, and those that drawing needs."""
-    used = {i for cell in plan.cells for i in cell.templates}
-    names = {n for i in used for n in (*templates[i].names, *templates[i].requires)}
-    names |= {"options", "answer_index", "answers", "turns"}
-    return tuple(sorted(names & set(rows.fields)))

@@ -16,7 +16,7 @@ from mixture_builder.io.verify import READERS
 from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, MANIFEST_VERSION
-from mixture_builder.yaml_files import Loader
+from mixture_builder.plain_yaml import load_plain
 
 Record = dict[str, Any]
 
@@ -78,6 +78,9 @@ def read_batches(url: str, *, format: str) -> Iterator[pa.RecordBatch]:  # noqa:
       VerifyError: if the file is damaged.
       FileNotFoundError: if there is none.
     """
+    # Locks and manifests are read without the readers of shards.
+    from mixture_builder.io.verify import READERS
+
     readers: Any = READERS
     batches: Iterator[pa.RecordBatch] = readers[format](url)
     return batches
@@ -202,7 +205,7 @@ def read_lock(path: str) -> Lock:
         raise VerifyError(f"{path}: the lock cannot be read ({problem}). {again}") from None
     known = recall("lock", raw)
     try:
-        plain = known or yaml.load(raw, Loader=Loader)  # noqa: S506  (the safe C loader)
+        plain = known or load_plain(raw)
         lock = lock_from_json(plain)
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         what = str(problem).split("\n", maxsplit=1)[0]
