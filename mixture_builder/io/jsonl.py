@@ -111,7 +111,7 @@ def _row(line: bytes, url: str, number: int, schema: pa.Schema) -> pa.RecordBatc
         table = conform(pa.Table.from_pylist([record], schema=schema), schema)
     except KeyError as error:
         raise _damaged(url, number, f"the key {error} is missing") from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError) as error:
         raise _damaged(url, number, str(error)) from error
     (batch,) = table.combine_chunks().to_batches()
     return batch

@@ -78,7 +78,9 @@ def by_coverage(name: str, *, seconds: float) -> None:
     FOUND.mkdir(parents=True, exist_ok=True)
     work = FOUND / f"corpus-{name}"
     work.mkdir(exist_ok=True)
-    options = [f"-max_total_time={int(seconds)}", "-timeout=20", "-max_len=4000"]
+    # What is longer would be cut, and nothing that is kept would be read to its end.
+    longest = max(path.stat().st_size for path in (CORPUS / name).iterdir())
+    options = [f"-max_total_time={int(seconds)}", "-timeout=20", f"-max_len={longest + 4000}"]
     options += [f"-artifact_prefix={FOUND}/{name}-", "-print_final_stats=1", "-rss_limit_mb=4000"]
     atheris.Setup(
         [sys.argv[0], str(work), str(CORPUS / name), *options], lambda data: run(name, data)

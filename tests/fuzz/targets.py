@@ -17,9 +17,15 @@ from jinja2 import TemplateSyntaxError
 
 from mixture_builder.card_files import load_cards
 from mixture_builder.errors import MixtureBuilderError
+from mixture_builder.imports.promptsource_files import read_promptsource
+from mixture_builder.imports.template_files import card_stub, import_set, template_file
+from mixture_builder.io.excluded_rows import read_excluded_rows
+from mixture_builder.io.jsonl import read_jsonl
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import read_source
+from mixture_builder.io.rowstore import find_task
 from mixture_builder.io.tfrecord import read_tfrecord
+from mixture_builder.io.verify import ExpectedFile, verify_file
 from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest
 from mixture_builder.recipes import load_recipe
@@ -86,11 +92,52 @@ def _tfrecord(data: bytes) -> None:
         pass
 
 
-def _source(format: Format, **further: Any) -> Callable[[bytes], None]:  # noqa: A002
-    source = Source(files=("data",), format=format, **further)
+def _shard_jsonl(data: bytes) -> None:
+    for _ in read_jsonl(str(_write("a.jsonl", data))):
+        pass
+
+
+def _shard_parquet(data: bytes) -> None:
+    path = str(_write("a.parquet", data))
+    expected = ExpectedFile(rows=3, bytes=len(data), sha256="", content_digest="")
+    assert verify_file(path, "parquet", expected, decode=True)
+
+
+def _promptsource(data: bytes) -> None:
+    upstream, findings = read_promptsource(_write("theirs.yaml", data), shown_as="theirs.yaml")
+    if upstream is None:
+        assert findings
+        return
+    imported = import_set(upstream)
+    if not imported.templates:
+        return
+    card_stub(imported)
+    text = template_file(imported, licence="CC0-1.0")
+    path = _write(f"imported/{imported.name}.yaml", text.encode("utf-8"))
+    loaded, findings = load_templates(_folder() / "imported", imported.name)
+    path.unlink()
+    assert loaded is not None, findings
+
+
+def _excluded_rows(data: bytes) -> None:
+    read_excluded_rows([(_write("rows.jsonl", data), "rows.jsonl")])
+
+
+def _stored_task(data: bytes) -> None:
+    _write("store/suite/task/fingerprint/meta.json", data)
+    find_task(_folder() / "store", "suite/task", "fingerprint")
+
+
+def _source(
+    format: Format,  # noqa: A002
+    *,
+    inside: str = "",
+    **further: Any,
+) -> Callable[[bytes], None]:
+    source = Source(files=(f"{inside}data",), format=format, **further)
 
     def read(data: bytes) -> None:
-        folder = _write(f"sources/{format}/data", data).parent
+        folder = _write(f"sources/{format}{inside[:3]}/data", data).parent
         for number, _ in enumerate(read_source(source, base=str(folder), mirror=Mirror.empty())):
             if number > MAX_RECORDS:
                 return
@@ -112,8 +159,19 @@ TARGETS: dict[str, Callable[[bytes], None]] = {
     "csv": _source("csv", header=True),
     "jsonl": _source("jsonl"),
     "json": _source("json"),
-    "xml": _source("xml", records=("a",)),
+    "xml": _source("xml", xml_record="a"),
     "text": _source("text"),
+    "document": _source("document"),
+    "parquet": _source("parquet"),
+    "explode": _source("json", records="data", explode=("paragraphs", "qas.*")),
+    "packed": _source("jsonl"),
+    "zip": _source("jsonl", inside="zip://**::"),
+    "tar": _source("jsonl", inside="tar://**::"),
+    "shard_jsonl": _shard_jsonl,
+    "shard_parquet": _shard_parquet,
+    "promptsource": _promptsource,
+    "excluded_rows": _excluded_rows,
+    "stored_task": _stored_task,
 }
 
 

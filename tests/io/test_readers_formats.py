@@ -309,6 +309,20 @@ def test_a_parquet_string_that_is_no_utf8_spoils_its_row_only(tmp_path):
     assert items[1].place == "a.parquet#1"
 
 
+def test_a_parquet_date_that_python_has_not_spoils_its_row_only(tmp_path):
+    """The other rows of the batch are read."""
+    pa = pytest.importorskip("pyarrow")
+    pq = pytest.importorskip("pyarrow.parquet")
+    seconds = pa.array([0, 2**50, 1], pa.timestamp("ms"))
+    pq.write_table(pa.table({"at": seconds}), tmp_path / "t.parquet")
+    items = read(
+        tmp_path, (tmp_path / "t.parquet").read_bytes(), format="parquet", name="a.parquet"
+    )
+
+    assert [getattr(item, "reason", "good") for item in items] == ["good", "no_value", "good"]
+    assert items[1].detail == "found a value that cannot be read (date value out of range)."
+
+
 def test_importing_the_readers_imports_no_heavy_library():
     """pyarrow, fsspec, datasets and the parsers of rare formats wait until a file needs them."""
     heavy = "{'pyarrow', 'fsspec', 'datasets', 'ijson', 'defusedxml', 'zstandard', 'numpy'}"

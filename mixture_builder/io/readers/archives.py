@@ -101,7 +101,8 @@ def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
     wanted_name = glob_pattern(pattern)
     try:
         with zipfile.ZipFile(copy) as file:
-            infos = [info for info in file.infolist() if not info.is_dir()]
+            # A member without a name makes `is_dir` fail.
+            infos = [info for info in file.infolist() if info.filename and not info.is_dir()]
             wanted = [info for info in infos if wanted_name.fullmatch(info.filename)]
             if not wanted:
                 raise _no_member(pattern, [info.filename for info in infos], archive=archive)

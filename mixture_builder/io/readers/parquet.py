@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 
 from mixture_builder.io.readers.content import seekable
 from mixture_builder.io.readers.records import (
+    MAX_EXCERPT,
     BadRecord,
     ReadingError,
     SourceRecord,
@@ -65,7 +66,7 @@ def read_parquet(
 def _rows(batch: Any, *, place: str, first: int) -> Iterator[SourceRecord | BadRecord]:
     try:
         records = batch.to_pylist()
-    except UnicodeDecodeError:
+    except (ValueError, OverflowError):
         yield from _rows_one_by_one(batch, place=place, first=first)
         return
     for number, record in enumerate(records, first):
@@ -73,7 +74,7 @@ def _rows(batch: Any, *, place: str, first: int) -> Iterator[SourceRecord | BadR
 
 
 def _rows_one_by_one(batch: Any, *, place: str, first: int) -> Iterator[SourceRecord | BadRecord]:
-    """Loses only the rows that hold a string that is no UTF-8."""
+    """Loses only the rows that hold a string that is no UTF-8, or a time that Python has not."""
     for number in range(batch.num_rows):
         where = f"{place}{first + number}"
         try:
@@ -84,6 +85,13 @@ def _rows_one_by_one(batch: Any, *, place: str, first: int) -> Iterator[SourceRe
                 reason="bad_encoding",
                 detail=f"found the byte 0x{problem.object[problem.start]:02x}; expected UTF-8.",
                 excerpt=excerpt_of(problem.object),
+            )
+        except (ValueError, OverflowError) as problem:
+            yield BadRecord(
+                place=where,
+                reason="no_value",
+                detail=f"found a value that cannot be read ({str(problem)[:MAX_EXCERPT]}).",
+                excerpt="",
             )
         else:
             yield SourceRecord(place=where, record=record)

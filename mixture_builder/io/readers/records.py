@@ -28,6 +28,7 @@ BadReason = Literal[
     "wrong_shape",
     "incomplete",
     "too_long",
+    "no_value",
     "no_partner",
 ]
 """Why a record could not be had; `BAD_REASONS` explains each."""
@@ -41,6 +42,7 @@ BAD_REASONS: Mapping[BadReason, str] = {
     "wrong_shape": "it lacks a key or a list that the card or the format says is there",
     "incomplete": "the file ends before the last of its lines",
     "too_long": "it is longer than 64 MiB",
+    "no_value": "a value in it is none that can be read, such as a date after the year 9999",
     "no_partner": "its record in a file beside is missing, bad or ambiguous",
 }
 
