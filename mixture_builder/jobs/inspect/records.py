@@ -79,7 +79,6 @@ def read_batches(url: str, *, format: str) -> Iterator[pa.RecordBatch]:  # noqa:
       FileNotFoundError: if there is none.
     """
     # Locks and manifests are read without the readers of shards.
-    from mixture_builder.io.verify import READERS
 
     readers: Any = READERS
     batches: Iterator[pa.RecordBatch] = readers[format](url)
