@@ -153,12 +153,24 @@ def drawn_rows(seed: int, rows: int, draws: npt.ArrayLike) -> Indices:
     """
     numbers = np.asarray(draws, dtype=np.int64)
     passes = numbers // rows
+    if rows <= BLOCK_ROWS and len(numbers):
+        return _rows_of_one_block(seed, rows, passes, numbers - passes * rows)
     result = np.empty_like(numbers)
     for number, chosen in runs_of(passes):
         result[chosen] = _rows_of_pass(
             derive_seed(seed, "pass", number), rows, numbers[chosen] - number * rows
         )
     return result
+
+
+def _rows_of_one_block(seed: int, rows: int, passes: Indices, positions: Indices) -> Indices:
+    """As `_rows_of_pass` for each pass; where there is one block, all passes go at once."""
+    met, which = distinct(passes)
+    seeds = [derive_seed(derive_seed(seed, "pass", int(number)), "rows") for number in met]
+    counters = np.broadcast_to(np.arange(BLOCK_ROWS), (len(met), BLOCK_ROWS))
+    inner = order_of(random_bits_of(np.asarray(seeds, dtype=np.uint64)[:, None], counters))
+    whole: Indices = inner[inner < rows].reshape(len(met), rows)
+    return whole[which, positions]
 
 
 def _rows_of_pass(seed: int, rows: int, positions: Indices) -> Indices:

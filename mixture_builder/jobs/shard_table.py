@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mixture_builder.draw import Indices, derive_seed, random_bits
+from mixture_builder.draw import Indices, derive_seed, distinct, random_bits
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.lock import Lock
 from mixture_builder.render.batch import RenderedExamples
@@ -108,7 +108,8 @@ class CodeBook:
     def cells(self, coded: pa.Table) -> dict[str, dict[str, int]]:
         """How many examples each cell of each task has."""
         result: dict[str, dict[str, int]] = {}
-        codes, counts = np.unique(self.cell_codes(coded), return_counts=True)
+        codes, places = distinct(self.cell_codes(coded))
+        counts = np.bincount(places, minlength=len(codes))
         owners = np.searchsorted(self._first_cell, codes, side="right") - 1
         for code, owner, count in zip(
             codes.tolist(), owners.tolist(), counts.tolist(), strict=True
