@@ -15,9 +15,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
+
+from tests.local_server import Answers, running
 
 TOKEN = "hf_a-token-that-must-not-be-seen-anywhere"
 LARGE_SUFFIXES = (".parquet",)
@@ -131,27 +132,11 @@ def writable_hub() -> Iterator[Hub]:
     class Handler(_Handler):
         state = hub
 
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    hub.url = f"http://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
+    with running(Handler) as hub.url:
         yield hub
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(Answers):
     state: Hub
 
     def answer(self) -> None:
@@ -389,9 +374,6 @@ class _Handler(BaseHTTPRequestHandler):
             about["Content-Range"] = f"bytes {first}-{int(first) + len(part) - 1}/{len(body)}"
             return 206, part, about
         return 200, body, {**about, "Content-Length": str(len(body))}
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-        pass
 
     do_GET = do_HEAD = do_POST = do_PUT = answer  # noqa: N815  (names that http.server asks for)
 

@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.local_server import Answers, running
 
 
 @dataclass(kw_only=True)
@@ -46,10 +47,8 @@ def served(pages: Mapping[str, Page]) -> Iterator[Server]:
     asked: Counter[str] = Counter()
     stopped = threading.Event()
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def do_GET(self) -> None:
+    class Handler(Answers):
+        def do_GET(self) -> None:  # noqa: N802  (what http.server asks for)
             path = self.path.split("?")[0]
             asked[path] += 1
             page = pages.get(path, Page(status=404, body=b"<html>not here</html>"))
@@ -81,23 +80,8 @@ def served(pages: Mapping[str, Page]) -> Iterator[Server]:
                 # Who asks may have seen enough.
                 self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-        request_queue_size = 64
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield Server(url=f"http://127.0.0.1:{server.server_address[1]}", asked=asked)
-    finally:
-        stopped.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(Handler) as url:
+        try:
+            yield Server(url=url, asked=asked)
+        finally:
+            stopped.set()

@@ -6,7 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.local_server import Answers, running
 
 
 @dataclass(kw_only=True)
@@ -30,13 +31,15 @@ class Fickle:
 def fickle_server(fickle: Fickle) -> Iterator[str]:
     """Serves until the block ends; gives the address of the file."""
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_HEAD(self) -> None:
+    class Handler(Answers):
+        protocol_version = "HTTP/1.0"
+
+        def do_HEAD(self) -> None:  # noqa: N802  (what http.server asks for)
             self.send_response(200)
             self.send_header("Content-Length", str(len(fickle.body)))
             self.end_headers()
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802  (what http.server asks for)
             fickle.asked += 1
             fault = fickle.faults.pop(0) if fickle.faults else 200
             self.send_response(fault if isinstance(fault, int) else 200)
@@ -50,22 +53,8 @@ def fickle_server(fickle: Fickle) -> Iterator[str]:
             if isinstance(fault, int):
                 self.wfile.write(fickle.body[half:])
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            pass
-
-    class Quiet(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def handle_error(self, request: object, client_address: object) -> None:
-            pass
-
-    server = Quiet(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}/data.jsonl"
-    finally:
-        fickle.stopped.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with running(Handler) as url:
+        try:
+            yield f"{url}/data.jsonl"
+        finally:
+            fickle.stopped.set()

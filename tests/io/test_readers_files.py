@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import bz2
-import contextlib
 import functools
 import gzip
 import http.server
@@ -13,7 +12,6 @@ import lzma
 import os
 import pickle
 import tarfile
-import threading
 import zipfile
 
 import pytest
@@ -22,6 +20,7 @@ from mixture_builder.errors import SourceError
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import BadRecord, read_file, read_source, source_files
 from mixture_builder.sources import Beside, Source
+from tests.local_server import Answers, running
 
 ROWS = '{"q": "one"}\n{"q": "two"}\n'
 
@@ -304,7 +303,9 @@ def test_groups_of_the_path_become_columns(tmp_path):
 # --- The network and the Hub ---------------------------------------------------------------------
 
 
-class _Quiet(http.server.SimpleHTTPRequestHandler):
+class _Folder(Answers, http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.0"
+
     def do_GET(self):
         if self.path != "/cut.jsonl":
             return super().do_GET()
@@ -314,23 +315,10 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
         self.wfile.write(ROWS.encode())
         return None
 
-    def log_message(self, format, *args):  # noqa: A002
-        pass
 
-
-@contextlib.contextmanager
 def web_server(folder):
     """Serves a folder on this machine, and `/cut.jsonl`, which ends too early."""
-    handler = functools.partial(_Quiet, directory=str(folder))
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return running(functools.partial(_Folder, directory=str(folder)))
 
 
 def test_files_are_read_from_the_web(tmp_path):
