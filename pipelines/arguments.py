@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from mixture_builder.errors import MixtureBuilderError
-from mixture_builder.jobs.ingest import store_folder
+from mixture_builder.io.remote_store import store_folder
 from mixture_builder.shipped import default_store
 
 LEFT_OUT = 3

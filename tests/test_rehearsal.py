@@ -14,7 +14,7 @@ from mixture_builder.canonical import RowMaker, row_identity
 from mixture_builder.cards import CardSource, TaskCard
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import SourceRecord, is_mirrored, read_source
-from mixture_builder.jobs.ingest import order_of_sources
+from mixture_builder.jobs.ingest.planning import order_of_sources
 
 EXAMPLES = 10_000
 """Enough for every task to get an example, and for a build of seconds once rows are stored."""

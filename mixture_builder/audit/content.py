@@ -17,8 +17,8 @@ from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.view import Numbers, ShardView
 from mixture_builder.draw import derive_seed
+from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import task_renderer
-from mixture_builder.jobs.ingest import store_folder
 
 WHOLE = 10_000
 """Mixtures of up to so many examples are compared whole."""

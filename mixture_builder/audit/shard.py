@@ -16,8 +16,8 @@ from mixture_builder.audit.view import ShardView
 from mixture_builder.errors import VerifyError
 from mixture_builder.io.bounded_slices import bounded_slices
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
+from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import shard_table
-from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.jobs.inspect.records import read_batches
 
 STRETCH_ROWS, STRETCH_BYTES = 16_384, 64 * 1024 * 1024

@@ -16,7 +16,9 @@ from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import fetch_rows, origin
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.build import build_shard, rows_of, work_folder
-from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
+from mixture_builder.jobs.ingest.part import ingest_part
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
+from mixture_builder.jobs.ingest.task import finish_task
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.jobs.rounds import (
     Assembly,

@@ -1,5 +1,6 @@
 """A row store at a URL, used through a folder of this machine that holds copies of its rows.
 
+    store_folder  URL or folder -> folder
     local_view    URL -> folder; every function that takes a row store takes it
     origin        folder -> URL; empty for a row store that is a folder and nothing else
 
@@ -22,6 +23,7 @@ from typing import Any
 
 from mixture_builder.errors import StoreError
 from mixture_builder.io.atomic import atomic_output
+from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.storage import at_once, chunks_of, read_whole, remove
 from mixture_builder.shipped import default_store
 
@@ -47,6 +49,11 @@ def local_view(url: str) -> Path:
             output.write(root.encode())
         origin.cache_clear()
     return view
+
+
+def store_folder(store: str) -> Path:
+    """The row store that a spec names, as a folder of this machine."""
+    return local_view(store) if has_scheme(store) else Path(store)
 
 
 @lru_cache(maxsize=64)

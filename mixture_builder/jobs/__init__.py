@@ -1,6 +1,6 @@
 """The work itself, as plain functions on small picklable specs.
 
-`ingest.py` makes stored rows of sources, `build.py` makes shards of a plan. Drivers decide
+`ingest` makes stored rows of sources, `build.py` makes shards of a plan. Drivers decide
 where the functions run: `mixture_builder.drivers` on this machine, `mixture_builder.transforms`
 on Apache Beam.
 """

@@ -26,16 +26,14 @@ from mixture_builder.io.remote_store import origin
 from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
 from mixture_builder.io.storage import again_if_busy, at_once, storage_of
 from mixture_builder.jobs.build import check_store, finish_build
-from mixture_builder.jobs.ingest import (
-    PartResult,
-    PartSpec,
-    TaskSpec,
+from mixture_builder.jobs.ingest.failures import without_locations
+from mixture_builder.jobs.ingest.planning import (
     is_stored,
     order_of_sources,
     plan_parts,
     remove_dead_work,
-    without_locations,
 )
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, TaskSpec
 from mixture_builder.jobs.resume import (
     alone_in_mixture,
     alone_in_store,

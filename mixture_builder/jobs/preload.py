@@ -12,7 +12,8 @@ from typing import Any
 
 import pyarrow as pa
 
-import mixture_builder.jobs.ingest  # noqa: F401
+import mixture_builder.jobs.ingest.part
+import mixture_builder.jobs.ingest.task  # noqa: F401
 from mixture_builder.jobs import WARM_VARIABLE
 from mixture_builder.jobs.warm import warm_up
 

@@ -19,7 +19,7 @@ from mixture_builder.io.remote_store import origin, shown
 from mixture_builder.io.rowstore import read_quarantine
 from mixture_builder.io.storage import again_if_busy, at_once
 from mixture_builder.jobs.build import result_url, work_folder
-from mixture_builder.jobs.ingest import failed_texts
+from mixture_builder.jobs.ingest.failures import failed_texts
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import MANIFEST_NAME, ShardResult
 from mixture_builder.shards import is_shard_name, shard_name

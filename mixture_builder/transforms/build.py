@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.mirror import has_scheme
-from mixture_builder.io.remote_store import fetch_rows
+from mixture_builder.io.remote_store import fetch_rows, store_folder
 from mixture_builder.jobs.build import build_shard, result_url, rows_of, work_folder
-from mixture_builder.jobs.ingest import store_folder
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
 from mixture_builder.transforms import coders  # noqa: F401  (registers them)

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.ingest import PartResult, PartSpec, finish_task, ingest_part
+from mixture_builder.jobs.ingest.part import ingest_part
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
+from mixture_builder.jobs.ingest.task import finish_task
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.transforms.coders import Outcome
 from mixture_builder.transforms.quiet_beam import beam

@@ -22,7 +22,7 @@ from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import origin, publish_rows
 from mixture_builder.io.rowstore import StoredTask
 from mixture_builder.jobs.build import rows_of, work_folder
-from mixture_builder.jobs.ingest import PartSpec
+from mixture_builder.jobs.ingest.specs import PartSpec
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 from mixture_builder.transforms.audit import DOCUMENT, Audit

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pytest
 
 from mixture_builder.io.readers import archives
-from mixture_builder.jobs import ingest
+from mixture_builder.jobs.ingest import part
 from tests.cli.helpers import PLAIN, Workspace
 from tests.cli.helpers import run as call
 from tests.faults.servers import Fickle, fickle_server
@@ -25,7 +25,7 @@ BODY = "".join(
 def in_a_hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Waits as long as the tool does, only in shorter seconds."""
     monkeypatch.setattr(archives, "STALL_SECONDS", 0.5)
-    monkeypatch.setattr(ingest, "PATIENCE_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(part, "PATIENCE_SECONDS", (0.01, 0.01))
 
 
 def workspace(folder: Path, url: str) -> Workspace:

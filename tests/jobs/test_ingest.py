@@ -20,11 +20,13 @@ from mixture_builder.cards import TaskCard
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
-from mixture_builder.jobs import ingest
-from mixture_builder.jobs.ingest import finish_task, ingest_part, is_stored, plan_parts
+from mixture_builder.jobs.ingest.part import ingest_part
+from mixture_builder.jobs.ingest.planning import is_stored, plan_parts
+from mixture_builder.jobs.ingest.task import finish_task
 from mixture_builder.jobs.mixture import ingest_mixture, task_spec
 from tests.makers import make_card
 
+INGEST = "mixture_builder.jobs.ingest"
 NOWHERE = Mirror.empty()
 FIELDS = {"question": "q | trim", "answers": "a"}
 
@@ -152,8 +154,8 @@ def test_how_a_source_is_cut_into_files_parts_and_runs_changes_no_row(
     write(folder, pieces)
     whole = stored_of(card_of(folder, keep_duplicates=copies), folder / "one")
     with monkeypatch.context() as patched:
-        patched.setattr(ingest, "PART_BYTES", part_bytes)
-        patched.setattr(ingest, "RUN_ROWS", run_rows)
+        patched.setattr(f"{INGEST}.planning.PART_BYTES", part_bytes)
+        patched.setattr(f"{INGEST}.part.RUN_ROWS", run_rows)
         card = card_of(folder, *sorted(pieces, reverse=True), keep_duplicates=copies)
         cut = stored_of(card, folder / "many")
 
@@ -170,7 +172,7 @@ def test_spilled_runs_give_the_same_file(tmp_path, monkeypatch, bound, value, co
     write(tmp_path, {"data.jsonl": records})
     card = card_of(tmp_path, keep_duplicates=copies)
     whole = stored_of(card, tmp_path / "one")
-    monkeypatch.setattr(ingest, bound, value)
+    monkeypatch.setattr(f"{INGEST}.part.{bound}", value)
     specs = plan_parts(card, store=tmp_path / "many", mirror=NOWHERE, alternative=0)
     results = [ingest_part(spec) for spec in specs]
     assert len(results[0].runs) > 40
@@ -309,7 +311,8 @@ def test_one_broken_task_does_not_hold_up_another(tmp_path):
 
 def test_quarantine_keeps_a_bounded_number_and_counts_all(tmp_path, monkeypatch):
     """A source full of bad records fills neither memory nor disk."""
-    monkeypatch.setattr(ingest, "QUARANTINE_ENTRIES", 3)
+    for module in ("part", "task"):
+        monkeypatch.setattr(f"{INGEST}.{module}.QUARANTINE_ENTRIES", 3)
     write(tmp_path, {"data.jsonl": [record(0), *(record(i, q="") for i in range(20))]})
     stored = stored_of(card_of(tmp_path), tmp_path / "store")
     kept = task_folder(tmp_path / "store", stored.task, stored.fingerprint) / "quarantine.jsonl"

@@ -14,7 +14,7 @@ import yaml
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs import ingest
+from mixture_builder.jobs.ingest import planning
 from mixture_builder.jobs.mixture import (
     LoadedRecipe,
     Runner,
@@ -109,7 +109,7 @@ def _split(source: Path, to: Path) -> None:
 @pytest.fixture(autouse=True)
 def _a_part_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every file of a task is a part of its own."""
-    monkeypatch.setattr(ingest, "PART_BYTES", 1)
+    monkeypatch.setattr(planning, "PART_BYTES", 1)
 
 
 @pytest.fixture(scope="session")

@@ -174,7 +174,7 @@ def test_the_graph_for_dataflow_holds_only_what_every_runner_does_right(small: S
     """Impulse, ParDo, GroupByKey and composites of them: no Reshuffle, state, side input, tag."""
     from apache_beam.transforms.environments import DockerEnvironment
 
-    from mixture_builder.jobs.ingest import plan_parts
+    from mixture_builder.jobs.ingest.planning import plan_parts
     from mixture_builder.transforms import Ingest
 
     card = small.load().cards["own/three_files"]

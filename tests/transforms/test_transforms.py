@@ -14,7 +14,9 @@ from mixture_builder import errors
 from mixture_builder.errors import MixtureBuilderError, StoreError
 from mixture_builder.findings import error
 from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.ingest import PartResult, PartSpec, ingest_part, plan_parts
+from mixture_builder.jobs.ingest.part import ingest_part
+from mixture_builder.jobs.ingest.planning import plan_parts
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
 from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.manifest import ShardResult
 from mixture_builder.testing import run_eagerly

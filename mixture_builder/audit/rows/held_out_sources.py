@@ -21,14 +21,10 @@ from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import BadRecord, SourceFile, read_file
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
-from mixture_builder.jobs.ingest import (
-    TaskSpec,
-    finish_task,
-    ingest_part,
-    is_stored,
-    order_of_sources,
-    plan_parts,
-)
+from mixture_builder.jobs.ingest.part import ingest_part
+from mixture_builder.jobs.ingest.planning import is_stored, order_of_sources, plan_parts
+from mixture_builder.jobs.ingest.specs import TaskSpec
+from mixture_builder.jobs.ingest.task import finish_task
 from mixture_builder.sources import Format, Source
 
 ANSWERS = frozenset(["answer", "answers", "answer_index", "rationale", "target"])

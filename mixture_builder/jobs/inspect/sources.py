@@ -17,7 +17,7 @@ from mixture_builder.io.asking import Answer, HostCount, ask_all, host_of, probl
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import SourceFile, named_files
 from mixture_builder.io.readers.files import hub_key
-from mixture_builder.jobs.ingest import order_of_sources
+from mixture_builder.jobs.ingest.planning import order_of_sources
 from mixture_builder.sources import Source
 
 

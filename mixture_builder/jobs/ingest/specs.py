@@ -1,0 +1,67 @@
+"""What goes to workers of an ingest, and what comes back: small, plain and picklable."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mixture_builder.cards import TaskCard
+from mixture_builder.io.readers import SourceFile
+
+QUARANTINE_ENTRIES = 1_000
+"""Records that a task's quarantine keeps; all are counted."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartSpec:
+    """One part of a task's source, for one worker.
+
+    Attributes:
+      card: the whole card.
+      store: root of the row store; its URL, if workers are elsewhere.
+      alternative: which of the card's sources.
+      part: number of this part, from 0.
+      files: what it reads.
+      spill: folder or URL for the rows it spills.
+    """
+
+    card: TaskCard
+    store: str
+    alternative: int
+    part: int
+    files: tuple[SourceFile, ...]
+    spill: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PartResult:
+    """What reading one part came to.
+
+    Attributes:
+      runs: spilled files, each sorted by identity.
+      error: why the part could not be read to its end; empty if it was.
+    """
+
+    task: str
+    part: int
+    alternative: int
+    runs: tuple[str, ...]
+    records: int
+    filtered: int
+    quarantined: Mapping[str, int]
+    entries: tuple[Mapping[str, Any], ...]
+    hashes: Mapping[str, str]
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class TaskSpec:
+    """All parts of one task, to be finished by one worker."""
+
+    card: TaskCard
+    store: str
+    alternative: int
+    files: tuple[SourceFile, ...]
+    parts: tuple[PartResult, ...]
+    tried: tuple[str, ...] = ()
