@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mixture_builder.cli import releasing
 from mixture_builder.cli.options import (
     Decorator,
     cards_option,
@@ -20,7 +21,7 @@ from mixture_builder.cli.output import byte_size, facts, many, show_json
 
 if TYPE_CHECKING:
     from mixture_builder.findings import Finding
-    from mixture_builder.release.folder import Release
+    from mixture_builder.release.sealing import Release
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]{0,95}")
 _REVISION = re.compile(r"[A-Za-z0-9][\w.-]*")
@@ -148,13 +149,14 @@ def release(
     findings = list(gate.check_audit(mixture, manifest, audit, waived=without_audit))
     if not recipe_only:
         findings += gate.check_licences(mixture, manifest, allow_unknown=allow_unknown_licences)
-    loaded = _verified(mixture, manifest, findings, workers=workers)
+    checked = releasing.verified(mixture, manifest, workers=workers)
+    findings += checked.findings
     _refuse(ctx, findings, as_json=as_json)
     if (cards or templates) and not recipe_only:
         raise click.UsageError("--cards and --templates are published by --recipe-only; add it.")
     folder = out or Path(f"{mixture}-{'recipe' if recipe_only else 'release'}")
     if recipe_only:
-        made = _recipe_folder(
+        made = releasing.recipe_folder(
             mixture,
             manifest,
             folder=folder,
@@ -163,19 +165,19 @@ def release(
             templates=templates,
         )
     else:
-        made = _mixture_folder(
+        made = releasing.mixture_folder(
             mixture,
             manifest,
             folder=folder,
             published={"repository": repo, "audit": audit, "tag": revision or ""},
             configs=configs,
-            loaded=loaded,
+            loaded=checked.loaded,
             workers=workers,
         )
     tag = revision or f"release-{made.digest[:12]}"
     summary = _summary(made, repo=repo, tag=tag)
     if not dry_run:
-        summary["commit"], wrong = _publish(
+        summary["commit"], wrong = releasing.publish(
             made, repo=repo, private=private, tag=tag, read=check == "read", workers=workers
         )
         _refuse(ctx, wrong, as_json=as_json, summary=summary)
@@ -185,118 +187,6 @@ def release(
     if findings:
         _tell(findings)
     click.echo(_text(summary, dry_run=dry_run))
-
-
-def _verified(
-    mixture: str, manifest: dict[str, Any], findings: list[Finding], *, workers: int | None
-) -> int:
-    from mixture_builder.cli.checking import check_all
-    from mixture_builder.findings import Severity
-
-    checked = check_all(mixture, manifest, workers=workers)
-    findings += [f for f in checked.findings if f.severity is Severity.ERROR]
-    return checked.loaded
-
-
-def _mixture_folder(
-    mixture: str,
-    manifest: dict[str, Any],
-    *,
-    folder: Path,
-    published: dict[str, Any],
-    configs: str,
-    loaded: int,
-    workers: int | None,
-) -> Release:
-    from mixture_builder.cli.export import do_export
-    from mixture_builder.dataset_card import Published
-    from mixture_builder.export.options import ExportOptions
-    from mixture_builder.jobs.inspect.records import load_lock
-    from mixture_builder.release import folder as folders
-
-    folders.claim_folder(folder)
-    parts = {t["submixture"] for t in manifest["tasks"].values() if t["realised"]}
-    if configs == "submixtures" and len(parts) > 1:
-        folders.clear_other_parts(folder, manifest)
-        do_export(
-            mixture,
-            target="hf",
-            out=str(folder / folders.PARTS),
-            options=ExportOptions(settings={"configs": "parts"}),
-            workers=workers,
-        )
-    else:
-        folders.remove_parts(folder)
-    return folders.fill_folder(
-        Path(mixture),
-        manifest,
-        folder=folder,
-        description=str(load_lock(mixture).recipe.get("description", "")),
-        published=Published(**published),
-        loaded=loaded,
-    )
-
-
-def _recipe_folder(
-    mixture: str,
-    manifest: dict[str, Any],
-    *,
-    folder: Path,
-    published: dict[str, Any],
-    cards: Path | None,
-    templates: Path | None,
-) -> Release:
-    from mixture_builder.dataset_card import Published
-    from mixture_builder.jobs.inspect.records import load_lock
-    from mixture_builder.release.recipe import fill_recipe_folder
-    from mixture_builder.shipped import cards_folder, templates_folder
-
-    return fill_recipe_folder(
-        manifest,
-        load_lock(mixture),
-        folder=folder,
-        cards=cards or cards_folder(),
-        templates=templates or templates_folder(),
-        published=Published(**published),
-    )
-
-
-def _publish(
-    made: Release, *, repo: str, private: bool, tag: str, read: bool, workers: int | None
-) -> tuple[str, list[Finding]]:
-    """Sends, checks and tags a release; gives its commit, and what is wrong with it."""
-    from mixture_builder.cli.checking import check_all
-    from mixture_builder.cli.progress import JobLog
-    from mixture_builder.findings import Severity
-    from mixture_builder.jobs.inspect.records import load_manifest
-    from mixture_builder.release.checking import check_release
-    from mixture_builder.release.hub import Hub
-    from mixture_builder.release.pushing import check_listing, push
-
-    def say(text: str) -> None:
-        click.echo(f"{repo}: {text}", err=True)
-
-    hub = Hub(repo, say=say)
-    with JobLog(as_json=False).bar("send", total=len(made.files), unit="files") as bar:
-        commit = push(
-            made,
-            hub,
-            private=private,
-            tag=tag,
-            say=say,
-            on_sent=lambda files, _: bar.advance(files),
-        )
-    findings = check_listing(made, hub, commit)
-    if read and not findings:
-        published = f"hf://datasets/{repo}@{commit}"
-        manifest = load_manifest(published) if made.kind == "mixture" else None
-        if manifest:
-            findings += check_all(published, manifest, workers=workers).findings
-        findings += check_release(published, manifest)
-    wrong = [f for f in findings if f.severity is Severity.ERROR]
-    if not wrong:
-        hub.tag(tag, commit=commit, message=f"{made.name}, release {made.digest}")
-    return commit, wrong
 
 
 def _refuse(

@@ -10,8 +10,8 @@ import fsspec
 from mixture_builder.errors import VerifyError
 from mixture_builder.findings import Finding, error
 from mixture_builder.io.atomic import sha256_of
-from mixture_builder.release.folder import RELEASE_NAME
 from mixture_builder.release.pushing import read_release
+from mixture_builder.release.sealing import RELEASE_NAME
 
 
 def check_release(out: str, manifest: Mapping[str, Any] | None) -> list[Finding]:

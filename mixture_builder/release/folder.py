@@ -1,24 +1,22 @@
 """A release as a folder on this machine: what will stand on the Hub, file for file.
 
 The shards are those of the mixture itself (linked, not copied, where the disk allows it), so the
-manifest beside them holds. `release.json` names every file with its SHA-256 and is written last.
+manifest beside them holds.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from mixture_builder.citations import bibliography, citations_of
 from mixture_builder.dataset_card import (
     CARD_NAME,
     CITATIONS_NAME,
@@ -27,82 +25,31 @@ from mixture_builder.dataset_card import (
     CardConfig,
     Published,
     dataset_card,
-    licences_text,
 )
-from mixture_builder.errors import UsageError
 from mixture_builder.export.plan import EXPORT_NAME
-from mixture_builder.io.atomic import atomic_output, sha256_of, temporary_name
+from mixture_builder.io.atomic import temporary_name
 from mixture_builder.io.example_schema import features_list
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME
 from mixture_builder.release.croissant import CROISSANT_NAME, croissant
 from mixture_builder.release.gate import AUDIT_FILE
-
-RELEASE_NAME = "release.json"
-RELEASE_VERSION = 1
+from mixture_builder.release.sealing import (
+    LAST,
+    RELEASE_NAME,
+    Release,
+    ReleaseFile,
+    seal,
+    sha256_of_file,
+    write_sources,
+    write_text,
+)
 
 PARTS = "submixtures"
 """Folder of the configs that hold one submixture each."""
 
-LAST = (CARD_NAME, CROISSANT_NAME, RELEASE_NAME, MANIFEST_NAME)
-"""Files without which a release is not complete; they are sent with its last commit."""
-
-_OURS = frozenset(
+OURS = frozenset(
     [*LAST, LICENCES_NAME, CITATIONS_NAME, LOCK_NAME, "data", PARTS, AUDIT_FILE.split("/")[0]]
 )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ReleaseFile:
-    """One file of a release.
-
-    Attributes:
-      file: path below the folder, and in the repository.
-      bytes: its size.
-      sha256: of its bytes.
-    """
-
-    file: str
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Release:
-    """What is to be published.
-
-    Attributes:
-      folder: where it stands.
-      name: of the mixture.
-      kind: `mixture`, or `recipe` for one without data.
-      files: all of them; those in `LAST` at the end.
-      digest: SHA-256 of `release.json`; names the release.
-    """
-
-    folder: Path
-    name: str
-    kind: str
-    files: tuple[ReleaseFile, ...]
-    digest: str
-
-    @property
-    def bytes(self) -> int:
-        """Of all files."""
-        return sum(f.bytes for f in self.files)
-
-
-def claim_folder(folder: Path, *, ours: frozenset[str] = _OURS) -> None:
-    """Makes the folder, or takes one that holds nothing but a release.
-
-    Raises:
-      UsageError: if it holds something else.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    others = sorted(p.name for p in folder.iterdir() if p.name not in ours and p.name[0] != ".")
-    if others:
-        raise UsageError(
-            f"--out {folder}: found a folder that holds something else ({others[0]}); expected an "
-            "empty one, a new one or an earlier release. Choose another --out."
-        )
+"""What a release with data has in its folder."""
 
 
 def clear_other_parts(folder: Path, manifest: Mapping[str, Any]) -> None:
@@ -185,7 +132,7 @@ def fill_folder(
         features=features,
         repository=published.repository,
         published=day,
-        manifest_sha256=_sha256(folder / MANIFEST_NAME),
+        manifest_sha256=sha256_of_file(folder / MANIFEST_NAME),
     )
     write_text(folder / CROISSANT_NAME, json.dumps(described, ensure_ascii=False, indent=1) + "\n")
     known = {entry.file: entry for entry in [*files, *_part_files(folder)]}
@@ -205,54 +152,6 @@ def fill_folder(
     )
 
 
-def write_sources(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Writes the lists of licences and of papers to cite; the second only if there are any."""
-    write_text(folder / LICENCES_NAME, licences_text(manifest))
-    if citations_of(manifest):
-        write_text(folder / CITATIONS_NAME, bibliography(manifest))
-    else:
-        (folder / CITATIONS_NAME).unlink(missing_ok=True)
-
-
-def seal(folder: Path, *, known: Mapping[str, ReleaseFile], about: Mapping[str, Any]) -> Release:
-    """Writes `release.json`, which names all files of the folder, and gives the release.
-
-    Args:
-      folder: of the release.
-      known: files whose SHA-256 need not be worked out.
-      about: what else stands in it, `name` and `fingerprint` among it.
-    """
-    files = [
-        known.get(name) or describe(folder, name)
-        for name in sorted(_names(folder))
-        if name != RELEASE_NAME
-    ]
-    plain = {"release_version": RELEASE_VERSION, **about, "files": [asdict(f) for f in files]}
-    write_text(folder / RELEASE_NAME, json.dumps(plain, ensure_ascii=False, indent=1) + "\n")
-    last = describe(folder, RELEASE_NAME)
-    ordered = sorted([*files, last], key=lambda f: (f.file in LAST, f.file))
-    return Release(
-        folder=folder,
-        name=str(about["name"]),
-        kind=str(about["kind"]),
-        files=tuple(ordered),
-        digest=last.sha256,
-    )
-
-
-def describe(folder: Path, name: str) -> ReleaseFile:
-    """Size and SHA-256 of a file of the folder."""
-    path = folder / name
-    return ReleaseFile(file=name, bytes=path.stat().st_size, sha256=_sha256(path))
-
-
-def _names(folder: Path) -> Iterator[str]:
-    for path in folder.rglob("*"):
-        name = path.relative_to(folder).as_posix()
-        if path.is_file() and not any(part.startswith(".") for part in name.split("/")):
-            yield name
-
-
 def _bring(source: Path, target: Path) -> None:
     """Puts a file into the folder: the same one under another name, or else a copy."""
     if target.exists() and os.path.samefile(source, target):
@@ -264,26 +163,6 @@ def _bring(source: Path, target: Path) -> None:
     except OSError:
         shutil.copyfile(source, partial)
     os.replace(partial, target)
-
-
-def write_text(path: Path, text: str) -> None:
-    """Writes a file in one step; one that holds the text already stays untouched."""
-    content = text.encode("utf-8", "replace")
-    if path.is_file() and path.read_bytes() == content:
-        return
-    with atomic_output(str(path)) as output:
-        output.write(content)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return sha256_of(stream)
-
-
-def git_hash(content: bytes) -> str:
-    """The name that git gives to a file's content; the Hub lists small files by it."""
-    head = f"blob {len(content)}\0".encode()
-    return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
 def _parts(folder: Path) -> Sequence[CardConfig]:

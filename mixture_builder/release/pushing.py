@@ -17,8 +17,8 @@ from typing import Any
 from mixture_builder.errors import BuildError, UsageError, VerifyError
 from mixture_builder.findings import Finding, error
 from mixture_builder.manifest import MANIFEST_NAME
-from mixture_builder.release.folder import RELEASE_NAME, Release, ReleaseFile, git_hash
 from mixture_builder.release.hub import FIRST_WAIT, TRIES, Hub, Moved, RemoteFile
+from mixture_builder.release.sealing import RELEASE_NAME, Release, ReleaseFile, git_hash
 
 FILES_PER_COMMIT = 500
 """The Hub's own client commits up to a thousand files at once, and counts commits by the hour."""

@@ -27,7 +27,14 @@ from mixture_builder.findings import Finding, error
 from mixture_builder.jobs.rebuild import CARDS_FOLDER, DIGESTS_NAME, cards_of
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME
-from mixture_builder.release.folder import Release, claim_folder, seal, write_sources, write_text
+from mixture_builder.release.sealing import (
+    RELEASE_NAME,
+    Release,
+    claim_folder,
+    seal,
+    write_sources,
+    write_text,
+)
 from mixture_builder.styles import load_styles
 from mixture_builder.template_files import load_templates
 from mixture_builder.yaml_files import Loader
@@ -41,7 +48,7 @@ _OURS = frozenset(
         LICENCES_NAME,
         LOCK_NAME,
         DIGESTS_NAME,
-        "release.json",
+        RELEASE_NAME,
         CARDS_FOLDER,
         TEMPLATES_FOLDER,
     ]

@@ -236,7 +236,7 @@ def test_no_state_between_two_commits_looks_complete(
 ) -> None:
     """Of several commits the first takes the old manifest away, the last brings the new one."""
     from mixture_builder.release import pushing
-    from mixture_builder.release.folder import seal
+    from mixture_builder.release.sealing import seal
     from mixture_builder.release.hub import RemoteFile
 
     folder = mixture.parent / "many"
