@@ -5,7 +5,8 @@
     output.py     tables, numbers, JSON
     progress.py   bars on a terminal, JSON lines for a log
     pooled.py     work for a pool of workers
-    steps.py      load, ingest and build as several commands do them
+    steps.py      load and ingest as several commands do them
+    building.py   build as several commands do it
 
 Modules of commands import heavy libraries when a command runs, so `--help` stays quick.
 """

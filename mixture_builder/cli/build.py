@@ -119,7 +119,8 @@ def build(
     Shards that an interrupted build has finished are kept. The manifest is written last: where it
     stands, the mixture is complete.
     """
-    from mixture_builder.cli import steps
+    from mixture_builder.cli import building, steps
+    from mixture_builder.cli.build_summary import summary_text
     from mixture_builder.cli.runners import make_runner, warming
 
     if targets:
@@ -156,12 +157,12 @@ def build(
         "log": log,
     }
     if lock_file is not None:
-        summary, left_out = steps.rebuild(lock_file, cards=cards, out=out, **sources), {}
+        summary, left_out = building.rebuild(lock_file, cards=cards, out=out, **sources), {}
     else:
         assert recipe is not None  # as was checked
         mixture = steps.load(recipe, seed=seed, cards=cards, templates=templates)
         ingested = steps.ingest(mixture, strict=strict, **sources)
-        summary = steps.build(
+        summary = building.build(
             ingested,
             store=store,
             out=out,
@@ -180,7 +181,7 @@ def build(
     if as_json:
         show_json({**summary, **({"exports": exports} if targets else {})})
     else:
-        click.echo("\n".join([steps.summary_text(summary), *map(export_text, exports)]))
+        click.echo("\n".join([summary_text(summary), *map(export_text, exports)]))
     if left_out:
         ctx.exit(steps.LEFT_OUT)
 

@@ -49,7 +49,8 @@ def quickstart(
 
     Its twelve tasks come with the package, so nothing is downloaded.
     """
-    from mixture_builder.cli import steps
+    from mixture_builder.cli import building, steps
+    from mixture_builder.cli.build_summary import summary_text
     from mixture_builder.cli.runners import make_runner
     from mixture_builder.jobs.inspect.records import load_manifest, some_records
     from mixture_builder.shipped import default_store
@@ -58,7 +59,7 @@ def quickstart(
     runner = make_runner(name=None, workers=workers, beam_options=(), log=log)
     mixture = steps.load("quickstart", seed=seed)
     ingested = steps.ingest(mixture, store=store, runner=runner, log=log, strict=True)
-    summary = steps.build(
+    summary = building.build(
         ingested, store=store, out=out, runner=runner, log=log, shards=shards, format=format
     )
     records = some_records(out, load_manifest(out), count=SHOWN_RECORDS, longest=SHOWN_LENGTH)
@@ -67,7 +68,7 @@ def quickstart(
         return
     for row, record in records:
         click.echo(_record_text(row, record) + "\n")
-    click.echo(steps.summary_text(summary))
+    click.echo(summary_text(summary))
     elsewhere = "" if store == default_store() else f" --store {store}"
     click.echo(
         f"\nNext:\n"
