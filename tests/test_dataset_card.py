@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from mixture_builder.dataset_card import dataset_card
+from mixture_builder.dataset_card.card import dataset_card
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.jobs.mixture import build_mixture
 from tests.jobs.test_build import lock_of

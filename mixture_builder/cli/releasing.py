@@ -45,7 +45,7 @@ def mixture_folder(
       workers: processes that write configs.
     """
     from mixture_builder.cli.export import do_export
-    from mixture_builder.dataset_card import Published
+    from mixture_builder.dataset_card.card import Published
     from mixture_builder.export.options import ExportOptions
     from mixture_builder.jobs.inspect.records import load_lock
     from mixture_builder.release import folder as folders
@@ -84,7 +84,7 @@ def recipe_folder(
     templates: Path | None,
 ) -> Release:
     """Puts a release without data together; cards and templates are the shipped ones, if none."""
-    from mixture_builder.dataset_card import Published
+    from mixture_builder.dataset_card.card import Published
     from mixture_builder.jobs.inspect.records import load_lock
     from mixture_builder.release.recipe import fill_recipe_folder
     from mixture_builder.shipped import cards_folder, templates_folder

@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from mixture_builder.dataset_card import CARD_NAME, dataset_card
+from mixture_builder.dataset_card.card import CARD_NAME, dataset_card
 from mixture_builder.draw import Indices
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output

@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mixture_builder.citations import citations_of
-from mixture_builder.dataset_card import CITATIONS_NAME, CardConfig
+from mixture_builder.dataset_card.head import CardConfig
+from mixture_builder.dataset_card.sources import CITATIONS_NAME
 from mixture_builder.hub_terms import languages
 from mixture_builder.licences import about, licences_of, spdx_addresses
 

@@ -17,15 +17,9 @@ from typing import Any
 
 import yaml
 
-from mixture_builder.dataset_card import (
-    CARD_NAME,
-    CITATIONS_NAME,
-    LICENCES_NAME,
-    WHOLE,
-    CardConfig,
-    Published,
-    dataset_card,
-)
+from mixture_builder.dataset_card.card import CARD_NAME, Published, dataset_card
+from mixture_builder.dataset_card.head import WHOLE, CardConfig
+from mixture_builder.dataset_card.sources import CITATIONS_NAME, LICENCES_NAME
 from mixture_builder.export.plan import EXPORT_NAME
 from mixture_builder.io.atomic import temporary_name
 from mixture_builder.io.example_schema import features_list

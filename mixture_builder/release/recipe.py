@@ -14,13 +14,8 @@ from typing import Any
 import yaml
 
 from mixture_builder.cards import TaskCard
-from mixture_builder.dataset_card import (
-    CARD_NAME,
-    CITATIONS_NAME,
-    LICENCES_NAME,
-    Published,
-    recipe_card,
-)
+from mixture_builder.dataset_card.card import CARD_NAME, Published, recipe_card
+from mixture_builder.dataset_card.sources import CITATIONS_NAME, LICENCES_NAME
 from mixture_builder.errors import InvalidFilesError
 from mixture_builder.filters import is_filtered
 from mixture_builder.findings import Finding, error

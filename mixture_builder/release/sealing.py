@@ -13,12 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.citations import bibliography, citations_of
-from mixture_builder.dataset_card import (
-    CARD_NAME,
-    CITATIONS_NAME,
-    LICENCES_NAME,
-    licences_text,
-)
+from mixture_builder.dataset_card.card import CARD_NAME
+from mixture_builder.dataset_card.sources import CITATIONS_NAME, LICENCES_NAME, licences_text
 from mixture_builder.errors import UsageError
 from mixture_builder.io.atomic import atomic_output, sha256_of
 from mixture_builder.manifest import MANIFEST_NAME
