@@ -106,18 +106,17 @@ def certify(
 def _certify(
     mixture: str, manifest: dict[str, Any], *, tokenizer: Path, separator: str, workers: int | None
 ) -> Certificate:
-    from mixture_builder.drivers.pool import Job
     from mixture_builder.export.certify import ShardToCertify, certify_shard, total
 
     entries = manifest["shards"]
     return total(
         run_all(
             "certify",
+            certify_shard,
             [
-                Job(
-                    label=entry["file"],
-                    function=certify_shard,
-                    argument=ShardToCertify(
+                (
+                    entry["file"],
+                    ShardToCertify(
                         mixture=mixture,
                         manifest=manifest,
                         shard=shard,

@@ -29,16 +29,13 @@ class Checked:
 
 def check_all(out: str, manifest: dict[str, Any], *, workers: int | None) -> Checked:
     """Reads every shard of a finished mixture and compares all with its manifest."""
-    from mixture_builder.drivers.pool import Job
     from mixture_builder.jobs.inspect import verify as checks
 
     findings = checks.check_folder(out, manifest)
     checked = run_all(
         "verify",
-        [
-            Job(label=check.entry["file"], function=checks.check_shard, argument=check)
-            for check in checks.shard_checks(out, manifest)
-        ],
+        checks.check_shard,
+        [(check.entry["file"], check) for check in checks.shard_checks(out, manifest)],
         workers=workers_for(workers, size=manifest["bytes"], few=FEW_BYTES),
         total=manifest["realised"],
         unit="examples",

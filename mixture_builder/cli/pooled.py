@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from mixture_builder.drivers.pool import Job
+from typing import Any
 
 
 def workers_for(asked: int | None, *, size: float, few: float) -> int:
@@ -26,18 +23,20 @@ def workers_for(asked: int | None, *, size: float, few: float) -> int:
 
 def run_all(
     what: str,
-    jobs: Sequence[Job],
+    function: Callable[[Any], Any],
+    arguments: Sequence[tuple[str, Any]],
     *,
     workers: int,
     total: int,
     unit: str,
     done: Callable[[Any], int],
 ) -> list[Any]:
-    """Runs all jobs; gives their results in the order of the jobs.
+    """Calls a function with each argument; gives the results in the order of the arguments.
 
     Args:
       what: name of the bar.
-      jobs: each with a label of its own.
+      function: of a module; workers import it.
+      arguments: small and picklable, each with the label by which messages name it.
       workers: processes at the most; 0 runs them in this one.
       total: end of the bar.
       unit: in which it counts.
@@ -45,11 +44,12 @@ def run_all(
 
     Raises:
       BuildError: as `WorkerPool.run` does.
-      Exception: what a job raised.
+      Exception: what a call raised.
     """
     from mixture_builder.cli.progress import JobLog
-    from mixture_builder.drivers.pool import WorkerPool
+    from mixture_builder.drivers.pool import Job, WorkerPool
 
+    jobs = [Job(label=label, function=function, argument=given) for label, given in arguments]
     places = {id(job): place for place, job in enumerate(jobs)}
     results: list[Any] = [None] * len(jobs)
     with (

@@ -99,17 +99,14 @@ def verify(
 
 
 def _of_export(out: str, *, workers: int | None) -> Verdict:
-    from mixture_builder.drivers.pool import Job
     from mixture_builder.export import verify as checks
 
     manifest = checks.load_export(out)
     findings = checks.check_export(out, manifest)
     checked = run_all(
         "verify",
-        [
-            Job(label=check.entry["file"], function=checks.check_file, argument=check)
-            for check in checks.file_checks(out, manifest)
-        ],
+        checks.check_file,
+        [(check.entry["file"], check) for check in checks.file_checks(out, manifest)],
         workers=workers_for(workers, size=manifest["bytes"], few=FEW_BYTES),
         total=manifest["bytes"],
         unit="bytes",
