@@ -15,7 +15,7 @@ from jinja2 import nodes
 
 from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, bounded_join, environment
 
-_COMPARISONS = {
+COMPARISONS = {
     "eq": "==",
     "ne": "!=",
     "gt": ">",
@@ -25,6 +25,7 @@ _COMPARISONS = {
     "in": "in",
     "notin": "not in",
 }
+"""Jinja's names of comparisons, and how Jinja and Python write them."""
 
 _OPERATORS: dict[type[nodes.Node], str] = {
     nodes.And: "and",
@@ -177,7 +178,7 @@ class PythonWriter:
     def _comparison(self, node: nodes.Compare) -> str:
         if len(node.ops) != 1:
             raise NotCompilableError("a chain of comparisons")
-        sign = _COMPARISONS[node.ops[0].op]
+        sign = COMPARISONS[node.ops[0].op]
         return f"({self.value(node.expr)} {sign} {self.value(node.ops[0].expr)})"
 
     def _binary(self, node: nodes.BinExpr) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from jinja2 import nodes
 
+from mixture_builder.python_writer import COMPARISONS
+
 
 class NotWritableError(Exception):
     """The tree holds a tag or an expression that has no place in a template of ours."""
@@ -171,20 +173,8 @@ def _test(node: nodes.Test) -> str:
     return f"{_operand(node.node)} is {node.name}" + (f"({arguments})" if arguments else "")
 
 
-_SIGNS = {
-    "eq": "==",
-    "ne": "!=",
-    "gt": ">",
-    "gteq": ">=",
-    "lt": "<",
-    "lteq": "<=",
-    "in": "in",
-    "notin": "not in",
-}
-
-
 def _comparison(node: nodes.Compare) -> str:
-    pairs = (f"{_SIGNS[operand.op]} {_side(operand.expr)}" for operand in node.ops)
+    pairs = (f"{COMPARISONS[operand.op]} {_side(operand.expr)}" for operand in node.ops)
     return " ".join([_operand(node.expr), *pairs])
 
 

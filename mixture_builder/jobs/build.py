@@ -275,7 +275,7 @@ def finish_build(
     plain = lock.to_json()
     fingerprints = ShardFingerprints(lock)
     with atomic_output(f"{out}/{LOCK_NAME}") as output:
-        output.write(_as_yaml(plain))
+        output.write(_lock_text(plain))
     for task, text in quarantine.items():
         _write_text(f"{out}/quarantine/{task}.jsonl", text)
     dropped = [entry for result in ordered for entry in result.entries]
@@ -327,13 +327,11 @@ def _write_text(url: str, text: str) -> None:
         output.write(text.encode("utf-8", "replace"))
 
 
-def _as_yaml(plain: Mapping[str, Any]) -> bytes:
-    import yaml
+def _lock_text(plain: Mapping[str, Any]) -> bytes:
+    from mixture_builder.yaml_files import as_yaml
 
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000)
     head = "# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
-    return (head + text).encode("utf-8")
+    return (head + as_yaml(plain)).encode("utf-8")
 
 
 def rows_of(lock: Lock) -> dict[str, str]:

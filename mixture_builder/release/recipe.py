@@ -32,7 +32,7 @@ from mixture_builder.release.sealing import (
 )
 from mixture_builder.styles import load_styles
 from mixture_builder.template_files import load_templates
-from mixture_builder.yaml_files import Loader
+from mixture_builder.yaml_files import Loader, as_yaml
 
 TEMPLATES_FOLDER = "templates"
 
@@ -183,9 +183,7 @@ def _lock_text(lock: Lock) -> str:
         task: why if is_filtered(why) else "could not be read when the lock was made"
         for task, why in plain["left_out"].items()
     }
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000)
-    return text
+    return as_yaml(plain)
 
 
 def _is_local(card: TaskCard) -> bool:
