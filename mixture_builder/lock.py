@@ -23,7 +23,7 @@ from mixture_builder.styles import styles_from_json
 from mixture_builder.templates import PromptTemplate, templates_from_json, templates_to_json
 from mixture_builder.variants import Cell
 
-RENDER_VERSION = 1
+RENDER_VERSION = 2
 """Raised when the same lock would be rendered to other texts, or in another order."""
 
 

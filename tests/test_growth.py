@@ -56,7 +56,7 @@ def test_a_draw_serves_the_same_cell_at_any_quota(weights, quota, further):
     seed=st.integers(0, 2**64 - 1),
 )
 def test_templates_of_a_cell_are_the_same_at_any_quota(templates, quota, further, seed):
-    """A cell with at least as many examples as templates goes through them the same way."""
+    """A cell goes through its templates the same way, be it with fewer examples than templates."""
 
     def walk(size: int) -> list[int]:
         cell = Cell(
@@ -69,8 +69,7 @@ def test_templates_of_a_cell_are_the_same_at_any_quota(templates, quota, further
         walks = TemplateWalks([cell], seed=seed)
         return [int(t) for t in walks.templates(0, np.arange(quota))]
 
-    if quota >= templates:
-        assert walk(quota) == walk(quota + further)
+    assert walk(quota) == walk(quota + further)
 
 
 def records(lock: Lock, store: Path, task: TaskPlan, count: int) -> list[Any]:
@@ -91,8 +90,6 @@ def differing_draws(one: Lock, other: Lock, store: Path, *, task: str) -> tuple[
     for plan in (a, b):
         weights, quotas = [c.weight for c in plan.cells], [c.quota for c in plan.cells]
         allowed += len(corrections(weights, quotas))
-        # A cell with fewer examples than templates chooses among them for its quota.
-        allowed += sum(c.quota for c in plan.cells if c.quota < len(c.templates))
     return found, allowed
 
 
@@ -106,7 +103,7 @@ def test_a_larger_mixture_has_the_draws_of_the_smaller_one(quickstart, examples)
         assert found <= allowed
         total += found
     # In all, not one draw in a hundred: only quotas have shifted.
-    assert total <= 20
+    assert total <= 10
 
 
 SHORT = {"id": "short", "input": "Answer briefly: {{ question }}", "target": "{{ answer }}"}

@@ -3,8 +3,7 @@
 A shard is decided by its stretches of draws and, for each task that has draws in it, by the task's
 rows, templates, settings and cells; by seed, styles, format and the code. A task without draws
 in a shard, the recipe's description, shares, and the quotas themselves do not matter: quotas
-decide where stretches end, which few draws at a task's end serve another cell, and which
-templates a cell uses that has fewer examples than templates.
+decide where stretches end, and which few draws at a task's end serve another cell.
 """
 
 from __future__ import annotations
@@ -90,7 +89,6 @@ def _of_task(task: TaskPlan, lock: Lock) -> dict[str, Any]:
         [c.variant, c.direction, c.weight, list(c.templates), c.form, c.own_lists]
         for c in task.cells
     ]
-    small = any(0 < cell.quota < len(cell.templates) for cell in task.cells)
     return {
         "task": task.task,
         "submixture": task.submixture,
@@ -102,6 +100,4 @@ def _of_task(task: TaskPlan, lock: Lock) -> dict[str, Any]:
         "questions": task.questions,
         "fixed_option_order": task.fixed_option_order,
         "cells": cells,
-        # A cell without examples has no walk; whether it has any is seen in its quota.
-        "quotas": [c.quota for c in task.cells] if small else [bool(c.quota) for c in task.cells],
     }

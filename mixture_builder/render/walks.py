@@ -1,4 +1,8 @@
-"""Which template each draw of a cell is said with: all of them in turn, and none left out."""
+"""Which template each draw of a cell is said with: all of them in turn, and none left out.
+
+What a draw is said with follows from its cell and its place there, never from quotas: a larger
+mixture says the draws that a smaller one has with the same templates.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,17 @@ import numpy as np
 from mixture_builder.draw import Indices, cycled, derive_seed, permutation
 from mixture_builder.variants import Cell
 
+Turn = tuple[int, int]
+"""A cell, and the how-manieth of its draws."""
+
 
 class TemplateWalks:
-    """Goes through the templates of each cell of a task.
+    """Goes through the templates of each cell of a task in rounds, each of them all templates.
 
-    A cell whose quota is at least the number of its templates uses every one of them, and how
-    often they are used differs by at most one. A smaller cell uses as many as its quota; which
-    ones is chosen over all cells of the task together, so that a template is left out only
-    if the quotas leave no room for it in any cell that it serves.
+    So how often templates of a cell are used differs by at most one, and a cell with at least as
+    many draws as templates uses every one. The first rounds of a task's cells are laid out
+    together: after any number of draws, as they are dealt to cells, the task has used as many
+    different templates as any choice could have used.
 
     Args:
       cells: of the task.
@@ -26,54 +33,74 @@ class TemplateWalks:
     def __init__(self, cells: Sequence[Cell], *, seed: int) -> None:
         self._seeds = [derive_seed(seed, "templates", cell.name) for cell in cells]
         self._templates = [np.asarray(cell.templates, dtype=np.int64) for cell in cells]
-        self._chosen = _small_cells(cells, self._seeds)
+        self._first = _first_rounds(cells, self._seeds)
 
     def templates(self, cell: int, ordinals: Indices) -> Indices:
         """Indices of templates for some examples of a cell, by how-manieth of it they are."""
-        if cell in self._chosen:
-            return self._chosen[cell][ordinals]
-        mine = self._templates[cell]
-        return mine[cycled(self._seeds[cell], len(mine), ordinals)]
+        first, mine = self._first[cell], self._templates[cell]
+        in_first = ordinals < len(first)
+        if in_first.all():
+            return first[ordinals]
+        result = mine[cycled(self._seeds[cell], len(mine), ordinals)]
+        result[in_first] = first[ordinals[in_first]]
+        return result
 
 
-def _small_cells(cells: Sequence[Cell], seeds: Sequence[int]) -> dict[int, Indices]:
-    """For each cell that cannot use all its templates those that it uses, in their order."""
-    small = [i for i, cell in enumerate(cells) if 0 < cell.quota < len(cell.templates)]
-    if not small:
-        return {}
-    used = {t for cell in cells if cell.quota >= len(cell.templates) for t in cell.templates}
-    order = {
-        i: [cells[i].templates[p] for p in permutation(seeds[i], len(cells[i].templates)).tolist()]
-        for i in small
-    }
-    held: dict[int, list[int]] = {i: [] for i in small}
-    for i in small:
-        for template in order[i]:
-            if template not in used and _make_room(template, cells, held, tried=set()):
-                used.add(template)
-    result = {}
-    for i in small:
-        mine = set(held[i])
-        for template in order[i]:
-            if len(mine) < cells[i].quota:
-                mine.add(template)
-        result[i] = np.asarray([t for t in order[i] if t in mine], dtype=np.int64)
+def _first_rounds(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Indices]:
+    """The templates of each cell in the order of its first round.
+
+    Turns, taken in the order in which draws are dealt, each get a template that no turn before
+    has, wherever a choice exists that gives all of them one: augmenting paths (Kuhn 1955). The
+    turns that get one are the greedy basis of a matroid, and so a largest choice for every number
+    of draws at once. All other turns take what is left of their cell, in a drawn order.
+    """
+    order = [
+        [cell.templates[place] for place in permutation(seed, len(cell.templates)).tolist()]
+        for cell, seed in zip(cells, seeds, strict=True)
+    ]
+    # As `variants.deal` has them: the j-th turn of a cell of weight w stands at (j + 1/2) / w.
+    turns = sorted(
+        ((2 * number + 1) / cell.weight, index, number)
+        for index, cell in enumerate(cells)
+        if cell.weight
+        for number in range(len(cell.templates))
+    )
+    holders: dict[int, Turn] = {}
+    new: list[dict[int, int]] = [{} for _ in cells]
+    everything = {template for cell in cells for template in cell.templates}
+    full: set[int] = set()
+    for _, index, number in turns:
+        if len(holders) == len(everything):
+            break
+        # Where one turn of a cell finds nothing new, no later one does.
+        if index not in full and not _give(order, holders, (index, number), tried=set()):
+            full.add(index)
+    for template, (index, number) in holders.items():
+        new[index][number] = template
+    result = []
+    for templates, own in zip(order, new, strict=True):
+        given = set(own.values())
+        first_round = [template for template in templates if template not in given]
+        for number in sorted(own):
+            first_round.insert(number, own[number])
+        result.append(np.asarray(first_round, dtype=np.int64))
     return result
 
 
-def _make_room(
-    template: int, cells: Sequence[Cell], held: dict[int, list[int]], *, tried: set[int]
+def _give(
+    order: Sequence[Sequence[int]], holders: dict[int, Turn], turn: Turn, *, tried: set[int]
 ) -> bool:
-    """Gives a template a place, moving others where that helps: augmenting paths (Kuhn 1955)."""
-    for cell, mine in held.items():
-        if template not in cells[cell].templates or cell in tried:
-            continue
-        tried.add(cell)
-        if len(mine) < cells[cell].quota:
-            mine.append(template)
+    """Gives a turn a template that no other has, moving others where that helps."""
+    untried = [template for template in order[turn[0]] if template not in tried]
+    for template in untried:
+        if template not in holders:
+            holders[template] = turn
             return True
-        for place, other in enumerate(mine):
-            if _make_room(other, cells, held, tried=tried):
-                mine[place] = template
-                return True
+    for template in untried:
+        if template in tried:
+            continue
+        tried.add(template)
+        if _give(order, holders, holders[template], tried=tried):
+            holders[template] = turn
+            return True
     return False

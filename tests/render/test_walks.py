@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixture_builder.render.walks import TemplateWalks
-from mixture_builder.variants import Cell
+from mixture_builder.variants import Cell, deal
 
 NAMES = ("zs_opt", "zs_noopt", "fs_opt", "fs_noopt")
 
@@ -50,12 +51,21 @@ def test_within_a_cell_templates_are_its_own_and_differ_by_one(
         assert max(counts.values()) - min(counts.values()) <= 1
 
 
-@given(raw=CELLS, seed=st.integers(0, 2**64 - 1))
+@given(
+    raw=CELLS,
+    weights=st.lists(st.integers(1, 5), min_size=4, max_size=4),
+    draws=st.integers(0, 30),
+    seed=st.integers(0, 2**64 - 1),
+)
 def test_no_template_is_left_out_that_there_is_room_for(
-    raw: list[tuple[int, list[int]]], seed: int
+    raw: list[tuple[int, list[int]]], weights: list[int], draws: int, seed: int
 ) -> None:
-    """As many different ones are used as any choice could use (Hall's theorem, by exhaustion)."""
-    cells = cells_of(raw)
+    """After any number of draws no choice could have used more (Hall's theorem, by exhaustion)."""
+    weights = weights[: len(raw)]
+    cells = [
+        replace(cell, weight=weight, quota=quota)
+        for cell, weight, quota in zip(cells_of(raw), weights, dealt(weights, draws), strict=True)
+    ]
     served = sorted({t for cell in cells for t in cell.templates})
     together = {t for templates in used(cells, seed) for t in templates}
     # What a set of templates lacks in room, at worst, is what any choice must leave out.
@@ -66,6 +76,29 @@ def test_no_template_is_left_out_that_there_is_room_for(
     )
 
     assert len(together) == len(served) - max(0, lacking)
+
+
+def dealt(weights: list[int], draws: int) -> list[int]:
+    """How many of the first draws each cell is dealt by their numbers alone."""
+    rounds = -(-draws // sum(weights))
+    whole = [weight * rounds for weight in weights]
+    cells, _ = deal(weights, whole, np.arange(sum(whole)))
+    return np.bincount(cells[:draws], minlength=len(weights)).tolist()
+
+
+@given(
+    raw=CELLS,
+    larger=st.lists(st.integers(0, 20), min_size=4, max_size=4),
+    seed=st.integers(0, 2**64 - 1),
+)
+def test_what_a_draw_is_said_with_does_not_depend_on_quotas(
+    raw: list[tuple[int, list[int]]], larger: list[int], seed: int
+) -> None:
+    """With other quotas, of cells with few draws too, common draws have the same templates."""
+    cells = cells_of(raw)
+    grown = [replace(c, quota=c.quota + more) for c, more in zip(cells, larger, strict=False)]
+    for before, after in zip(used(cells, seed), used(grown, seed), strict=True):
+        assert after[: len(before)] == before
 
 
 def test_a_quota_as_large_as_the_number_of_templates_uses_all_of_them() -> None:
