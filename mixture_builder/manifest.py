@@ -31,6 +31,8 @@ class ShardResult:
       dropped: draws that came to nothing, by task and reason.
       dropped_draws: the numbers of these draws.
       entries: dropped draws in full, for quarantine.
+      fewer_exemplars: by task, how many few-shot prompts show fewer exemplars than they ask for,
+        and how many exemplars they lack in all.
     """
 
     shard: int
@@ -44,6 +46,7 @@ class ShardResult:
     dropped: Mapping[str, Mapping[str, int]]
     entries: Sequence[Mapping[str, Any]] = ()
     dropped_draws: Mapping[str, Mapping[str, Sequence[int]]] = field(default_factory=dict)
+    fewer_exemplars: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -82,6 +85,7 @@ def make_manifest(
     realised = _sum(s.cells for s in shards)
     redrawn = _sum(s.redrawn for s in shards)
     dropped = _sum(s.dropped for s in shards)
+    fewer = _sum(s.fewer_exemplars for s in shards)
     tasks = {}
     for task, planned in lock["tasks"].items():
         cells = realised.get(task, {})
@@ -101,6 +105,7 @@ def make_manifest(
             },
             "redrawn": redrawn.get(task, {}),
             "dropped": dropped.get(task, {}),
+            **({"fewer_exemplars": fewer[task]} if task in fewer else {}),
             "source": dict(sources.get(task, {})),
             **({"card": dict(facts["tasks"][task])} if task in facts["tasks"] else {}),
         }
@@ -138,6 +143,7 @@ def make_manifest(
                 # Most shards have neither: what would be empty is left away.
                 **({"redrawn": s.redrawn} if s.redrawn else {}),
                 **({"dropped": s.dropped_draws} if s.dropped_draws else {}),
+                **({"fewer_exemplars": s.fewer_exemplars} if s.fewer_exemplars else {}),
             }
             for s in shards
         ],

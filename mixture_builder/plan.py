@@ -83,6 +83,24 @@ class TaskPlan:
         return self.settings.shots.form(cell.form)
 
     @property
+    def most_exemplars(self) -> int:
+        """The largest number of exemplars that any of its prompts may ask for."""
+        asked = [
+            number
+            for cell in self.cells
+            if cell.few_shot and cell.quota
+            for number, rate in self.form_of(cell).counts
+            if rate
+        ]
+        return max(asked, default=0)
+
+    @property
+    def few_to_show(self) -> bool:
+        """Whether its pool has fewer rows than some of its prompts ask for, besides the query."""
+        itself = 1 if self.first_query < self.pool else 0
+        return self.most_exemplars > self.pool - itself
+
+    @property
     def passes(self) -> Fraction:
         """How often its rows are gone through."""
         return Fraction(self.quota, self.query_rows)

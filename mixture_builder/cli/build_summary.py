@@ -20,9 +20,11 @@ def summarise(
     """Plain data about a finished mixture, of whose shards some were there before."""
     redrawn: Counter[str] = Counter()
     dropped: Counter[str] = Counter()
+    fewer: Counter[str] = Counter()
     for task in manifest["tasks"].values():
         redrawn.update(task["redrawn"])
         dropped.update(task["dropped"])
+        fewer.update(task.get("fewer_exemplars", {}))
     return {
         "name": manifest["name"],
         "out": out,
@@ -39,6 +41,7 @@ def summarise(
         "bytes": manifest["bytes"],
         "redrawn": dict(redrawn),
         "dropped": dict(dropped),
+        **({"fewer_exemplars": dict(fewer)} if fewer else {}),
         "left_out": dict(left_out),
         "filtered_tasks": len(filtered),
     }
@@ -61,6 +64,7 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ),
         ("redrawn", counted(summary["redrawn"])),
         ("dropped", counted(summary["dropped"])),
+        *_fewer_exemplars(summary),
         ("left out", _left_out(summary["left_out"])),
         *(
             [("filtered", many(summary["filtered_tasks"], "task"))]
@@ -74,6 +78,14 @@ def summary_text(summary: Mapping[str, Any]) -> str:
         ),
     ]
     return f"{summary['name']}: built\n{facts(lines)}"
+
+
+def _fewer_exemplars(summary: Mapping[str, Any]) -> list[tuple[str, str]]:
+    fewer = summary.get("fewer_exemplars")
+    if not fewer:
+        return []
+    prompts, exemplars = many(fewer["prompts"], "prompt"), many(fewer["exemplars"], "exemplar")
+    return [("shortened", f"{prompts} by {exemplars}: too long, or too few rows to show")]
 
 
 def _of(summary: Mapping[str, Any]) -> str:

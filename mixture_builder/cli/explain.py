@@ -75,6 +75,9 @@ def _text(found: Explanation, look: Look) -> str:
         ("template", record["template_id"]),
         ("style", record["style"] or "(none drawn)"),
     ]
+    if found.asked_exemplars > len(found.exemplars):
+        shown = f"{len(found.exemplars)} of the {found.asked_exemplars} it asks for"
+        about.append(("exemplars", f"{shown}: too long with more, or too few rows to show"))
     blocks = [facts(about, indent=""), _source("row", found.row)]
     template = [f"{name}\n{indented(text, BAR)}" for name, text in _template_texts(found.template)]
     blocks.append("\n".join(template))

@@ -156,6 +156,8 @@ class PlanFacts:
             "estimated": task.task in self.counts.estimated,
             "query_rows": task.query_rows,
             "passes": _rounded(task.passes),
+            "pool": task.pool,
+            "most_exemplars": task.most_exemplars,
             "bytes": self.forecast.bytes[task.task],
             "tokens": {
                 name: dict(zip(("inputs", "targets"), tasks[task.task], strict=True))

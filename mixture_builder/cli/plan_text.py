@@ -56,6 +56,14 @@ def plan_text(facts: PlanFacts, *, by_task: bool) -> str:
             f"{most.task} ({float(most.passes):,.2f} passes). {many(facts.repeated, 'example')} of "
             f"{plan.examples:,} repeat a row."
         )
+    few = [t for t in plan.tasks if t.few_to_show]
+    if few:
+        least = min(few, key=lambda t: (t.pool, t.task))
+        blocks.append(
+            f"Few to show: {many(len(few), 'task')} with fewer rows to draw exemplars from than "
+            f"some prompts ask for, the fewest {least.task} ({many(least.pool, 'row')}, "
+            f"{least.most_exemplars} asked for). These prompts show what there is."
+        )
     if counts.estimated:
         blocks.append(
             f"~ {many(len(counts.estimated), 'task')} not in the store: rows are those that the "

@@ -32,6 +32,7 @@ from mixture_builder.io.digest import content_digest, mixture_digest
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
 from mixture_builder.jobs.shard_cells import cells_of_first_shards
+from mixture_builder.jobs.shard_exemplars import fewer_exemplars
 from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
@@ -225,6 +226,7 @@ def finish_shard(
         dropped={t: {why: len(k) for why, k in sorted(r.items())} for t, r in dropped.items()},
         dropped_draws={t: dict(sorted(reasons.items())) for t, reasons in dropped.items()},
         entries=[asdict(drop) for drop in ordered[:DROPPED_ENTRIES]],
+        fewer_exemplars=fewer_exemplars(lock, coded, book),
     )
     # A result that a crash of the machine loses costs one shard; waiting for the disk costs all.
     with atomic_output(result_url(out, lock.fingerprint, shard), durable=False) as output:

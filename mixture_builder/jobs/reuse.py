@@ -116,6 +116,7 @@ def _result(
         dropped={t: {why: len(k) for why, k in r.items()} for t, r in lost.items()},
         dropped_draws=lost,
         entries=[dropped[key] for key in sorted(numbers) if key in dropped],
+        fewer_exemplars=entry.get("fewer_exemplars", {}),
     )
 
 

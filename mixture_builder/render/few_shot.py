@@ -7,11 +7,11 @@ import numpy as np
 from mixture_builder.draw import Bits, Indices, below, derive_seed, random_bits
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import describe
-from mixture_builder.rates import whole_weights
 from mixture_builder.render import exemplars
 from mixture_builder.render.batch import Batch, FewShotLayout, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER, DrawnColumns
 from mixture_builder.render.pairs import render_pairs, uses_few_shot_texts
+from mixture_builder.render.shots import shots_asked, shots_seed
 from mixture_builder.styles import ExemplarLabels, Separator
 
 Pair = tuple[str, str]
@@ -151,14 +151,11 @@ class FewShot:
 
     def shots(self, draws: Indices, cells: Indices) -> Indices:
         """How many exemplars each few-shot prompt asks for."""
-        bits = random_bits(derive_seed(self._context.seed, "shots"), draws)
         wanted = np.zeros(len(draws), dtype=np.int64)
+        seed = shots_seed(self._context.seed)
         for cell in np.unique(cells).tolist():
-            counts = self._forms[cell].counts
-            weights = np.cumsum(whole_weights([rate for _, rate in counts]))
             group = np.flatnonzero(cells == cell)
-            index = np.searchsorted(weights, below(bits[group], int(weights[-1])), side="right")
-            wanted[group] = np.asarray([n for n, _ in counts], dtype=np.int64)[index]
+            wanted[group] = shots_asked(seed, draws[group], self._forms[cell].counts)
         return wanted
 
     def _solved(self, batch: Batch, places: Indices, wanted: Indices) -> list[list[Solved]]:

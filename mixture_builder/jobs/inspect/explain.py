@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from mixture_builder.draw import derive_seed
 from mixture_builder.errors import StoreError, VerifyError
 from mixture_builder.io.rowstore import StoredRows, StoredTask, find_task, task_folder
 from mixture_builder.jobs.build import task_renderer
@@ -16,7 +17,9 @@ from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifes
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.parts import ExampleParts, whole
+from mixture_builder.render.shots import shots_asked, shots_seed
 from mixture_builder.templates import PromptTemplate, templates_to_json
+from mixture_builder.variants import deal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,6 +46,8 @@ class Explanation:
       record: its columns as they stand in the shard.
       row: the row it asks about.
       exemplars: the rows its exemplars show, in the order shown.
+      asked_exemplars: how many it asks for; it shows fewer where the prompt would be too long, or
+        too few rows of the pool may be shown.
       template: plain data of the template.
       parts: its prompt and target taken apart, if it comes out the same when made again.
       sources: upstream files of the task, as far as ingest knew them.
@@ -54,6 +59,7 @@ class Explanation:
     record: Record
     row: SourceRow
     exemplars: tuple[SourceRow, ...]
+    asked_exemplars: int
     template: Mapping[str, Any]
     parts: ExampleParts
     sources: tuple[Mapping[str, Any], ...]
@@ -89,11 +95,22 @@ def explain(out: str, *, store: Path, shard: int, position: int) -> Explanation:
         record=record,
         row=_source_row(rows, record["row"]),
         exemplars=tuple(_source_row(rows, row) for row in record["exemplar_rows"]),
+        asked_exemplars=_asked_exemplars(lock, task, record["draw"]),
         template=templates_to_json((template,))[0],
         parts=parts,
         sources=stored.files,
         differences=tuple(_differences(record, again)),
     )
+
+
+def _asked_exemplars(lock: Lock, task: TaskPlan, draw: int) -> int:
+    draws = np.asarray([draw], dtype=np.int64)
+    (served,), _ = deal([c.weight for c in task.cells], [c.quota for c in task.cells], draws)
+    cell = task.cells[int(served)]
+    if not cell.few_shot:
+        return 0
+    seed = shots_seed(derive_seed(lock.plan.seed, "task", task.task))
+    return int(shots_asked(seed, draws, task.form_of(cell).counts)[0])
 
 
 def made_again(

@@ -115,6 +115,7 @@ def check_folder(out: str, manifest: Manifest) -> list[Finding]:
     return [
         *_check_sums(out, manifest),
         *_check_quotas(out, manifest),
+        *_note_exemplars(out, manifest),
         *_check_lock(out, manifest),
         *_check_names(out, manifest),
     ]
@@ -169,6 +170,30 @@ def _check_quotas(out: str, manifest: Manifest) -> Iterator[Finding]:
     for key, total in (("asked", asked), ("realised", realised)):
         if total != manifest[key]:
             yield error(path, key, f"found {manifest[key]:,}; the tasks come to {total:,}.", _AGAIN)
+
+
+def _note_exemplars(out: str, manifest: Manifest) -> Iterator[Finding]:
+    """Says how many prompts show fewer exemplars than they ask for."""
+    found = {
+        t: counted["fewer_exemplars"]
+        for t, counted in manifest["tasks"].items()
+        if "fewer_exemplars" in counted
+    }
+    if not found:
+        return
+    prompts, exemplars = (sum(f[key] for f in found.values()) for key in ("prompts", "exemplars"))
+    most = max(found, key=lambda task: (found[task]["prompts"], task))
+    plural = "s" if len(found) > 1 else ""
+    yield Finding(
+        severity=Severity.NOTE,
+        file=f"{out}/{MANIFEST_NAME}",
+        place="tasks",
+        message=f"{prompts:,} few-shot prompts of {len(found):,} task{plural} show fewer exemplars than "
+        f"they ask for, {exemplars:,} in all; most of them of {most} "
+        f"({found[most]['prompts']:,}).",
+        remedy="Prompts that are too long lose exemplars, and small tasks have few rows to show; "
+        "tasks.<task>.fewer_exemplars counts them.",
+    )
 
 
 def _check_lock(out: str, manifest: Manifest) -> Iterator[Finding]:
