@@ -23,6 +23,9 @@ from mixture_builder.cli.output import indented, show_json
 @recipe_argument
 @click.option("--tasks", "by_task", is_flag=True, help="Show every task, not only the parts.")
 @click.option(
+    "--variants", "by_variant", is_flag=True, help="Show what each part spends on its variants."
+)
+@click.option(
     "--measure",
     is_flag=True,
     help="Render some examples of each stored task, and measure them.",
@@ -54,6 +57,7 @@ def plan(
     *,
     recipe: str,
     by_task: bool,
+    by_variant: bool,
     measure: bool,
     tokenizers: tuple[Path, ...],
     plot: Path | None,
@@ -123,6 +127,6 @@ def plan(
     if as_json:
         show_json(facts.to_json())
     else:
-        click.echo(plan_text(facts, by_task=by_task))
+        click.echo(plan_text(facts, by_task=by_task, by_variant=by_variant))
     if strict and broken:
         ctx.exit(1)

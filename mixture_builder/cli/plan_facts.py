@@ -48,21 +48,27 @@ class PlanFacts:
     def totals(self, tasks: Sequence[TaskPlan]) -> dict[str, Any]:
         """What some tasks come to together."""
         variants: Counter[str] = Counter()
+        sizes: Counter[str] = Counter()
         for task in tasks:
             for cell in task.cells:
                 variants[cell.name] += cell.quota
+            sizes.update(self.forecast.cells[task.task])
+        size = sum(self.forecast.bytes[t.task] for t in tasks)
+        quota = sum(t.quota for t in tasks)
         return {
             "tasks": len(tasks),
             "share": str(sum((t.share for t in tasks), Fraction(0))),
-            "quota": sum(t.quota for t in tasks),
+            "quota": quota,
             "rows": sum(t.rows for t in tasks),
             "estimated": sum(t.task in self.counts.estimated for t in tasks),
             "scarce": sum(t.quota > t.query_rows for t in tasks),
             "dry": sum(t.task in self.plan.dry for t in tasks),
             "most_passes": _rounded(max((t.passes for t in tasks), default=Fraction(0))),
-            "bytes": sum(self.forecast.bytes[t.task] for t in tasks),
+            "bytes": size,
             "bytes_estimated": sum(t.task in self.forecast.estimated for t in tasks),
+            "cpu_seconds": self._seconds(quota, size),
             "variants": dict(sorted(variants.items())),
+            "variant_bytes": dict(sorted(sizes.items())),
         }
 
     @cached_property
@@ -142,6 +148,9 @@ class PlanFacts:
             "filtered": self.losses,
         }
 
+    def _seconds(self, examples: int, size: int) -> float:
+        return round(self.forecast.rendering_seconds(examples, size), 3)
+
     @cached_property
     def _quotas(self) -> Mapping[str, int]:
         return {t.task: t.quota for t in self.plan.tasks}
@@ -159,12 +168,14 @@ class PlanFacts:
             "pool": task.pool,
             "most_exemplars": task.most_exemplars,
             "bytes": self.forecast.bytes[task.task],
+            "cpu_seconds": self._seconds(task.quota, self.forecast.bytes[task.task]),
             "tokens": {
                 name: dict(zip(("inputs", "targets"), tasks[task.task], strict=True))
                 for name, tasks in self.forecast.tokens.items()
                 if task.task in tasks
             },
             "variants": {cell.name: cell.quota for cell in task.cells},
+            "variant_bytes": dict(self.forecast.cells[task.task]),
             "templates": task.templates,
         }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from fractions import Fraction
+from typing import Any
 
 from mixture_builder.cli.output import byte_size, counted, many, per_cent, table
 from mixture_builder.cli.plan_facts import PlanFacts
@@ -13,8 +14,8 @@ SHOWN = 10
 """Tasks that run dry are named up to so many."""
 
 
-def plan_text(facts: PlanFacts, *, by_task: bool) -> str:
-    """Tables of parts and, if asked for, tasks, and what is to be known about them."""
+def plan_text(facts: PlanFacts, *, by_task: bool, by_variant: bool = False) -> str:
+    """Tables of parts and, if asked for, variants and tasks, and what is to be known about them."""
     plan, mixture, counts = facts.plan, facts.mixture, facts.counts
     whole = {"path": "all", "rate": "", **facts.totals(plan.tasks)}
     header = ["part", "tasks", "rate", "share", "quota", "rows", "scarce", "passes", "bytes"]
@@ -40,6 +41,8 @@ def plan_text(facts: PlanFacts, *, by_task: bool) -> str:
         ),
         table([*header, "variants"], rows, right=header[1:]),
     ]
+    if by_variant:
+        blocks.append(_variants_table([*facts.parts, whole]))
     if by_task:
         blocks.append(_tasks_table(facts))
     blocks += _tokens(facts)
@@ -143,6 +146,26 @@ def _filtered(facts: PlanFacts) -> str:
         )
         lines.append(f"Nearest shares with which no row repeats, {whole:,} examples: {rates}")
     return "\n".join(lines)
+
+
+def _variants_table(parts: list[dict[str, Any]]) -> str:
+    """What each part spends on its variants."""
+    header = ["part", "variant", "of the part", "quota", "bytes", "an example", "of the bytes"]
+    rows = [
+        [
+            part["path"],
+            name,
+            per_cent(Fraction(quota, part["quota"])),
+            f"{quota:,}",
+            _bytes(part["variant_bytes"][name], estimated=bool(part["bytes_estimated"])),
+            byte_size(round(part["variant_bytes"][name] / quota)),
+            per_cent(Fraction(part["variant_bytes"][name], max(1, part["bytes"]))),
+        ]
+        for part in parts
+        for name, quota in part["variants"].items()
+        if quota
+    ]
+    return table(header, rows, right=header[2:])
 
 
 def _tasks_table(facts: PlanFacts) -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -38,12 +39,15 @@ class Lengths:
       draws: how many there were; of some nothing may have come.
       input_bytes, target_bytes: of prompts and targets together, in UTF-8.
       tokens: of prompts and of targets, by what the tokenizer is called.
+      cells: by name of the cell, how many examples came of its draws, and the bytes of their
+        prompts and targets.
     """
 
     draws: int
     input_bytes: int
     target_bytes: int
     tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    cells: Mapping[str, tuple[int, int]] = field(default_factory=dict)
 
     @property
     def mean_bytes(self) -> Fraction:
@@ -97,6 +101,7 @@ def measure(
             draws=task.quota,
             input_bytes=_bytes(inputs),
             target_bytes=_bytes(targets),
+            cells=_by_cell(rendered),
             tokens={
                 name: (sum(count(inputs.to_pylist())), sum(count(targets.to_pylist())))
                 for name, count in (tokenizers or {}).items()
@@ -113,6 +118,22 @@ def _texts(rendered: RenderedExamples) -> tuple[pa.ChunkedArray, pa.ChunkedArray
         for texts, arrays in zip(listed, blocks, strict=True)
     )
     return inputs, targets
+
+
+def _by_cell(rendered: RenderedExamples) -> dict[str, tuple[int, int]]:
+    """Examples of each cell, and the bytes of their texts."""
+    codes = np.concatenate(
+        [np.asarray(rendered.cell_codes, np.int64), *(b.cells for b in rendered.blocks)]
+    )
+    lengths = sum(pc.binary_length(texts).to_numpy() for texts in _texts(rendered))
+    names = [cell.name for cell in rendered.plan.cells]
+    counts = np.bincount(codes, minlength=len(names)).tolist()
+    sizes = np.bincount(codes, weights=lengths, minlength=len(names)).tolist()
+    return {
+        name: (count, int(size))
+        for name, count, size in zip(names, counts, sizes, strict=True)
+        if count
+    }
 
 
 def _bytes(texts: pa.ChunkedArray) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from fractions import Fraction
 from pathlib import Path
 
@@ -202,6 +203,47 @@ def test_measured_bytes_are_those_of_the_finished_mixture(store: Path, mixture: 
             held += pc.sum(pc.binary_length(table[name])).as_py()
 
     assert abs(plan["bytes"] - held) < held / 20
+
+
+@pytest.mark.parametrize("measure", [[], ["--measure"]])
+def test_bytes_are_split_over_variants_without_a_rest(store: Path, measure: list[str]) -> None:
+    """Of tasks, parts and the whole, the bytes of the variants come to all bytes."""
+    done = run("plan", "quickstart", "--store", store, "--json", *measure)
+
+    plan = json.loads(done.stdout)
+    for found in [*plan["tasks"].values(), *plan["submixtures"].values()]:
+        assert sum(found["variant_bytes"].values()) == found["bytes"]
+        assert found["variant_bytes"].keys() == found["variants"].keys()
+        assert found["cpu_seconds"] > 0
+
+
+def test_measured_bytes_of_variants_are_those_of_the_finished_mixture(
+    store: Path, mixture: Path
+) -> None:
+    """Of each variant `plan --measure` expects what the shards hold, to a tenth."""
+    plan = json.loads(run("plan", "quickstart", "--store", store, "--measure", "--json").stdout)
+    expected: Counter[str] = Counter()
+    for task in plan["tasks"].values():
+        for cell, size in task["variant_bytes"].items():
+            expected[cell.split(":")[0]] += size
+    held: Counter[str] = Counter()
+    for shard in sorted((mixture / "data").glob("*.parquet")):
+        for record in pq.read_table(shard, columns=["inputs", "targets", "variant"]).to_pylist():
+            held[record["variant"]] += len((record["inputs"] + record["targets"]).encode())
+
+    assert expected.keys() == held.keys()
+    assert all(abs(expected[name] - held[name]) < held[name] / 10 for name in held)
+
+
+def test_variants_have_a_table_of_their_own(store: Path) -> None:
+    """`--variants` gives a line for each variant of each part, with its bytes."""
+    done = run("plan", "quickstart", "--store", store, "--variants")
+    plan = json.loads(run("plan", "quickstart", "--store", store, "--json").stdout)
+
+    for path, part in plan["submixtures"].items():
+        for name, quota in part["variants"].items():
+            line = next(x for x in done.stdout.splitlines() if x.split()[:2] == [path, name])
+            assert f" {quota:,} " in line
 
 
 def test_tokens_are_counted_by_several_tokenizers_at_once(store: Path, tmp_path: Path) -> None:

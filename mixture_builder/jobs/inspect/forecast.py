@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from mixture_builder.io.remote_store import ROWS_NAME
 from mixture_builder.io.rowstore import StoredTask, task_folder
 from mixture_builder.jobs.sizing import Lengths
 from mixture_builder.plan import MixturePlan, TaskPlan
+from mixture_builder.variants import Cell
 
 TEMPLATE_BYTES = 150
 """About what a template and an option list add to an example."""
@@ -37,11 +37,13 @@ class Forecast:
     Attributes:
       bytes: of prompts and targets, in UTF-8, before compression.
       estimated: tasks that were not measured.
+      cells: the bytes by task and cell; those of a task's cells sum to the task's.
       tokens: by what the tokenizer is called and task: of prompts and of targets.
     """
 
     bytes: Mapping[str, int]
     estimated: frozenset[str]
+    cells: Mapping[str, Mapping[str, int]]
     tokens: Mapping[str, Mapping[str, tuple[int, int]]] = field(default_factory=dict)
 
     def seconds(self, plan: MixturePlan) -> float:
@@ -49,9 +51,13 @@ class Forecast:
         return (
             SECONDS_TO_START
             + SECONDS_A_TASK * len(plan.tasks)
-            + SECONDS_AN_EXAMPLE * plan.examples
-            + SECONDS_A_BYTE * sum(self.bytes.values())
+            + self.rendering_seconds(plan.examples, sum(self.bytes.values()))
         )
+
+    @staticmethod
+    def rendering_seconds(examples: int, size: int) -> float:
+        """About the processor time for some examples of so many bytes, start-up apart."""
+        return SECONDS_AN_EXAMPLE * examples + SECONDS_A_BYTE * size
 
 
 def forecast(
@@ -74,18 +80,23 @@ def forecast(
       recipe_tokenizer: what that of the recipe's size is called in `measured`.
     """
     expected: dict[str, int] = {}
+    cells: dict[str, Mapping[str, int]] = {}
     for task in plan.tasks:
         known = measured.get(task.task)
-        mean = (
-            known.mean_bytes
-            if known is not None
-            else _estimated(task, _row_bytes(task, cards[task.task], stored, store))
-        )
-        expected[task.task] = round(task.quota * mean)
+        row = _row_bytes(task, cards[task.task], stored, store)
+        estimated = {c.name: c.quota * _estimated(task, c, row) for c in task.cells}
+        if known is None:
+            expected[task.task] = round(sum(estimated.values()))
+            weights = estimated
+        else:
+            expected[task.task] = round(task.quota * known.mean_bytes)
+            weights = _by_measure(task, known, estimated)
+        cells[task.task] = _split(expected[task.task], weights)
     names = {name for lengths in measured.values() for name in lengths.tokens}
     return Forecast(
         bytes=expected,
         estimated=frozenset(t.task for t in plan.tasks if t.task not in measured),
+        cells=cells,
         tokens={
             "the recipe's tokenizer" if name == recipe_tokenizer else name: {
                 t.task: (round(t.quota * inputs), round(t.quota * targets))
@@ -98,22 +109,48 @@ def forecast(
     )
 
 
-def _estimated(task: TaskPlan, row: Fraction) -> Fraction:
-    shown = sum((c.quota * task.form_of(c).mean for c in task.cells if c.few_shot), Fraction(0))
-    return row * (1 + shown / max(1, task.quota)) + TEMPLATE_BYTES
+def _estimated(task: TaskPlan, cell: Cell, row: float) -> float:
+    """About how large an example of a cell is."""
+    shown = float(task.form_of(cell).mean) if cell.few_shot else 0.0
+    return row * (1 + shown) + TEMPLATE_BYTES
+
+
+def _by_measure(task: TaskPlan, known: Lengths, estimated: Mapping[str, float]) -> dict[str, float]:
+    """What the cells of a measured task have beside each other.
+
+    A cell of which no example was rendered is put in by its estimate, scaled as those of the
+    others turned out.
+    """
+    quotas = {cell.name: cell.quota for cell in task.cells}
+    met = {n: quotas[n] * size / count for n, (count, size) in known.cells.items() if n in quotas}
+    guessed = sum(estimated[name] for name in met)
+    scale = sum(met.values()) / guessed if guessed else 1.0
+    return {name: met.get(name, estimated[name] * scale) for name in quotas}
+
+
+def _split(total: int, weights: Mapping[str, float]) -> dict[str, int]:
+    """A whole number split by weights, without a rest."""
+    whole, so_far, given = sum(weights.values()), 0.0, 0
+    result = {}
+    for name, weight in weights.items():
+        so_far += weight
+        upto = min(total, round(total * so_far / whole)) if whole else 0
+        result[name] = upto - given
+        given = upto
+    return result
 
 
 def _row_bytes(
     task: TaskPlan, card: TaskCard, stored: Mapping[str, StoredTask], store: Path
-) -> Fraction:
+) -> float:
     """About how large a row is."""
     there = stored.get(task.task)
     if there is not None:
         file = task_folder(store, task.task, there.fingerprint) / ROWS_NAME
         if file.exists():
-            whole = Fraction(file.stat().st_size, max(1, there.rows))
-            return max(Fraction(0), whole - ROW_BYTES - 12 * len(card.fields))
-    return Fraction(sum(_text_bytes(record) for record in card.sample), max(1, len(card.sample)))
+            whole = file.stat().st_size / max(1, there.rows)
+            return max(0.0, whole - ROW_BYTES - 12 * len(card.fields))
+    return sum(_text_bytes(record) for record in card.sample) / max(1, len(card.sample))
 
 
 def _text_bytes(value: Any) -> int:
