@@ -2,5 +2,7 @@
 
 opening.py   from a recipe, a lock or a built folder to a lock with rows under it
 records.py   from draws to finished records
-mixture.py   `Mixture`: length, any record by its number, reading on from any place
+index.py     from numbers of records to draws
+reading.py   reading on from any place
+mixture.py   `Mixture`: length, any record by its number, parts for several readers
 """

@@ -8,33 +8,23 @@ first, any place can be read at once, and where a reader stands is one whole num
 from __future__ import annotations
 
 import operator
-from bisect import bisect_left
-from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import Any, SupportsIndex
 
 import numpy as np
 
+from mixture_builder.access.index import DroppedDraws, RecordIndex
 from mixture_builder.access.opening import Opened, open_mixture
+from mixture_builder.access.reading import MixtureIterator
 from mixture_builder.access.records import RecordMaker
 from mixture_builder.draw import Indices
 from mixture_builder.errors import RecipeError, UsageError
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.jobs.inspect.records import Record
-from mixture_builder.jobs.shard_layout import Draws, ShardLayout
 from mixture_builder.lock import Lock, lock_from_json
-
-INDEX_BYTES = 64 << 20
-"""What the orders of the shards met last may take in memory; one is always kept."""
-
-READ_AHEAD = 2_048
-"""Most records that reading on makes at once."""
-
-DroppedDraws = Mapping[int, Mapping[str, Sequence[int]]]
-"""By shard and task the draws that come to nothing."""
 
 
 class Mixture:
@@ -134,7 +124,7 @@ class Mixture:
 
     def __len__(self) -> int:
         """How many numbers there are; of those that count draws, dropped ones included."""
-        return max(0, -(-(self._total - self._begin) // self._step))
+        return max(0, -(-(self._index.total - self._begin) // self._step))
 
     def __getitem__(self, index: SupportsIndex) -> Record:
         """One record; negative numbers count from the end.
@@ -205,7 +195,7 @@ class Mixture:
         maker = RecordMaker(self.lock, store=self._store, columns=("draw",))
         names = [task.task for task in self.lock.plan.tasks]
         for shard in range(self._shards):
-            wanted = self._layout.draws(shard)
+            wanted = self._index.layout.draws(shard)
             for place, record in enumerate(maker.records(wanted)):
                 if record is None:
                     of_shard = dropped.setdefault(shard, {})
@@ -228,35 +218,14 @@ class Mixture:
         Raises:
           IndexError: if there is no such number.
         """
-        found = self._draws(np.asarray([self._place(operator.index(index))], dtype=np.int64))
+        found = self._index.draws(np.asarray([self._place(operator.index(index))], dtype=np.int64))
         return self.lock.plan.tasks[int(found.tasks[0])].task, int(found.draws[0])
 
     # --- inside ---------------------------------------------------------------------------
 
     def _prepare(self) -> None:
-        self._layout = ShardLayout(self.lock.plan)
+        self._index = RecordIndex(self.lock.plan, shards=self._shards, dropped=self._dropped)
         self._maker = RecordMaker(self.lock, store=self._store, columns=self._columns)
-        self._orders: OrderedDict[int, Draws] = OrderedDict()
-        self._order_bytes = 0
-        self._starts: dict[int, int] = {}
-        numbers = {task.task: place for place, task in enumerate(self.lock.plan.tasks)}
-        self._dropped_shards = sorted(self._dropped)
-        counts = [sum(map(len, self._dropped[s].values())) for s in self._dropped_shards]
-        self._dropped_before = [0, *np.cumsum(counts).tolist()]
-        try:
-            self._dropped_codes = {
-                shard: np.asarray(
-                    [_code(numbers[task], k) for task, draws in tasks.items() for k in draws],
-                    dtype=np.int64,
-                )
-                for shard, tasks in self._dropped.items()
-            }
-        except KeyError as problem:
-            raise RecipeError(
-                f"found a dropped draw of the task {problem}, which the lock does not have. Lock "
-                "and manifest are of different builds: build the mixture again."
-            ) from None
-        self._total = self._start(self._shards)
 
     def _stepped(self, begin: int, step: int) -> Mixture:
         """Every so-manieth record of the whole mixture; shares all caches."""
@@ -298,134 +267,18 @@ class Mixture:
             raise IndexError(f"found record {index}; expected 0 to {count - 1}")
         return self._begin + (index % count) * self._step
 
-    def _start(self, shard: int) -> int:
-        """How many records stand in the shards before this one."""
-        if shard not in self._starts:
-            lost = self._dropped_before[bisect_left(self._dropped_shards, shard)]
-            self._starts[shard] = self._layout.before(shard) - lost
-        return self._starts[shard]
-
-    def _shard_of(self, place: int) -> int:
-        low, high = 0, self._shards - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._start(middle) <= place:
-                low = middle
-            else:
-                high = middle - 1
-        return low
-
-    def _order(self, shard: int) -> Draws:
-        """The draws of one shard in the order of its file; those met last are kept."""
-        order = self._orders.pop(shard, None)
-        if order is None:
-            order = self._layout.ordered(shard)
-            lost = self._dropped_codes.get(shard)
-            if lost is not None:
-                codes = _code(order.tasks.astype(np.int64), order.draws)
-                there = np.flatnonzero(~np.isin(codes, lost))
-                order = Draws(tasks=order.tasks[there], draws=order.draws[there])
-            self._order_bytes += order.nbytes
-            while self._orders and self._order_bytes > INDEX_BYTES:
-                self._order_bytes -= self._orders.popitem(last=False)[1].nbytes
-        self._orders[shard] = order
-        return order
-
-    def _draws(self, places: Indices) -> Draws:
-        """The draws at some numbers of the whole mixture."""
-        tasks, draws = np.zeros(len(places), np.int64), np.zeros(len(places), np.int64)
-        open_places = np.argsort(places, kind="stable")
-        at = 0
-        while at < len(open_places):
-            shard = self._shard_of(int(places[open_places[at]]))
-            end = self._start(shard + 1)
-            until = at + int(np.searchsorted(places[open_places[at:]], end))
-            group = open_places[at:until]
-            order, inside = self._order(shard), places[group] - self._start(shard)
-            tasks[group], draws[group] = order.tasks[inside], order.draws[inside]
-            at = until
-        return Draws(tasks=tasks, draws=draws)
-
     def _records(self, places: Indices) -> list[Record | None]:
         """The records at some numbers of the whole mixture; `None` where a draw is dropped."""
-        return self._maker.records(self._draws(places)) if len(places) else []
+        return self._maker.records(self._index.draws(places)) if len(places) else []
 
     def _of_numbers(self, numbers: range) -> list[Record | None]:
         """The records at some numbers of this part; `None` where a draw is dropped."""
         return self._records(self._begin + np.asarray(numbers, dtype=np.int64) * self._step)
 
     def _next_record(self, place: int) -> Record:
-        for further in range(1, self._total + 1):
-            at = (place + further) % self._total
+        for further in range(1, self._index.total + 1):
+            at = (place + further) % self._index.total
             record = self._records(np.asarray([at], dtype=np.int64))[0]
             if record is not None:
                 return record
         raise RecipeError("every draw of the mixture comes to nothing; `build` says why")
-
-
-class MixtureIterator(Iterator[Record]):
-    """Reads a mixture on from a place; where it stands is one whole number.
-
-    Attributes:
-      position: the number of the record that comes next; given to `Mixture.read_from`, or kept
-        with a checkpoint, it goes on with that record.
-    """
-
-    def __init__(
-        self, count: int, records: Callable[[range], list[Record | None]], position: int
-    ) -> None:
-        """Made by `Mixture.read_from`.
-
-        Args:
-          count: how many numbers the mixture has.
-          records: gives those at some numbers, `None` for a draw that is dropped.
-          position: where to begin.
-        """
-        self._count = count
-        self._records = records
-        self._seek(position)
-
-    def __iter__(self) -> MixtureIterator:
-        return self
-
-    def __next__(self) -> Record:
-        """The next record; dropped draws, which no file has, are passed over."""
-        while True:
-            if not self._waiting:
-                self._read_ahead()
-            position, record = self._waiting.pop()
-            self.position = position + 1
-            if record is not None:
-                return record
-
-    def state_dict(self) -> dict[str, int]:
-        """Where it stands, as checkpoints keep it."""
-        return {"position": self.position}
-
-    def load_state_dict(self, state: Mapping[str, int]) -> None:
-        """Goes to where another one stood.
-
-        Raises:
-          IndexError: if the mixture has no such place.
-        """
-        self._seek(state["position"])
-
-    def _seek(self, position: int) -> None:
-        if not 0 <= position <= self._count:
-            raise IndexError(f"found position {position}; expected 0 to {self._count}")
-        self.position = position
-        self._waiting: list[tuple[int, Record | None]] = []
-        self._ahead = 1
-
-    def _read_ahead(self) -> None:
-        """Makes a few records, then more: the first must not wait for hundreds."""
-        numbers = range(self.position, min(self.position + self._ahead, self._count))
-        if not numbers:
-            raise StopIteration
-        self._ahead = min(READ_AHEAD, self._ahead * 4)
-        self._waiting = list(zip(numbers, self._records(numbers), strict=True))[::-1]
-
-
-def _code(task: Any, draw: Any) -> Any:
-    """Task and draw as one number; draws are below 2**41."""
-    return (task << 41) + draw
