@@ -188,8 +188,8 @@ def _note_exemplars(out: str, manifest: Manifest) -> Iterator[Finding]:
         severity=Severity.NOTE,
         file=f"{out}/{MANIFEST_NAME}",
         place="tasks",
-        message=f"{prompts:,} few-shot prompts of {len(found):,} task{plural} show fewer exemplars than "
-        f"they ask for, {exemplars:,} in all; most of them of {most} "
+        message=f"{prompts:,} few-shot prompts of {len(found):,} task{plural} show fewer exemplars "
+        f"than they ask for, {exemplars:,} in all; most of them of {most} "
         f"({found[most]['prompts']:,}).",
         remedy="Prompts that are too long lose exemplars, and small tasks have few rows to show; "
         "tasks.<task>.fewer_exemplars counts them.",
