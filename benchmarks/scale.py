@@ -1,10 +1,16 @@
-"""Whether cost per example and memory stay flat while a mixture grows.
+"""Whether cost and memory stay flat while a mixture grows: in examples, in tasks, in shards.
 
-    python -m benchmarks.scale --examples 100000 1000000 10000000 --folder build/scale
+    python -m benchmarks.scale --examples 100000 1000000 10000000
+    python -m benchmarks.scale --tasks 1836 20000
+    python -m benchmarks.scale --shards 1 64 4096
 
-Generated rows of one task, zero-shot, shards of about 50,000 examples, one worker. Each size is
-a process of its own; seconds are of the processor, so that a busy machine changes them little.
-Outputs are deleted after each size.
+Examples and shards: generated rows of one task, zero-shot; for examples, shards of about 50,000
+and one worker; for shards, the same number of examples in each, and two workers.
+Tasks: copies of the shipped ones, eight grown rows and ten examples each, two workers; `plan`,
+`ingest` into an empty store, and `build`.
+
+Each run is a process of its own; seconds are of the processor, so that a busy machine changes
+them little. Outputs are deleted after each size.
 """
 
 from __future__ import annotations
@@ -17,13 +23,20 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
+from benchmarks.generated_tasks import GeneratedTasks, generate
+from benchmarks.measure import measure as measure_program
 from mixture_builder.cli.output import table
-from tests.cli.helpers import PLAIN, Workspace
+from tests.cli.helpers import PLAIN, Workspace, environment
 
 ROWS = 200_000
 SHARD_EXAMPLES = 50_000
+SHARDED_EXAMPLES = 204_800
+TASK_ROWS = 8
+TASK_EXAMPLES = 10
 HEADER = ["examples", "shards", "processor s", "µs an example", "wall s", "largest process MB"]
 
 
@@ -77,21 +90,89 @@ def measure(made: Workspace, examples: int) -> list[str]:
     ]
 
 
+def measure_shards(made: Workspace, shards: int) -> dict[str, str]:
+    """Builds `SHARDED_EXAMPLES` examples in so many shards; gives a row of the table."""
+    made.write_recipe(
+        size={"examples": SHARDED_EXAMPLES},
+        output={"shards": shards},
+        variants={"zs_opt": 1, "zs_noopt": 1},
+    )
+    line = {"shards": f"{shards:,}", "examples": f"{SHARDED_EXAMPLES:,}"}
+    for name, further in (("plan", []), ("build", ["--out", made.out, "--workers", 2])):
+        words = [name, made.recipe, *made.options, *further]
+        line |= _measured(name, words, made.folder, each=shards, unit="shard")
+    line["files"] = f"{len(list(made.out.glob('data/*'))):,}"
+    shutil.rmtree(made.out)
+    return line
+
+
+def measure_tasks(folder: Path, tasks: int) -> dict[str, str]:
+    """Plans, ingests and builds so many tasks; gives a row of the table."""
+    made: GeneratedTasks = generate(folder / f"tasks-{tasks}", tasks=tasks, rows=TASK_ROWS)
+    examples = made.tasks * TASK_EXAMPLES
+    made.write_recipe(examples=examples, shards=max(1, examples // 10_000))
+    sources = ["--mirror", made.folder / "mirror.yaml", "--offline", "--workers", 2]
+    out = made.folder / "mixture"
+    line = {"tasks": f"{made.tasks:,}", "examples": f"{examples:,}"}
+    for name, further in (
+        ("ingest", sources),
+        # Only now, as row counts are known; and files were read once, as they mostly were.
+        ("plan", []),
+        ("build", [*sources, "--out", out]),
+    ):
+        words = [name, made.recipe, *made.options, *further]
+        line |= _measured(name, words, made.folder, each=made.tasks, unit="task")
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    line["built"] = f"{len(manifest['tasks']):,}"
+    shutil.rmtree(made.folder)
+    return line
+
+
+def _measured(name: str, words: list[Any], folder: Path, *, each: int, unit: str) -> dict[str, str]:
+    # Tasks whose upstream gives no samples that fit are left out, which is status 3.
+    took = measure_program(
+        [sys.executable, "-m", "mixture_builder", *map(str, words)],
+        env=environment(),
+        log=folder / f"{name}.log",
+        accepted=(0, 3),
+    )
+    return {
+        f"{name} s": f"{took.cpu_seconds:.1f}",
+        f"ms a {unit} ({name})": f"{took.cpu_seconds / each * 1e3:.2f}",
+        f"{name} MB": f"{took.peak_bytes / 1e6:.0f}",
+    }
+
+
+def show(sizes: list[int], run: Callable[[int], Mapping[str, str]]) -> None:
+    """Runs each size and prints a line for each, then all as a table."""
+    rows = []
+    for size in sizes:
+        rows.append(run(size))
+        print(json.dumps(rows[-1]), flush=True)
+    if rows:
+        header = list(rows[0])
+        print(table(header, [list(row.values()) for row in rows], right=header), flush=True)
+
+
 def main() -> int:
-    """Prints a line for each size."""
+    """Prints a table for each kind of size."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
-    parser.add_argument("--examples", type=int, nargs="+", default=[100_000, 1_000_000])
+    parser.add_argument("--examples", type=int, nargs="+", default=[])
+    parser.add_argument("--tasks", type=int, nargs="+", default=[])
+    parser.add_argument("--shards", type=int, nargs="+", default=[])
     parser.add_argument("--folder", type=Path, default=Path("build/scale"))
     arguments = parser.parse_args()
-    shutil.rmtree(arguments.folder, ignore_errors=True)
-    made = prepare(arguments.folder)
-    measure(made, 1_000)  # brings the rows into the store
-    rows = []
-    for examples in arguments.examples:
-        rows.append(measure(made, examples))
-        print(json.dumps(dict(zip(HEADER, rows[-1], strict=True))), flush=True)
-    print(table(HEADER, rows, right=HEADER))
-    shutil.rmtree(arguments.folder)
+    folder = arguments.folder.resolve()
+    if not arguments.tasks and not arguments.shards and not arguments.examples:
+        arguments.examples = [100_000, 1_000_000]
+    shutil.rmtree(folder, ignore_errors=True)
+    if arguments.examples or arguments.shards:
+        made = prepare(folder / "one-task")
+        measure(made, 1_000)  # brings the rows into the store
+        show(arguments.examples, lambda n: dict(zip(HEADER, measure(made, n), strict=True)))
+        show(arguments.shards, lambda n: measure_shards(made, n))
+    show(arguments.tasks, lambda n: measure_tasks(folder, n))
+    shutil.rmtree(folder)
     return 0
 
 

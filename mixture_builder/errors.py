@@ -87,29 +87,46 @@ _WAYS_OUT = {
 _RAN_OUT = frozenset([errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE])
 
 
+_NO_THREAD = "can't start new thread"
+"""All that Python says where the system refuses one, for want of memory or by a limit."""
+
+
 def ran_out(problem: BaseException) -> bool:
     """Whether this machine ran out of something: space, memory, files.
 
     That says nothing about the file that was being read or the task that was at work.
     """
-    return isinstance(problem, MemoryError) or (
-        isinstance(problem, OSError) and problem.errno in _RAN_OUT
-    )
+    return _number_of(problem) in _RAN_OUT
 
 
 def of_the_machine(problem: BaseException) -> str:
     """What this machine lacks and the way out; empty if the problem is of another kind."""
-    if isinstance(problem, MemoryError):
-        what, way_out = "no memory is left", _WAYS_OUT[errno.ENOMEM]
-    elif isinstance(problem, OSError) and problem.errno in _WAYS_OUT:
-        # Arrow's own words for it say less.
-        what = os.strerror(problem.errno)
-        if problem.filename is not None:
-            what = f"{problem.filename}: {what}"
-        way_out = _WAYS_OUT[problem.errno]
-    else:
+    number = _number_of(problem)
+    if number not in _WAYS_OUT:
         return ""
+    # Arrow's own words for it say less.
+    what = os.strerror(number)
+    if number == errno.ENOMEM:
+        what = "no memory is left"
+        if isinstance(problem, RuntimeError):
+            what += " for another thread, or their number is limited"
+    elif isinstance(problem, OSError) and problem.filename is not None:
+        what = f"{problem.filename}: {what}"
     return (
-        f"{what}. {way_out}, and run the same command again: what is finished is kept, and "
-        "nothing that is half-written is taken for finished."
+        f"{what}. {_WAYS_OUT[number]}, and run the same command again: what is finished is kept, "
+        "and nothing that is half-written is taken for finished."
     )
+
+
+def _number_of(problem: BaseException) -> int:
+    """The system's number of an error; 0 if it has none. Arrow says some of them in words only."""
+    if isinstance(problem, MemoryError):
+        return errno.ENOMEM
+    if isinstance(problem, RuntimeError) and str(problem) == _NO_THREAD:
+        return errno.ENOMEM
+    if not isinstance(problem, OSError):
+        return 0
+    if problem.errno is not None:
+        return problem.errno
+    said = str(problem)
+    return next((number for number in _WAYS_OUT if said.endswith(os.strerror(number))), 0)

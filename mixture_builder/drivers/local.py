@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import pickle
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.io.atomic import cannot_write
@@ -101,7 +101,9 @@ class LocalRunner:
         with WorkerPool(
             self.workers if in_rounds else min(self.workers, len(shards)),
             initializer=_set_lock,
-            initargs=(lock.to_json(), str(store)),
+            # As bytes: the plain data of thousands of tasks are several times as large, and the
+            # arguments of a process are held as long as it runs.
+            initargs=(pickle.dumps(lock.to_json()), str(store)),
             on_death=self.on_death,
         ) as pool:
             if not in_rounds:
@@ -163,9 +165,9 @@ _mixture: tuple[Lock, Path] | None = None
 """The lock and the store of this worker process: parsed once, not once a shard."""
 
 
-def _set_lock(plain: Mapping[str, Any], store: str) -> None:
+def _set_lock(pickled: bytes, store: str) -> None:
     global _mixture  # noqa: PLW0603  (a worker process has no other place for what it is given)
-    _mixture = lock_from_json(plain), Path(store)
+    _mixture = lock_from_json(pickle.loads(pickled)), Path(store)  # noqa: S301  (our own)
 
 
 def _given() -> tuple[Lock, Path]:

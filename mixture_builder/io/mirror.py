@@ -162,7 +162,10 @@ def _check_entry(key: Any, value: Any, *, folder: Path) -> tuple[str, tuple[str,
         if is_prefix and not value.endswith("/"):
             return "", (f"a prefix is mapped to '{value}', which is none.", "End it in '/'.")
         return value, None
-    local = folder / Path(value.removeprefix("file://")).expanduser()
+    try:
+        local = folder / Path(value.removeprefix("file://")).expanduser()
+    except RuntimeError:
+        return "", (f"'{value}' names the home of a user who is not known.", "Write the path out.")
     if not local.exists() and "*" not in value:
         return "", (f"there is no '{local}'.", "Correct the path, or remove the line.")
     if is_prefix:

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +48,9 @@ from mixture_builder.version import __version__
 
 DROPPED_ENTRIES = 1_000
 """Dropped draws that a shard reports in full; all are counted."""
+
+YAML_ENTRIES = 500
+"""Entries of a list or mapping that are made into YAML together."""
 
 
 def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[RenderedExamples]]:
@@ -277,7 +281,7 @@ def finish_build(
     plain = lock.to_json()
     fingerprints = ShardFingerprints(lock)
     with atomic_output(f"{out}/{LOCK_NAME}") as output:
-        output.write(_lock_text(plain))
+        output.writelines(_lock_text(plain))
     for task, text in quarantine.items():
         _write_text(f"{out}/quarantine/{task}.jsonl", text)
     dropped = [entry for result in ordered for entry in result.entries]
@@ -329,11 +333,28 @@ def _write_text(url: str, text: str) -> None:
         output.write(text.encode("utf-8", "replace"))
 
 
-def _lock_text(plain: Mapping[str, Any]) -> bytes:
+def _lock_text(plain: Mapping[str, Any]) -> Iterator[bytes]:
+    """The text of a lock in pieces: a tree of all of it at once takes thirty times its size."""
     from mixture_builder.yaml_files import as_yaml
 
-    head = "# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
-    return (head + as_yaml(plain)).encode("utf-8")
+    yield b"# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
+    for key, value in plain.items():
+        for number, piece in enumerate(_pieces(value)):
+            text = as_yaml({key: piece})
+            # Each piece begins with the line of its key.
+            yield (text.partition("\n")[2] if number else text).encode("utf-8")
+
+
+def _pieces(value: Any) -> Iterator[Any]:
+    """A list or mapping in parts of `YAML_ENTRIES` entries; anything else as it is."""
+    if not isinstance(value, (list, dict)) or len(value) <= YAML_ENTRIES:
+        yield value
+        return
+    for start in range(0, len(value), YAML_ENTRIES):
+        if isinstance(value, list):
+            yield value[start : start + YAML_ENTRIES]
+        else:
+            yield dict(islice(value.items(), start, start + YAML_ENTRIES))
 
 
 def rows_of(lock: Lock) -> dict[str, str]:
