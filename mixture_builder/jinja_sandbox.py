@@ -8,6 +8,7 @@ loops can blow up. `choice` draws nothing: it follows from a number that the exa
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache, wraps
@@ -33,9 +34,9 @@ from jinja2.utils import pass_eval_context
 FILTER_NAMES = (
     "abs batch capitalize choice count default d dictsort first float int items join last length "
     "list lower map max min most_frequent reject rejectattr replace reverse round select "
-    "selectattr slice sort string sum title trim truncate unique upper wordcount"
+    "selectattr slice sort string sum title trim truncate unescape unique upper wordcount"
 ).split()
-"""Filters that are pure functions of text, numbers and lists: Jinja's, and two of ours."""
+"""Filters that are pure functions of text, numbers and lists: Jinja's, and three of ours."""
 
 TEST_NAMES = (
     "boolean defined divisibleby eq equalto even ge greaterthan gt in integer le lessthan lower "
@@ -228,6 +229,11 @@ def most_frequent(items: Sequence[Any]) -> list[Any] | None:
     return [item for item, times in counted if times == counted[0][1]] or None
 
 
+def unescape(text: Any) -> str:
+    """The text with HTML entities (`&amp;`, `&#39;`) as the characters that they stand for."""
+    return html.unescape(str(text))
+
+
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and abs(value) < 2**63
 
@@ -289,7 +295,7 @@ def environment() -> SafeEnvironment:
     )
     env.globals.clear()
     env.globals.update(range=_Callable(_bounded_range), zip=_Callable(_zipped))
-    ours = {"choice": choice, "most_frequent": most_frequent}
+    ours = {"choice": choice, "most_frequent": most_frequent, "unescape": unescape}
     env.filters = {name: ours.get(name) or FILTERS[name] for name in FILTER_NAMES}
     for name in _LAZY_FILTERS:
         env.filters[name] = _as_list(FILTERS[name])

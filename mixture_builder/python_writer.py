@@ -36,7 +36,7 @@ _OPERATORS: dict[type[nodes.Node], str] = {
 
 _FILTERS = frozenset(
     "abs capitalize choice count first float int join last length list lower most_frequent replace "
-    "round string title trim upper wordcount".split()
+    "round string title trim unescape upper wordcount".split()
 )
 """Filters that are called with their value and arguments, and perhaps the environment."""
 

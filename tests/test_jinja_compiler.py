@@ -38,7 +38,8 @@ NAMES = ["a", "b", "xs", "n", "empty", "sometimes", "x", "missing"]
 FILTERS = [
     "abs", "capitalize", "count", "first", "float", "int", "join", "join(', ')", "join(b)", "last",
     "length", "list", "lower", "replace('a', 'bb')", "replace(a, b)", "replace('', '-')", "round",
-    "round(1)", "string", "title", "trim", "trim('.')", "upper", "wordcount", "default('d')",
+    "round(1)", "string", "title", "trim", "trim('.')", "unescape", "upper", "wordcount",
+    "default('d')",
     "default('d', true)", "reverse", "sort", "unique | list", "max", "min", "sum", "int(7)",
     "map('upper') | list", "map('trim') | join('/')", "map('lower') | first", "select | list",
     "reject | list", "select('string') | first", "map(attribute='k') | list", "truncate(5)",

@@ -353,6 +353,15 @@ def test_lists_can_be_counted_through_and_searched(source, text):
     assert compile_text(source).render_many(values, 1) == [text]
 
 
+def test_html_entities_become_the_characters_they_stand_for():
+    """`unescape` knows entities by name and by number, once, and lets a lone `&` be."""
+    texts = ["Q&amp;A &#39;&#x27; &quot;", "&amp;lt;", "A & B &cd;"]
+
+    made = compile_text("{{ text | unescape }}").render_many({"text": texts}, len(texts))
+
+    assert made == ["Q&A '' \"", "&lt;", "A & B &cd;"]
+
+
 def test_functions_are_no_fields():
     """A template that calls `range` needs no field of that name."""
     assert compile_text("{% for i in range(n) %}{{ zip(a) }}{% endfor %}").names == ("a", "n")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ from mixture_builder.card_files import load_card_file, load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.template_files import template_names
-from mixture_builder.testing import assert_card_is_sound
+from mixture_builder.testing import assert_card_is_sound, make_rows
 
 FLAN = {"muffin": 80, "t0_sf": 193, "niv2": 1554, "cot": 9}
 """Tasks of each submixture of Flan 2022."""
@@ -77,6 +79,47 @@ def test_a_member_of_a_family_is_sound_alone() -> None:
 
     for card in members[::400]:
         assert_card_is_sound(card)
+
+
+REPAIRS = [
+    (
+        "muffin/imdb_reviews",
+        {"text": 'Odd\x97but good. <br />"Oh\x85"', "sentiment": "pos", "rating": "8"},
+        {"review": 'Odd—but good.\n"Oh…"'},
+    ),
+    ("muffin/e2e_nlg", {"ref": "The Mill  is a pub ."}, {"answer": "The Mill is a pub ."}),
+    ("muffin/qnli", {"question": "Who was there"}, {"question": "Who was there?"}),
+    ("muffin/qnli", {"sentence": "Of the speed of light A."}, {"whole_sentence": "yes"}),
+    ("muffin/qnli", {"sentence": "Among these are"}, {"whole_sentence": ""}),
+    (
+        "niv2/task1370_newscomm_classification",
+        {"definition": "1) Zhuang", "output": ["Czeck"]},
+        {"definition": "1) Chinese", "answers": ["Czech"]},
+    ),
+    (
+        "niv2/task195_sentiment140_classification",
+        {"input": "I &lt;3 it &amp; you"},
+        {"input": "I <3 it & you"},
+    ),
+    (
+        "niv2/task001_quoref_question_generation",
+        {"input": "A &amp; B", "definition": "Name it in Zhuang."},
+        {"input": "A &amp; B", "definition": "Name it in Zhuang."},
+    ),
+]
+
+
+@pytest.mark.parametrize(("task", "upstream", "mended"), REPAIRS)
+def test_what_is_broken_upstream_is_mended_in_the_card(
+    cards: dict[str, TaskCard], task: str, upstream: dict[str, Any], mended: dict[str, Any]
+) -> None:
+    """Where a source is known to be broken its card mends it, and other cards do not."""
+    card = cards[task]
+    record = {**card.sample[0], **upstream}
+
+    [row] = make_rows(replace(card, sample=(record,)))
+
+    assert {name: row[name] for name in mended} == mended
 
 
 @pytest.mark.shared
