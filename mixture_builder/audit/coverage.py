@@ -87,9 +87,13 @@ def _add_exemplars(state: Coverage, view: ShardView) -> None:
     owners = np.repeat(np.arange(view.rows), np.diff(starts))
     asked = np.unique(owners[shown == view.row_ids[owners]])
     view.hit(state.hits, "shots/query_row", asked)
-    order = np.lexsort((shown, owners))
-    same = (np.diff(owners[order]) == 0) & (np.diff(shown[order]) == 0)
-    view.hit(state.hits, "shots/exemplar_twice", np.unique(owners[order][1:][same]))
+    sizes = np.diff(starts)
+    twice = np.zeros(view.rows, dtype=bool)
+    for size in np.unique(sizes[sizes > 1]).tolist():
+        rows = np.flatnonzero(sizes == size)
+        rows_shown = np.sort(values[starts[rows][:, None] + np.arange(size)], axis=1)
+        twice[rows] = (np.diff(rows_shown) == 0).any(axis=1)
+    view.hit(state.hits, "shots/exemplar_twice", np.flatnonzero(twice))
 
 
 def merge(one: Coverage, other: Coverage) -> Coverage:

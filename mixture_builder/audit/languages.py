@@ -135,6 +135,8 @@ def _table() -> npt.NDArray[np.uint8]:
 
 _SCRIPT_OF_PAIR = _table()
 
+_LATIN = SCRIPTS.index("Latin")
+
 
 @dataclass(kw_only=True, slots=True)
 class Languages:
@@ -156,28 +158,42 @@ def observe(view: ShardView) -> Languages:
     state = Languages()
     if not view.rows:
         return state
-    of_texts = (_letters(view.inputs), _letters(view.targets))
-    by_row = of_texts[0] + of_texts[1]
-    order = np.argsort(view.task_codes, kind="stable")
-    starts = np.flatnonzero(np.diff(view.task_codes[order], prepend=-1))
-    sums = np.add.reduceat(by_row[order], starts, axis=0)
-    for code, letters in zip(view.task_codes[order][starts].tolist(), sums.tolist(), strict=True):
-        state.letters[view.task_names[code]] = tuple(letters)
-    counts = np.bincount(view.task_codes, minlength=len(view.task_names))
-    for name, count in zip(view.task_names, counts.tolist(), strict=True):
-        state.records[name] = count
     known = np.asarray(
         [_allowed(task.card.get("languages", ()) if task else ()) for task in view.tasks],
         dtype=bool,
-    )[view.task_codes]
+    )
+    names, codes = view.task_names, view.task_codes
+    letters = np.zeros((len(names), len(SCRIPTS)), dtype=np.int64)
     marked = np.zeros(view.rows, dtype=bool)
-    for letters in of_texts:
-        foreign = np.where(known, 0, letters).sum(axis=1)
-        whole = letters.sum(axis=1)
-        marked |= (foreign >= FOREIGN_LETTERS) & (foreign > FOREIGN_SHARE * whole)
-    rows = np.flatnonzero(marked)
-    view.hit(state.hits, "language/foreign_script", rows)
+    for column in (view.inputs, view.targets):
+        latin, owners, scripts = _letters(column)
+        letters[:, _LATIN] += _summed(codes, latin, len(names))
+        letters += _counted(codes[owners], scripts, len(names))
+        # Without letters beyond ASCII a text is Latin, which always may be there.
+        starts = np.flatnonzero(np.diff(owners, prepend=-1))
+        rows = owners[starts]
+        sizes = np.diff(starts, append=len(owners))
+        found = _counted(np.repeat(np.arange(len(rows)), sizes), scripts, len(rows))
+        found[:, _LATIN] += latin[rows]
+        foreign = np.where(known[codes[rows]], 0, found).sum(axis=1)
+        much = (foreign >= FOREIGN_LETTERS) & (foreign > FOREIGN_SHARE * found.sum(axis=1))
+        marked[rows[much]] = True
+    records = np.bincount(codes, minlength=len(names))
+    for name, of_task, count in zip(names, letters.tolist(), records.tolist(), strict=True):
+        state.letters[name] = tuple(of_task)
+        state.records[name] = count
+    view.hit(state.hits, "language/foreign_script", np.flatnonzero(marked))
     return state
+
+
+def _summed(codes: Numbers, numbers: Numbers, length: int) -> Numbers:
+    # As fractions of 53 bits, which is enough for the letters of a stretch.
+    return np.bincount(codes, weights=numbers, minlength=length).astype(np.int64)
+
+
+def _counted(owners: Numbers, scripts: Numbers, length: int) -> Numbers:
+    width = len(SCRIPTS)
+    return np.bincount(owners * width + scripts, minlength=length * width).reshape(length, width)
 
 
 def _allowed(languages: Iterable[str]) -> list[bool]:
@@ -188,26 +204,19 @@ def _allowed(languages: Iterable[str]) -> list[bool]:
     return [not names or script in scripts or script in always for script in SCRIPTS]
 
 
-def _letters(column: TextColumn) -> Numbers:
-    """Letters of each script in each text; of ASCII, four in five characters are taken for some."""
-    first, last = int(column.offsets[0]), int(column.offsets[-1])
-    data = column.numbers[first:last]
-    rows = len(column.sizes)
-    result = np.zeros((rows, len(SCRIPTS)), dtype=np.int64)
-    ascii_bytes = column.sizes.copy()
-    leads = np.flatnonzero(data >= 0xC2)
-    if len(leads):
-        leads = leads[leads < len(data) - 1]
-        pairs = (data[leads].astype(np.int64) << 8) | data[leads + 1]
-        scripts = _SCRIPT_OF_PAIR[pairs].astype(np.int64)
-        owners = column.rows_of(leads + first)
-        result += np.bincount(
-            owners * len(SCRIPTS) + scripts, minlength=rows * len(SCRIPTS)
-        ).reshape(rows, -1)
-        sizes = 2 + (data[leads] >= 0xE0).astype(np.int64) + (data[leads] >= 0xF0)
-        ascii_bytes -= np.bincount(owners, weights=sizes, minlength=rows).astype(np.int64)
-    result[:, 1] += ascii_bytes * 4 // 5
-    return result
+def _letters(column: TextColumn) -> tuple[Numbers, Numbers, Numbers]:
+    """Letters of ASCII in each text, and of each other letter, in order, its text and its script.
+
+    Of ASCII, four in five characters are taken for letters.
+    """
+    data, leads = column.numbers, column.leads
+    leads = leads[leads < len(data) - 1]
+    lead = data[leads].astype(np.int64)
+    owners = column.rows_of(leads)
+    scripts = _SCRIPT_OF_PAIR[(lead << 8) | data[leads + 1]].astype(np.int64)
+    sizes = 2 + (lead >= 0xE0).astype(np.int64) + (lead >= 0xF0)
+    ascii_bytes = column.sizes - _summed(owners, sizes, len(column.sizes))
+    return ascii_bytes * 4 // 5, owners, scripts
 
 
 def merge(one: Languages, other: Languages) -> Languages:

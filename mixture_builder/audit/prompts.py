@@ -18,7 +18,12 @@ from mixture_builder.audit.checks import AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.frames import Frame, faults, frame_of, least_fault
 from mixture_builder.audit.hits import Hits
-from mixture_builder.audit.layouts import MOST_OPTIONS, ExemplarLayout, OptionLayout
+from mixture_builder.audit.layouts import (
+    MOST_OPTIONS,
+    DrawnStyle,
+    ExemplarLayout,
+    OptionLayout,
+)
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
 from mixture_builder.audit.view import Flags, Numbers, ShardView
@@ -133,8 +138,10 @@ class _Queries:
       read: whether the record is looked at at all.
       framed: whether the query is to be held against its template.
       sure: whether its place is.
-      exemplars: of records that show some, the layout, and where the query and, going up, the
-        exemplars begin.
+      rows: records of which it is known where the exemplars stand; the next three are of these.
+      layouts: how the exemplars are set off.
+      counts: how many places each has in `places`: one more than it has exemplars.
+      places: where the query and, going up, the exemplars begin, of one record after the other.
     """
 
     begins: Numbers
@@ -142,7 +149,10 @@ class _Queries:
     read: Flags
     framed: Flags
     sure: Flags
-    exemplars: list[tuple[int, ExemplarLayout, list[int]]] = field(default_factory=list)
+    rows: list[int] = field(default_factory=list)
+    layouts: list[ExemplarLayout] = field(default_factory=list)
+    counts: list[int] = field(default_factory=list)
+    places: list[int] = field(default_factory=list)
 
 
 class _Reader:
@@ -243,6 +253,7 @@ class _Reader:
         rows = np.flatnonzero(shown)
         layouts = view.context.layouts
         exemplars = [layouts.exemplars(style) for style in view.styles] if len(rows) else []
+        begins, ends, unread = [], [], []
         for row, key, style, shots, start, end in zip(
             rows.tolist(),
             keys[rows].tolist(),
@@ -252,19 +263,26 @@ class _Reader:
             offsets[1:][rows].tolist(),
             strict=True,
         ):
-            layout, recipe = exemplars[style], recipes[key]
+            layout = exemplars[style]
             if layout is None:
                 self.note("shots/style", row)
-                found.read[row] = False
+                unread.append(row)
+                begins.append(start)
+                ends.append(end)
                 continue
-            frames = recipe.inputs[bool(view.styles[style].options)]
-            query, query_end, begins = self._query(
-                row, start, end, layout, shots, frames, leads=recipe.leads
+            query, query_end, places = self._query(
+                row, start, end, layout, shots, recipes[key], view.styles[style]
             )
-            found.begins[row], found.ends[row] = query, query_end
-            if begins:
-                found.framed[row] = found.sure[row] = True
-                found.exemplars.append((row, layout, begins))
+            begins.append(query)
+            ends.append(query_end)
+            if places:
+                found.rows.append(row)
+                found.layouts.append(layout)
+                found.counts.append(len(places))
+                found.places += places
+        found.begins[rows], found.ends[rows] = begins, ends
+        found.read[unread] = False
+        found.framed[found.rows] = found.sure[found.rows] = True
         return found
 
     def _recipe_of(self, task: int, template: str, variant: str) -> _Recipe:
@@ -282,105 +300,120 @@ class _Reader:
         end: int,
         layout: ExemplarLayout,
         shots: int,
-        frames: tuple[Frame, ...],
-        *,
-        leads: bool,
+        recipe: _Recipe,
+        style: DrawnStyle,
     ) -> tuple[int, int, list[int]]:
         """Where the query begins and ends; and where it and, going up, the exemplars begin.
 
         The list is empty where that is not sure.
         """
-        data = self._data
+        data, marker, leads = self._data, layout.marker, recipe.leads
         if not data.endswith(layout.tail, start, end):
             self.note("shots/query_label", row, at=end - start)
             return start, end, []
         query_end = end - len(layout.tail)
-        marker = layout.marker
+        size = len(marker)
         # Markers may share white space at their ends, which `count` would pass over.
         places: list[int] = []
-        at = data.rfind(marker, start, query_end)
         most = shots + leads
-        while at >= 0 and len(places) <= most + _SPARE:
-            places.append(at + len(marker))
-            at = data.rfind(marker, start, at + len(marker) - 1)
+        tried = most + _SPARE
+        at = data.rfind(marker, start, query_end)
+        while at >= 0 and len(places) <= tried:
+            places.append(at + size)
+            at = data.rfind(marker, start, at + size - 1)
         if len(places) < shots:
             self.note("shots/separator", row)
             return start, query_end, []
         if len(places) <= most:
             del places[shots:]
             # The first exemplar begins the prompt, or stands below the instruction.
-            lead = data.rfind(layout.lead, start, places[-1] - len(marker)) if leads else -1
+            lead = data.rfind(layout.lead, start, places[-1] - size) if leads else -1
             places.append(start + len(layout.before) if lead < 0 else lead + len(layout.lead))
             return places[0], query_end, places
+        frames = recipe.inputs[bool(style.options)]
         for place in places:
             if not least_fault(frames, data, place, query_end):
                 return place, query_end, []
-        if len(places) <= most + _SPARE:
+        if len(places) <= tried:
             self.note("template/words", row, at=end - start)
         return places[0], query_end, []
 
     def _exemplars(self, queries: _Queries, direct: Flags) -> None:
         """The exemplars, with the query and with its target."""
-        if not queries.exemplars:
+        if not queries.rows:
             return
-        data, offsets = self._data, self.inputs.offsets
-        rows = [row for row, _, _ in queries.exemplars]
-        likely, same = self._likely(queries)
-        starts, goals = offsets[rows].tolist(), self.targets.offsets[rows].tolist()
-        stops = self.targets.offsets[np.asarray(rows) + 1].tolist()
-        ends, asks = queries.ends[rows].tolist(), direct[rows].tolist()
-        first = 0
-        for (row, layout, begins), start, goal, stop, end, ask in zip(
-            queries.exemplars, starts, goals, stops, ends, asks, strict=True
-        ):
-            query, count = begins[0], len(begins) - 1
-            maybe, alike = likely[first : first + count], same[first : first + count]
-            first += count
-            # Inverted prompts name a label or so, and are alike by nature.
-            if ask and (True in maybe or True in alike):
-                text = data[query:end]
-                whole = text + layout.between
-                # Where only white space follows the query, the exemplar may go on behind it.
-                exact = [
-                    begin
-                    for begin, equal in zip(begins[1:], alike, strict=True)
-                    if equal and data.startswith(whole, begin, query)
-                ]
-                if exact:
-                    check = "shots/query_shown" if layout.tail else "shots/query_nearly_shown"
-                    self.note(check, row, at=min(exact) - start)
-                elif any(
-                    near and self._nearly(text, begin, above, layout)
-                    for (above, begin), near in zip(pairwise(begins), maybe, strict=True)
-                ):
-                    self.note("shots/query_nearly_shown", row)
-            if stop - goal >= LEAK_LENGTH:
-                at = self._find_target(goal, stop, begins[-1], query - len(layout.marker))
-                long = at >= 0 and self._wanted[goal:stop].decode("utf-8", "replace")
-                if long and len(long) >= LEAK_LENGTH:
-                    self.note("shots/answer_shown", row, at=at - start)
+        rows, counts = np.asarray(queries.rows), np.asarray(queries.counts)
+        firsts = np.cumsum(counts) - counts
+        self._leaks(queries, rows, firsts + counts - 1)
+        likely, same = self._likely(queries, rows, firsts)
+        owners = np.repeat(np.arange(len(rows)), counts - 1)
+        # Inverted prompts name a label or so, and are alike by nature.
+        suspicious = np.unique(owners[(likely | same) & direct[rows[owners]]])
+        starts = self.inputs.offsets[rows]
+        for place in suspicious.tolist():
+            row, first, count = queries.rows[place], int(firsts[place]), queries.counts[place]
+            layout, begins = queries.layouts[place], queries.places[first : first + count]
+            # Before its first place, there is an exemplar less than there are places.
+            one = first - place
+            maybe, alike = likely[one : one + count - 1], same[one : one + count - 1]
+            query, start = begins[0], int(starts[place])
+            text = self._data[query : queries.ends[row]]
+            whole = text + layout.between
+            # Where only white space follows the query, the exemplar may go on behind it.
+            exact = [
+                begin
+                for begin, equal in zip(begins[1:], alike, strict=True)
+                if equal and self._data.startswith(whole, begin, query)
+            ]
+            if exact:
+                check = "shots/query_shown" if layout.tail else "shots/query_nearly_shown"
+                self.note(check, row, at=min(exact) - start)
+            elif any(
+                near and self._nearly(text, begin, above, layout)
+                for (above, begin), near in zip(pairwise(begins), maybe, strict=True)
+            ):
+                self.note("shots/query_nearly_shown", row)
 
-    def _likely(self, queries: _Queries) -> tuple[list[bool], list[bool]]:
+    def _leaks(self, queries: _Queries, rows: Numbers, lasts: Numbers) -> None:
+        """Looks for long targets in the exemplars; `lasts` are places of the topmost ones."""
+        goals, stops = self.targets.offsets[rows], self.targets.offsets[rows + 1]
+        for place in np.flatnonzero(stops - goals >= LEAK_LENGTH).tolist():
+            goal, stop, row = int(goals[place]), int(stops[place]), queries.rows[place]
+            top = queries.places[lasts[place]]
+            end = int(queries.begins[row]) - len(queries.layouts[place].marker)
+            at = self._find_target(goal, stop, top, end)
+            long = at >= 0 and self._wanted[goal:stop].decode("utf-8", "replace")
+            if long and len(long) >= LEAK_LENGTH:
+                self.note("shots/answer_shown", row, at=at - int(self.inputs.offsets[row]))
+
+    def _likely(self, queries: _Queries, rows: Numbers, firsts: Numbers) -> tuple[Flags, Flags]:
         """For each exemplar of each record whether it may nearly be the query, or be it."""
-        numbers = self.inputs.numbers
-        sizes = np.asarray([len(begins) - 1 for _, _, begins in queries.exemplars])
-        begin = np.asarray([b for _, _, begins in queries.exemplars for b in begins[1:]])
-        above = np.asarray([b for _, _, begins in queries.exemplars for b in begins[:-1]])
-        between = np.asarray([len(layout.between) for _, layout, _ in queries.exemplars])
-        rows = np.repeat([row for row, _, _ in queries.exemplars], sizes)
-        query, end = queries.begins[rows], queries.ends[rows]
-        size = end - query
+        places, sizes = np.asarray(queries.places), np.asarray(queries.counts) - 1
+        begins = np.ones(len(places), dtype=bool)
+        begins[firsts] = False
+        begin, above = places[begins], places[np.append(begins[1:], False)]
+        between = np.repeat([len(layout.between) for layout in queries.layouts], sizes)
+        query = np.repeat(places[firsts], sizes)
+        size = np.repeat(queries.ends[rows], sizes) - query
         one, other = self.inputs.byte_at(begin), self.inputs.byte_at(query)
         # What both begin with decides, unless it is left aside in the comparison.
         differ = (_FOLDED[one] != _FOLDED[other]) & (_FOLDED[one] > 0) & (_FOLDED[other] > 0)
-        near = (above - begin >= size - _SLACK + np.repeat(between, sizes)) & ~differ
-        half = size // 2
+        near = (above - begin >= size - _SLACK + between) & ~differ
         same = (size == 0) | (
             (one == other)
-            & (numbers[begin + np.maximum(size - 1, 0)] == self.inputs.byte_at(end - 1))
-            & (numbers[begin + half] == self.inputs.byte_at(query + half))
+            & (self.inputs.byte_at(begin + size - 1) == self.inputs.byte_at(query + size - 1))
         )
-        return near.tolist(), same.tolist()
+        # So does the first difference, which mostly stands where the words of the template end.
+        some = np.flatnonzero(near | same)
+        begin, query, size = begin[some], query[some], size[some]
+        common = self.inputs.common(begin, query, size)
+        apart = common < size
+        same[some] &= ~apart
+        one = _FOLDED[self.inputs.byte_at(begin + common)]
+        other = _FOLDED[self.inputs.byte_at(query + common)]
+        apart &= (common < size - _SLACK) & (one > 0) & (other > 0) & (one != other)
+        near[some] &= ~apart
+        return near, same
 
     def _nearly(self, text: bytes, begin: int, end: int, layout: ExemplarLayout) -> bool:
         """Whether an exemplar asks what the query asks, but for case, spacing and punctuation."""

@@ -16,13 +16,16 @@ from mixture_builder.audit.checks import NOTE, AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.view import Flags, Numbers, ShardView, TextColumn
+from mixture_builder.audit.view import Bytes, Flags, Numbers, ShardView, TextColumn
 
 _SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
 """A character that can be seen."""
 
-_ALLOWED = np.frombuffer(b"\t\n\r", dtype=np.uint8)
-_LEADS = np.frombuffer(b"\xc2\xef", dtype=np.uint8)
+_SPACE, _DELETE = 0x20, 0x7F
+_TAB, _NEW_LINE, _RETURN = b"\t\n\r"
+
+_LEADS = np.zeros(256, dtype=np.bool_)
+_LEADS[[0xC2, 0xEF]] = True
 
 _BAD = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\ufeff-\\U0010ffff]")
 
@@ -101,18 +104,25 @@ def _empty(column: TextColumn) -> Numbers:
 
 
 def _control_characters(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    data = column.numbers
-    low = column.positions(data < 0x20)
-    bad = ~np.isin(data[low], _ALLOWED)
-    rows = np.unique(column.rows_of(np.concatenate([low[bad], column.positions(data == 0x7F)])))
+    rows = np.unique(column.rows_of(column.positions(_controls)))
     view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
-    leads = column.leads
+    data, leads = column.numbers, column.leads
     # First bytes of C1 control characters, the replacement character and the byte order mark.
-    leading = np.unique(column.rows_of(leads[np.isin(data[leads], _LEADS)]))
+    leading = np.unique(column.rows_of(leads[_LEADS[data[leads]]]))
     if len(leading):
         damaged = _matches(column.array.take(pa.array(leading)), _DAMAGED)
         found = leading[damaged]
         view.hit(state.hits, "text/damaged_character", found, column=name, at=_first(column, found))
+
+
+def _controls(block: Bytes) -> Flags:
+    """Control characters of ASCII that have no place in a text."""
+    low = block < _SPACE
+    bad = block == _DELETE
+    # Nearly always the new lines are all there is.
+    if np.count_nonzero(low) != np.count_nonzero(block == _NEW_LINE):
+        bad |= low & (block != _NEW_LINE) & (block != _TAB) & (block != _RETURN)
+    return bad
 
 
 def _first(column: TextColumn, rows: Numbers) -> list[int]:
@@ -122,7 +132,7 @@ def _first(column: TextColumn, rows: Numbers) -> list[int]:
 
 
 def _unrendered(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    braces = column.positions(column.numbers == _BRACE)
+    braces = column.positions(lambda block: block == _BRACE)
     after = column.byte_at(braces + 1)
     braces = braces[(after == _BRACE) | (after == _PERCENT)]
     marked = np.unique(column.rows_of(braces))

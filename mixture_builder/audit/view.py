@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +17,13 @@ from mixture_builder.audit.layouts import DrawnStyle, parse_style
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+
+_BLOCK = 1 << 16
+"""Bytes that are looked at at a time: as many as stay in the cache of a core."""
+
+_WORD, _COMPARED = 8, 512
+"""Bytes that are compared at once, and of a stretch at all."""
 
 
 class TextColumn:
@@ -45,7 +52,7 @@ class TextColumn:
         return content
 
     @cached_property
-    def numbers(self) -> npt.NDArray[np.uint8]:
+    def numbers(self) -> Bytes:
         """The same bytes as numbers."""
         return np.frombuffer(self._buffer, dtype=np.uint8)
 
@@ -63,20 +70,54 @@ class TextColumn:
     @cached_property
     def leads(self) -> Numbers:
         """Where characters beyond ASCII begin."""
-        return self.positions(self.numbers >= 0xC2)
+        return self.positions(lambda block: block >= 0xC2)
 
-    def positions(self, marked: Flags) -> Numbers:
-        """Places of the bytes that are marked."""
-        found: Numbers = np.flatnonzero(marked)
-        return found
+    def positions(self, marks: Callable[[Bytes], Flags]) -> Numbers:
+        """Places of some bytes.
 
-    def byte_at(self, positions: Numbers) -> npt.NDArray[np.uint8]:
+        Args:
+          marks: says of a stretch of bytes which of them are meant; nothing at all for none.
+        """
+        found = [
+            np.flatnonzero(marks(self.numbers[start : start + _BLOCK])) + start
+            for start in range(0, len(self.numbers), _BLOCK)
+        ]
+        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+
+    def byte_at(self, positions: Numbers) -> Bytes:
         """The bytes at some places; 0 for a place that is none of the texts'."""
         last = int(self.offsets[-1])
         if not last:
             return np.zeros(len(positions), dtype=np.uint8)
-        found: npt.NDArray[np.uint8] = self.numbers[np.clip(positions, 0, last - 1)]
+        found: Bytes = self.numbers[np.clip(positions, 0, last - 1)]
         return np.where((positions >= 0) & (positions < last), found, 0).astype(np.uint8)
+
+    def common(self, ones: Numbers, others: Numbers, sizes: Numbers) -> Numbers:
+        """How many bytes pairs of stretches begin with in common; their sizes, where all may be.
+
+        Args:
+          ones: where the first stretch of each pair begins.
+          others: where the second does.
+          sizes: bytes of both; of long ones the beginning is compared.
+        """
+        result = sizes.copy()
+        last = len(self.data) - _WORD
+        if last < 0:
+            return result
+        # At every place a number of eight bytes, the first of them the lowest.
+        words = np.ndarray((last + 1,), dtype="<u8", buffer=self.data, strides=(1,))
+        left = np.arange(len(sizes))
+        for at in range(0, _COMPARED, _WORD):
+            left = left[(sizes[left] > at) & (np.maximum(ones, others)[left] + at <= last)]
+            if not len(left):
+                break
+            differing = words[ones[left] + at] ^ words[others[left] + at]
+            apart = differing != 0
+            lowest = differing[apart] & (~differing[apart] + np.uint64(1))
+            found = at + (np.log2(lowest.astype(np.float64)).astype(np.int64) >> 3)
+            result[left[apart]] = np.minimum(found, sizes[left[apart]])
+            left = left[~apart]
+        return result
 
     def text(self, row: int) -> str:
         """One text."""
