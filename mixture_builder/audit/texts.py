@@ -118,7 +118,7 @@ def _control_characters(state: Texts, view: ShardView, name: str, column: TextCo
 def _controls(block: Bytes) -> Flags:
     """Control characters of ASCII that have no place in a text."""
     low = block < _SPACE
-    bad = block == _DELETE
+    bad: Flags = block == _DELETE
     # Nearly always the new lines are all there is.
     if np.count_nonzero(low) != np.count_nonzero(block == _NEW_LINE):
         bad |= low & (block != _NEW_LINE) & (block != _TAB) & (block != _RETURN)

@@ -100,7 +100,7 @@ class TextColumn:
           others: where the second does.
           sizes: bytes of both; of long ones the beginning is compared.
         """
-        result = sizes.copy()
+        result: Numbers = sizes.copy()
         last = len(self.data) - _WORD
         if last < 0:
             return result

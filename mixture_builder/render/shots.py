@@ -17,7 +17,8 @@ def shots_seed(task_seed: int) -> np.uint64:
     Args:
       task_seed: of the task.
     """
-    return np.uint64(derive_seed(task_seed, "shots") & _MASK)
+    seed: np.uint64 = np.uint64(derive_seed(task_seed, "shots") & _MASK)
+    return seed
 
 
 def shots_asked(seeds: Bits | np.uint64, draws: Indices, counts: Counts) -> Indices:

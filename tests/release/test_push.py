@@ -236,8 +236,8 @@ def test_no_state_between_two_commits_looks_complete(
 ) -> None:
     """Of several commits the first takes the old manifest away, the last brings the new one."""
     from mixture_builder.release import pushing
-    from mixture_builder.release.sealing import seal
     from mixture_builder.release.hub import RemoteFile
+    from mixture_builder.release.sealing import seal
 
     folder = mixture.parent / "many"
     (folder / "data").mkdir(parents=True)

@@ -83,7 +83,8 @@ def dealt(weights: list[int], draws: int) -> list[int]:
     rounds = -(-draws // sum(weights))
     whole = [weight * rounds for weight in weights]
     cells, _ = deal(weights, whole, np.arange(sum(whole)))
-    return np.bincount(cells[:draws], minlength=len(weights)).tolist()
+    counts: list[int] = np.bincount(cells[:draws], minlength=len(weights)).tolist()
+    return counts
 
 
 @given(
