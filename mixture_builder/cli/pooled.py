@@ -48,7 +48,9 @@ def run_all(
     """
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.pool import Job, WorkerPool
+    from mixture_builder.io.no_pandas import keep_pandas_out
 
+    keep_pandas_out()
     jobs = [Job(label=label, function=function, argument=given) for label, given in arguments]
     places = {id(job): place for place, job in enumerate(jobs)}
     results: list[Any] = [None] * len(jobs)

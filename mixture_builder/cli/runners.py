@@ -46,6 +46,9 @@ def make_runner(
         if count:
             start_early(warm)
         from mixture_builder.drivers.local import LocalRunner
+        from mixture_builder.io.no_pandas import keep_pandas_out
+
+        keep_pandas_out()
 
         def tell(text: str) -> None:
             if log is not None:

@@ -1,0 +1,44 @@
+"""What a build does not import: it would take longer than many a shard."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.helpers import command, environment
+
+pytest.importorskip("pandas", reason="without pandas there is nothing to keep out")
+
+
+def test_neither_a_build_nor_its_workers_import_pandas(tmp_path: Path) -> None:
+    """With its first arrays pyarrow imports it, wherever it is installed, in every process."""
+    built = subprocess.run(
+        [sys.executable, "-X", "importtime", *command("quickstart", "--workers", 2)[1:]],
+        cwd=tmp_path,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+
+    imported = {line.rpartition("|")[2].strip() for line in built.stderr.splitlines()}
+    assert "pyarrow.lib" in imported
+    assert not {name for name in imported if name.startswith("pandas.")}
+
+
+def test_who_wants_pandas_afterwards_gets_it() -> None:
+    """It is hidden from pyarrow only, and only while pyarrow looks for it."""
+    code = (
+        "from mixture_builder.io.no_pandas import keep_pandas_out; keep_pandas_out(); "
+        "import numpy as np, pyarrow as pa, sys; pa.array(np.arange(3)).to_numpy(); "
+        "assert 'pandas' not in sys.modules; import pandas; print(pandas.Series([1, 2]).sum())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environment(), capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout.strip() == "3"
