@@ -33,13 +33,6 @@ MAX_NODES = 400_000
 Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def as_yaml(plain: Mapping[str, Any]) -> str:
-    """Plain data as a lock is written: keys in their order, texts on one line each."""
-    dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
-    text: str = yaml.dump(plain, Dumper=dumper, sort_keys=False, allow_unicode=True, width=100_000)
-    return text
-
-
 class _StrictLoader(Loader):  # type: ignore[misc]  # the C loader has no type stubs
     """The safe loader, but a key given twice is an error."""
 

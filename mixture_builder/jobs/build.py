@@ -18,7 +18,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,12 +44,14 @@ from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRende
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
 from mixture_builder.style_pools import StylePools
 from mixture_builder.version import __version__
+from mixture_builder.yaml_text import yaml_pieces
 
 DROPPED_ENTRIES = 1_000
 """Dropped draws that a shard reports in full; all are counted."""
 
-YAML_ENTRIES = 500
-"""Entries of a list or mapping that are made into YAML together."""
+_LOCK_HEAD = (
+    b"# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
+)
 
 
 def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[RenderedExamples]]:
@@ -281,7 +282,8 @@ def finish_build(
     plain = lock.to_json()
     fingerprints = ShardFingerprints(lock)
     with atomic_output(f"{out}/{LOCK_NAME}") as output:
-        output.writelines(_lock_text(plain))
+        output.write(_LOCK_HEAD)
+        output.writelines(yaml_pieces(plain))
     for task, text in quarantine.items():
         _write_text(f"{out}/quarantine/{task}.jsonl", text)
     dropped = [entry for result in ordered for entry in result.entries]
@@ -331,30 +333,6 @@ def _source_facts(stored: StoredTask) -> dict[str, Any]:
 def _write_text(url: str, text: str) -> None:
     with atomic_output(url) as output:
         output.write(text.encode("utf-8", "replace"))
-
-
-def _lock_text(plain: Mapping[str, Any]) -> Iterator[bytes]:
-    """The text of a lock in pieces: a tree of all of it at once takes thirty times its size."""
-    from mixture_builder.yaml_files import as_yaml
-
-    yield b"# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
-    for key, value in plain.items():
-        for number, piece in enumerate(_pieces(value)):
-            text = as_yaml({key: piece})
-            # Each piece begins with the line of its key.
-            yield (text.partition("\n")[2] if number else text).encode("utf-8")
-
-
-def _pieces(value: Any) -> Iterator[Any]:
-    """A list or mapping in parts of `YAML_ENTRIES` entries; anything else as it is."""
-    if not isinstance(value, (list, dict)) or len(value) <= YAML_ENTRIES:
-        yield value
-        return
-    for start in range(0, len(value), YAML_ENTRIES):
-        if isinstance(value, list):
-            yield value[start : start + YAML_ENTRIES]
-        else:
-            yield dict(islice(value.items(), start, start + YAML_ENTRIES))
 
 
 def rows_of(lock: Lock) -> dict[str, str]:

@@ -32,7 +32,8 @@ from mixture_builder.release.sealing import (
 )
 from mixture_builder.styles import load_styles
 from mixture_builder.template_files import load_templates
-from mixture_builder.yaml_files import Loader, as_yaml
+from mixture_builder.yaml_files import Loader
+from mixture_builder.yaml_text import yaml_pieces
 
 TEMPLATES_FOLDER = "templates"
 
@@ -183,7 +184,7 @@ def _lock_text(lock: Lock) -> str:
         task: why if is_filtered(why) else "could not be read when the lock was made"
         for task, why in plain["left_out"].items()
     }
-    return as_yaml(plain)
+    return b"".join(yaml_pieces(plain)).decode("utf-8")
 
 
 def _is_local(card: TaskCard) -> bool:
