@@ -6,8 +6,8 @@ not on the number of rows. All fields of a row that hold texts are looked at, ea
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from mixture_builder.audit.rows.held_out import (
     Grams,
     HeldOutIndex,
 )
+from mixture_builder.audit.rows.short_items import ShortItems, ShortMatch, find_short
 from mixture_builder.audit.rows.words import Hashes, Places, Words, mixed, words_of
 from mixture_builder.io.rowstore import ID, StoredRows
 
@@ -259,7 +260,35 @@ def _together(rows: int, used: _Text, words: Words, grams: Grams) -> tuple[Place
 def _check(
     stored: StoredRows, first: int, batch: pa.Table, index: HeldOutIndex, near_share: float
 ) -> list[Overlap]:
-    used = texts_of(batch, stored.fields)
+    found = overlaps_in(batch, stored.fields, index, near_share=near_share)
+    if not found:
+        return []
+    ids = batch.column(ID).to_numpy()
+    places = stored.places(np.asarray(list(found)) + first)
+    return [
+        replace(overlap, row=int(ids[row]), place=place)
+        for (row, overlap), place in zip(found.items(), places, strict=True)
+    ]
+
+
+def overlaps_in(
+    table: pa.Table,
+    names: Sequence[str],
+    index: HeldOutIndex,
+    *,
+    near_share: float = NEAR_SHARE,
+) -> dict[int, Overlap]:
+    """The rows of a table that hold held-out items, by their number in it, in order.
+
+    Identities and places of rows are left to the caller, who knows what the rows are.
+
+    Args:
+      table: a million characters or so; memory is many times as much.
+      names: columns that are looked at: texts, and lists of texts.
+      index: of the items.
+      near_share: share of an item's runs from which a row is a near copy.
+    """
+    used = texts_of(table, names)
     words = words_of(used.texts)
     exact = _find(index.exact, *words.grams(EXACT), words)
     near = _find_near(index.near, words)
@@ -299,37 +328,69 @@ def _check(
     for hits, grams in [(whole, index.whole), *((within[n], g) for n, g in index.within.items())]:
         rows, items, counts = _counted(*rows_with(hits, grams)[:2])
         add("whole", rows, items, np.ones(len(rows)))
-    rows, items = _together(batch.num_rows, used, words, index.together)
+    rows, items = _together(table.num_rows, used, words, index.together)
     add("whole", rows, items, np.ones(len(rows)))
+    hits = _find(index.hints, *words.grams(NEAR), words)
+    rows, items, counts = _counted(*rows_with(hits, index.hints)[:2])
+    likely = counts >= index.fewest_hints[items]
+    short = _short(index.short, used, words, rows[likely], items[likely])
+    for rule, rows, items, told in _by_rule(short):
+        add(rule, rows, items, told)
     rows, items, counts = _counted(*rows_with(exact, index.exact)[:2])
     add("ngram", rows, items, counts / np.maximum(index.exact_sizes[items], 1))
     if not candidates:
-        return []
-    evidence = _Evidence(index, used, words, exact, near, whole, within)
-    ids = batch.column(ID).to_numpy()
-    numbers = sorted(candidates)
-    places = stored.places(np.asarray(numbers) + first)
-    result = []
-    for row, place in zip(numbers, places, strict=True):
+        return {}
+    evidence = _Evidence(index, used, words, exact, near, whole, within, short)
+    result = {}
+    for row in sorted(candidates):
         found = candidates[row]
         best = max(
             found,
             key=lambda i: (_STRENGTH[found[i][0]] > 0, found[i][1], _STRENGTH[found[i][0]], -i),
         )
         rule, share = found[best]
-        result.append(
-            Overlap(
-                row=int(ids[row]),
-                place=place,
-                held_out=index.sets[index.set_of[best]],
-                item=index.items[best],
-                rule=rule,
-                share=round(share, 3),
-                items=len(found),
-                spans=evidence.spans(row, best, rule),
-            )
+        result[row] = Overlap(
+            row=0,
+            place="",
+            held_out=index.sets[index.set_of[best]],
+            item=index.items[best],
+            rule=rule,
+            share=round(share, 3),
+            items=len(found),
+            spans=evidence.spans(row, best, rule),
         )
     return result
+
+
+def _by_rule(
+    short: Mapping[tuple[int, int], ShortMatch],
+) -> Iterator[tuple[str, Places, Places, npt.NDArray[np.float64]]]:
+    """Rows, short items and how much of the question is there unchanged, by rule."""
+    for rule in ("near", "whole"):
+        told = [(p, m) for p, m in short.items() if bool(m.changes) == (rule == "near")]
+        rows, items = np.asarray([pair for pair, _ in told], dtype=np.int64).reshape(-1, 2).T
+        shares = [1 - match.changes / (match.end - match.begin) for _, match in told]
+        yield rule, rows, items, np.asarray(shares)
+
+
+def _short(
+    items: ShortItems, used: _Text, words: Words, rows: Places, numbers: Places
+) -> dict[tuple[int, int], ShortMatch]:
+    """Rows that hold items with short questions, of those that share enough runs with one."""
+    order = np.argsort(used.rows, kind="stable")
+    bounds = np.searchsorted(used.rows[order], np.stack([rows, rows + 1]))
+    found = {}
+    for row, item, begin, end in zip(
+        rows.tolist(), numbers.tolist(), *bounds.tolist(), strict=True
+    ):
+        uses = order[begin:end].tolist()
+        texts = used.which[uses].tolist()
+        match = find_short(
+            items, item, [words.hashes[words.firsts[t] : words.firsts[t + 1]] for t in texts]
+        )
+        if match is not None:
+            found[row, item] = replace(match, text=uses[match.text])
+    return found
 
 
 def _unique_pairs(first: Places, second: Places) -> tuple[Places, Places]:
@@ -373,6 +434,7 @@ class _Evidence:
         near: _Hits,
         whole: _Hits,
         within: dict[int, _Hits],
+        short: Mapping[tuple[int, int], ShortMatch],
     ) -> None:
         self._used, self._words = used, words
         self._uses = np.argsort(used.rows, kind="stable")
@@ -381,14 +443,20 @@ class _Evidence:
         runs += [(index.within[n], hits, n) for n, hits in within.items()]
         self._by_rule = {"ngram": runs[:1], "near": runs[1:2], "whole": [*runs[2:]]}
         self._whole = (index.whole, whole)
+        self._short = short
 
     def spans(self, row: int, item: int, rule: str) -> tuple[Span, ...]:
         """The stretches of a row that stand in an item, the longest first."""
         begin, end = np.searchsorted(self._rows, [row, row + 1])
         found: list[Span] = []
+        match = self._short.get((row, item))
         for use in self._uses[begin:end].tolist():
             text = int(self._used.which[use])
-            for start, stop in self._stretches(text, item, rule):
+            if match is None:
+                stretches = self._stretches(text, item, rule)
+            else:
+                stretches = [self._characters(text, match)] if match.text == use else []
+            for start, stop in stretches:
                 found.append(
                     Span(
                         field=self._used.fields[use],
@@ -400,6 +468,11 @@ class _Evidence:
                 )
         found.sort(key=lambda s: (s.start - s.end, s.field, s.part, s.start))
         return tuple(found[:SPANS])
+
+    def _characters(self, text: int, match: ShortMatch) -> tuple[int, int]:
+        first = int(self._words.firsts[text])
+        start = self._words.starts[first + match.begin]
+        return int(start), int(self._words.ends[first + match.end - 1])
 
     def _stretches(self, text: int, item: int, rule: str) -> list[tuple[int, int]]:
         """Runs of a text that belong to an item, joined where they touch."""

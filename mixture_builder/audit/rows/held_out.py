@@ -13,6 +13,9 @@ Three ways of being in a row, each with an index of its own:
   finds copies with words changed or options in another order. A text of one or two words counts
   as a run where it is a whole field or part of a list.
 
+Items that have fewer than 10 such runs are looked for word by word: `short_items` says how. Found
+without a change they are `whole`, with one they are `near`.
+
 An n-gram that many items share, such as the instruction of a benchmark, tells nothing about any
 of them: it counts only for items that have no other.
 """
@@ -26,6 +29,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from mixture_builder.audit.rows.short_items import ShortItems, changes_allowed, short_items
 from mixture_builder.audit.rows.words import Hashes, Places, Words, mixed, words_of
 
 EXACT = 13
@@ -135,6 +139,8 @@ class HeldOutIndex:
       together: all texts of an item at once, for items of several.
       near: runs of 3 words; `near_sizes` says how many each item has in it.
       exact_sizes: how many runs of 13 words each item has in `exact`.
+      short: items with a short question; `hints` are their runs of 3 words, and
+        `fewest_hints` says how many of an item's are left where as much is changed as is allowed.
       unchecked: items of each set that are too short to be looked for in any way.
       not_near: items of each set that have too few runs of their own for near copies.
     """
@@ -149,15 +155,26 @@ class HeldOutIndex:
     together: Grams
     near: Grams
     near_sizes: npt.NDArray[np.int32]
+    short: ShortItems
+    hints: Grams
+    fewest_hints: npt.NDArray[np.int32]
     unchecked: Mapping[str, int]
     not_near: Mapping[str, int]
 
     @property
     def bytes(self) -> int:
         """Memory of the arrays."""
-        grams = [self.exact, self.whole, self.together, self.near, *self.within.values()]
+        grams = [
+            self.exact,
+            self.whole,
+            self.together,
+            self.near,
+            self.hints,
+            *self.within.values(),
+        ]
         sizes = self.set_of.nbytes + self.exact_sizes.nbytes + self.near_sizes.nbytes
-        return sum(g.bytes for g in grams) + sizes
+        sizes += self.fewest_hints.nbytes
+        return sum(g.bytes for g in grams) + sizes + self.short.bytes
 
 
 def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
@@ -171,7 +188,9 @@ def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
     exact: list[Pairs] = []
     near: list[Pairs] = []
     together: list[Pairs] = []
-    short: dict[int, list[Pairs]] = {}
+    by_words: dict[int, list[Pairs]] = {}
+    short: list[ShortItems] = []
+    hints: list[Pairs] = []
     for batch in _batches(items):
         begin = len(names)
         names += [item.item for item in batch]
@@ -182,9 +201,12 @@ def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
         words = words_of(texts)
         exact.append(_grams(words, EXACT, owners))
         whole = words.whole()
-        near.append(_grams(words, NEAR, owners))
+        runs = _grams(words, NEAR, owners)
         tiny = np.flatnonzero((words.counts > 0) & (words.counts < NEAR))
-        near.append(_each_once(whole[tiny], owners[tiny]))
+        near += [runs, _each_once(whole[tiny], owners[tiny])]
+        short.append(short_items(texts, words, counts))
+        known = np.diff(short[-1].items)[runs[1] - begin] > 0
+        hints.append((runs[0][known], runs[1][known]))
         several = np.flatnonzero(np.asarray(counts) > 1)
         sums = np.zeros(len(batch), dtype=np.uint64)
         np.add.at(sums, owners - begin, mixed(whole))
@@ -193,7 +215,7 @@ def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
             these = np.flatnonzero(words.counts == length)
             # Only first texts: an option alone is no item.
             these = these[(these == 0) | (owners[these] != owners[these - 1])]
-            short.setdefault(length, []).append((whole[these], owners[these]))
+            by_words.setdefault(length, []).append((whole[these], owners[these]))
     total = len(names)
     found = np.zeros(total, dtype=np.bool_)
     distinct = sorted(set(sets))
@@ -201,18 +223,22 @@ def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
     set_of = np.asarray([number[s] for s in sets], dtype=np.int32)
     exact_pairs = _without_common(*_joined(exact), total=total, fewest=1)
     near_pairs = _sketched(*_without_common(*_joined(near), total=total, fewest=FEWEST))
-    by_length = {length: _joined(pairs) for length, pairs in sorted(short.items())}
+    by_length = {length: _joined(pairs) for length, pairs in sorted(by_words.items())}
     within = {
         length: Grams.of(*pairs)
         for length, pairs in by_length.items()
         if length >= SHORTEST_WITHIN and len(pairs[0])
     }
     together_pairs = _joined(together)
-    for pairs in (exact_pairs, together_pairs, *by_length.values()):
+    hint_pairs = _without_common(*_joined(hints), total=total, fewest=0)
+    for pairs in (exact_pairs, together_pairs, hint_pairs, *by_length.values()):
         found[pairs[1]] = True
+    hinted = np.zeros(total, dtype=np.bool_)
+    hinted[hint_pairs[1]] = True
     near_sizes = np.bincount(near_pairs[1], minlength=total).astype(np.int32)
     enough = near_sizes >= FEWEST
     near_pairs = tuple(a[enough[near_pairs[1]]] for a in near_pairs)  # type: ignore[assignment]
+    known_short = ShortItems.of(short)
     return HeldOutIndex(
         sets=tuple(distinct),
         set_of=set_of,
@@ -224,9 +250,23 @@ def build_index(items: Iterable[HeldOutItem]) -> HeldOutIndex:
         together=Grams.of(*together_pairs),
         near=Grams.of(*near_pairs),
         near_sizes=near_sizes,
+        short=known_short,
+        fewest_hints=_fewest_hints(known_short, hint_pairs[1]),
+        hints=Grams.of(*hint_pairs),
         unchecked=_counts(distinct, set_of[~(found | enough)]),
-        not_near=_counts(distinct, set_of[~enough]),
+        not_near=_counts(distinct, set_of[~(enough | hinted)]),
     )
+
+
+def _fewest_hints(short: ShortItems, items: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+    """Runs of each item that are left after as many changes as are allowed; at least one."""
+    hints = np.bincount(items, minlength=len(short.items) - 1)
+    there = np.flatnonzero(np.diff(short.items))
+    changes = np.zeros(len(hints), dtype=np.int64)
+    questions = short.items[there]
+    changes[there] = changes_allowed(short.texts[questions + 1] - short.texts[questions])
+    fewest: npt.NDArray[np.int32] = np.maximum(hints - NEAR * changes, 1).astype(np.int32)
+    return fewest
 
 
 Pairs = tuple[Hashes, npt.NDArray[np.int32]]
@@ -308,9 +348,11 @@ def save_index(index: HeldOutIndex, folder: Path) -> None:
         "not_near": dict(index.not_near),
     }
     (folder / "index.json").write_text(json.dumps(plain), encoding="utf-8")
-    for name in ("set_of", "exact_sizes", "near_sizes"):
+    for name in ("set_of", "exact_sizes", "near_sizes", "fewest_hints"):
         np.save(folder / f"{name}.npy", getattr(index, name))
-    names = ("exact", "whole", "together", "near")
+    for f in fields(ShortItems):
+        np.save(folder / f"short.{f.name}.npy", getattr(index.short, f.name))
+    names = ("exact", "whole", "together", "near", "hints")
     grams: dict[str, Grams] = {name: getattr(index, name) for name in names}
     for name, each in {**grams, **{f"within{n}": g for n, g in index.within.items()}}.items():
         for f in fields(each):
@@ -335,7 +377,10 @@ def load_index(folder: Path) -> HeldOutIndex:
         arrays: dict[str, object] = {f.name: array(f"{name}.{f.name}") for f in fields(Grams)}
         return Grams(**arrays)  # type: ignore[arg-type]
 
-    sizes: dict[str, object] = {n: array(n) for n in ("set_of", "exact_sizes", "near_sizes")}
+    short: dict[str, object] = {f.name: array(f"short.{f.name}") for f in fields(ShortItems)}
+    sizes: dict[str, object] = {
+        name: array(name) for name in ("set_of", "exact_sizes", "near_sizes", "fewest_hints")
+    }
     return HeldOutIndex(
         sets=tuple(plain["sets"]),
         items=tuple(plain["items"]),
@@ -344,6 +389,8 @@ def load_index(folder: Path) -> HeldOutIndex:
         whole=grams("whole"),
         together=grams("together"),
         near=grams("near"),
+        hints=grams("hints"),
+        short=ShortItems(**short),  # type: ignore[arg-type]
         unchecked=plain["unchecked"],
         not_near=plain["not_near"],
         **sizes,  # type: ignore[arg-type]
