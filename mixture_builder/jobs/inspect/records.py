@@ -12,7 +12,6 @@ import pyarrow as pa
 import yaml
 
 from mixture_builder.errors import UsageError, VerifyError
-from mixture_builder.io.verify import READERS
 from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, MANIFEST_VERSION
@@ -79,6 +78,9 @@ def read_batches(url: str, *, format: str) -> Iterator[pa.RecordBatch]:  # noqa:
       FileNotFoundError: if there is none.
     """
     # Locks and manifests are read without the readers of shards.
+
+    # Locks and manifests are read without the readers of shards.
+    from mixture_builder.io.verify import READERS
 
     readers: Any = READERS
     batches: Iterator[pa.RecordBatch] = readers[format](url)
