@@ -16,6 +16,7 @@ from mixture_builder.lock import settings_to_json
 from mixture_builder.plan import TaskPlan
 from mixture_builder.rates import exact
 from mixture_builder.templates import PromptTemplate, templates_to_json
+from mixture_builder.variants import VARIANTS
 
 Pair = list[Any]
 """What A has and what B has."""
@@ -226,11 +227,15 @@ def _settings(task: TaskPlan) -> dict[str, Any]:
     return _flat(settings_to_json(task.settings))
 
 
+_RATES = frozenset(["variants", "counts", *VARIANTS])
+"""Settings that are rates beside each other: where one changes, all are told."""
+
+
 def _flat(plain: Mapping[str, Any], before: str = "") -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in plain.items():
         name = f"{before}{key}"
-        if isinstance(value, Mapping):
+        if isinstance(value, Mapping) and key not in _RATES:
             result.update(_flat(value, f"{name}."))
         else:
             result[name] = value

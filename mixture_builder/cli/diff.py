@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
@@ -27,6 +28,12 @@ DIFFERENT = 1
 
 LISTED = 40
 """Tasks of one kind that are listed one by one; `--json` has all."""
+
+TOKEN_TASKS = 5
+"""Tasks that are named with their tokens: those whose tokens changed most."""
+
+CONTEXT = 6
+"""Lines that are shown at either end of a stretch of a record that both sides have."""
 
 
 @click.command(short_help="Compare two recipes, locks or built mixtures.")
@@ -136,7 +143,7 @@ def _as_text(difference: Mapping[str, Any]) -> str:
         blocks.append(_shifts(difference["shifted"]))
     if difference["same_content"] is not None and not difference["equal"]:
         same = difference["same_content"]
-        blocks.append(f"records: {'the same' if same else 'others'} (content digest)")
+        blocks.append(f"records: {'the same' if same else 'not the same'} (content digest)")
     if "tokens" in difference:
         blocks.append(_token_text(difference["tokens"]))
     blocks += [_record_text(entry) for entry in difference.get("rendered", ())]
@@ -173,7 +180,7 @@ def _value(value: Any) -> str:
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) or "none"
+        return "{" + ", ".join(f"{k}: {_value(v)}" for k, v in value.items()) + "}"
     text = str(value)
     try:
         return f"{float(Fraction(text)):.6g}" if "/" in text else text
@@ -208,7 +215,8 @@ def _grouped(changed: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:
     result = {}
     for said, tasks in groups.items():
         quotas = [sum(changed[task]["quota"][side] for task in tasks) for side in (0, 1)]
-        moved = f"; quota {_pair(quotas)}" if quotas[0] != quotas[1] else ""
+        together = " together" if len(tasks) > 1 else ""
+        moved = f"; quota {_pair(quotas)}{together}" if quotas[0] != quotas[1] else ""
         others = f" and {len(tasks) - 1:,} more" if len(tasks) > 1 else ""
         result[f"{tasks[0]}{others}"] = said + moved
     return result
@@ -232,9 +240,12 @@ def _shifts(shifted: Mapping[str, Sequence[int]]) -> str:
     total = [sum(pair[side] for pair in shifted.values()) for side in (0, 1)]
     least = min(shifted.values(), key=lambda pair: Fraction(pair[1], max(1, pair[0])))
     most = max(shifted.values(), key=lambda pair: Fraction(pair[1], max(1, pair[0])))
+    each = f"each {_pair(least)}"
+    if least != most:
+        each = f"the least {_pair(least)}, the most {_pair(most)}"
     return (
         f"shifted: {many(len(shifted), 'task')} with nothing changed but the quota, from "
-        f"{total[0]:,} to {total[1]:,} examples in all ({_pair(least)} to {_pair(most)})"
+        f"{total[0]:,} to {total[1]:,} examples in all ({each})"
     )
 
 
@@ -243,6 +254,15 @@ def _token_text(tokens: Mapping[str, Mapping[str, Sequence[int | None]]]) -> str
     for name in ("inputs", "targets"):
         total = [sum(of_task[name][side] or 0 for of_task in tokens.values()) for side in (0, 1)]
         lines.append(f"  {name}  {_pair(total)}")
+    changes = {
+        task: [sum(of_task[name][side] or 0 for name in of_task) for side in (0, 1)]
+        for task, of_task in tokens.items()
+    }
+    moved = {task: pair for task, pair in changes.items() if pair[0] != pair[1]}
+    largest = sorted(moved, key=lambda task: (-abs(moved[task][1] - moved[task][0]), task))
+    lines += [f"  of {task}  {_pair(moved[task])}" for task in largest[:TOKEN_TASKS]]
+    if len(largest) > TOKEN_TASKS:
+        lines.append(f"  and {len(largest) - TOKEN_TASKS:,} more tasks; --json lists all")
     return "\n".join(lines)
 
 
@@ -252,7 +272,21 @@ def _record_text(entry: Mapping[str, Any]) -> str:
     before, after = (_texts(entry[side]) for side in ("before", "after"))
     lines = difflib.unified_diff(before, after, n=len(before) + len(after), lineterm="")
     # The first three say which files and lines; there are none.
-    return "\n".join([f"--- {entry['task']}, draw {entry['draw']}", *list(lines)[3:]])
+    folded = _folded(list(lines)[3:])
+    return "\n".join([f"--- {entry['task']}, draw {entry['draw']}", *folded])
+
+
+def _folded(lines: Sequence[str]) -> list[str]:
+    """Lines of a comparison, without the middle of long stretches that are alike on both sides."""
+    result: list[str] = []
+    for alike, group in itertools.groupby(lines, key=lambda line: line.startswith(" ")):
+        stretch = list(group)
+        left_out = len(stretch) - 2 * CONTEXT
+        if alike and left_out > CONTEXT:
+            told = f" [{left_out} lines alike]"
+            stretch = [*stretch[:CONTEXT], told, *stretch[-CONTEXT:]]
+        result += stretch
+    return result
 
 
 def _texts(record: Mapping[str, Any] | None) -> list[str]:

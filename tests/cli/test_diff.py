@@ -199,3 +199,31 @@ def test_what_is_no_mixture_is_refused(workspace: Workspace):
 
     assert done.exit_code == 2
     assert "nowhere: found no recipe of that name" in done.output
+
+
+def test_rates_beside_each_other_are_told_together(workspace: Workspace):
+    """Of numbers of exemplars the whole of both sides is said: a single one would say nothing."""
+    other = second(workspace, shots={"counts": {1: 1}})
+    found = difference(workspace, workspace.recipe, other)
+    done = run("diff", workspace.recipe, other, *workspace.options)
+
+    assert found["changed"]["tiny/sums"]["settings"] == {
+        "shots.counts": [{"2": "1", "3": "1", "5": "1"}, {"1": "1"}]
+    }
+    assert "shots.counts {2: 1, 3: 1, 5: 1} -> {1: 1}" in done.stdout
+
+
+def test_long_stretches_that_are_alike_are_folded(workspace: Workspace):
+    """Of what both sides have the ends are shown, and how many lines stand between them."""
+    many = "\n".join(f"line {number}" for number in range(40))
+    workspace.template_file("tiny/questions", [{**PLAIN, "input": f"{many}\n{{{{ question }}}}"}])
+    ingest(workspace)
+    out = build(workspace, workspace.out)
+    changed = {**PLAIN, "input": f"{many}\nSo: {{{{ question }}}}"}
+    workspace.template_file("tiny/questions", [changed])
+    done = run("diff", out, workspace.recipe, *workspace.options, "--rendered", 1)
+
+    assert "lines alike]" in done.stdout
+    assert "line 39" in done.stdout
+    assert "line 20" not in done.stdout
+    assert "+  So: " in done.stdout
