@@ -235,6 +235,8 @@ def test_fields_that_no_template_shows_are_noted() -> None:
         "no template reads hint, note, steps, which the card demo/task"
     )
     assert "unused_field" not in dict(found(make_template("t", used)))
+    wanted = make_template("t", Q, requires=["hint", "note", "steps"])
+    assert "unused_field" not in dict(found(wanted))
     assert "unused_field" not in dict(found(make_template("t", Q + IF), card=CHOICES))
 
 

@@ -25,8 +25,12 @@ _NEVER_GIVEN = frozenset(["answer", "answer_text", "rationale", "response"])
 
 
 def unused_fields(subject: Subject) -> Iterator[Problem]:
-    """Fields of the cards that no template reads."""
-    read = frozenset(n for template in subject.templates.templates for n in template.names)
+    """Fields of the cards that no template reads or asks for."""
+    read = frozenset(
+        name
+        for template in subject.templates.templates
+        for name in (*template.names, *template.requires)
+    )
     for card in subject.cards:
         unused = [
             f.name for f in card.fields if read.isdisjoint([f.name, *_SHOWN_AS.get(f.name, ())])
