@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
-from mixture_builder.draw import Bits, Indices, permutations, random_bits
+from mixture_builder.draw import Bits, Indices, below, permutations, random_bits
 from mixture_builder.styles import ExemplarLabels, Separator
 
 SPARE_CANDIDATES = 6
@@ -56,7 +57,7 @@ def choose(
     if fixed:
         first = np.arange(min(pool, most + SPARE_CANDIDATES))
         candidates = np.broadcast_to(first, (len(draws), len(first)))
-        chosen, counts = _allowed(candidates, wanted, pool_keys, query_keys)
+        chosen, counts = _allowed(candidates, wanted, pool_keys, query_keys, most=most)
         for at in np.flatnonzero(counts < wanted).tolist():
             every, count = list(range(pool)), int(wanted[at])
             found = _walk(every, pool_keys.tolist(), count, int(query_keys[at]))
@@ -64,16 +65,36 @@ def choose(
             counts[at] = len(found)
         return chosen, counts
     if pool <= WHOLE_POOL:
-        candidates = permutations(seed, draws, pool)
-        return _allowed(candidates, wanted, pool_keys, query_keys)
-    width = most + SPARE_CANDIDATES
-    counters = draws[:, None].astype(np.uint64) * np.uint64(64) + np.arange(width, dtype=np.uint64)
-    bits = random_bits(seed, counters) >> np.uint64(32)
-    candidates = ((bits * np.uint64(pool)) >> np.uint64(32)).astype(np.int64)
-    # How many a prompt may look at follows from its own number, not from its neighbours'.
-    chosen, counts = _allowed(
-        candidates, wanted, pool_keys, query_keys, considered=wanted + SPARE_CANDIDATES
-    )
+        whole_pool = permutations(seed, draws, pool)
+        if pool < most:
+            return _allowed(whole_pool, wanted, pool_keys, query_keys, most=most)
+        chosen = whole_pool[:, :most].copy()
+    else:
+        whole_pool = None
+        chosen = _candidates(seed, draws, pool, most)
+    chosen[np.arange(most) >= wanted[:, None]] = 0
+    counts = wanted.copy()
+    # For most prompts the first that are drawn will do; the others look at some more.
+    others = np.flatnonzero(~_all_allowed(chosen, wanted, pool_keys, query_keys))
+    if len(others):
+        width = most + SPARE_CANDIDATES
+        further = (
+            whole_pool[others]
+            if whole_pool is not None
+            else _candidates(seed, draws[others], pool, width)
+        )
+        # How many a prompt may look at follows from its own number, not from its neighbours'.
+        considered = wanted[others] + SPARE_CANDIDATES if whole_pool is None else None
+        chosen[others], counts[others] = _allowed(
+            further,
+            wanted[others],
+            pool_keys,
+            query_keys[others],
+            most=most,
+            considered=considered,
+        )
+    if whole_pool is not None:
+        return chosen, counts
     for at in np.flatnonzero(counts < wanted).tolist():
         # Rare: so many candidates were barred that the whole pool has to be gone through.
         whole = permutations(seed, draws[at : at + 1], pool)
@@ -85,17 +106,38 @@ def choose(
     return chosen, counts
 
 
+def _candidates(seed: int, draws: Indices, pool: int, width: int) -> Indices:
+    """The first pool rows that are drawn for each prompt; a row may stand there twice."""
+    counters = draws[:, None].astype(np.uint64) * np.uint64(64) + np.arange(width, dtype=np.uint64)
+    return below(random_bits(seed, counters), pool)
+
+
+def _all_allowed(
+    chosen: Indices, wanted: Indices, pool_keys: Bits, query_keys: Bits
+) -> npt.NDArray[np.bool_]:
+    """Prompts of which each row, up to the number they ask for, asks something of its own."""
+    keys = pool_keys[chosen]
+    result = np.ones(len(chosen), dtype=bool)
+    for column in range(chosen.shape[1]):
+        clash = keys[:, column] == query_keys
+        for before in range(column):
+            clash |= keys[:, before] == keys[:, column]
+        result &= ~clash | (column >= wanted)
+    return result
+
+
 def _allowed(
     candidates: Indices,
     wanted: Indices,
     pool_keys: Bits,
     query_keys: Bits,
     *,
+    most: int,
     considered: Indices | None = None,
 ) -> tuple[Indices, Indices]:
     keys = pool_keys[candidates]
     width = candidates.shape[1]
-    chosen = np.zeros((len(candidates), int(wanted.max())), dtype=np.int64)
+    chosen = np.zeros((len(candidates), most), dtype=np.int64)
     if width > 4 * WHOLE_POOL:
         counts = np.zeros(len(candidates), dtype=np.int64)
         columns = (candidates, keys, wanted, query_keys)
