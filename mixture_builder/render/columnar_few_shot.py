@@ -29,7 +29,7 @@ from mixture_builder.render.columnar import (
     with_style,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
-from mixture_builder.render.columnar_styles import ExemplarPieces
+from mixture_builder.render.columnar_styles import ExemplarPieces, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts, lay_down
 from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
@@ -232,21 +232,23 @@ def _style_numbers(
     # Another style is drawn where a label stands at the beginning of the first exemplar.
     firsts = pairs.shown[np.flatnonzero(np.diff(pairs.owners, prepend=-1))]
     places, which = distinct(firsts)
-    taken = pa.array(places)
+    maybe = np.zeros(len(pairs.inputs), dtype=bool)
+    for texts, beginnings in zip((pairs.inputs, pairs.targets), pieces.beginnings, strict=True):
+        maybe[may_begin_with_label(texts, beginnings)] = True
+    doubtful = np.flatnonzero(maybe[places])
+    taken = pa.array(places[doubtful])
     inputs, targets = (
         pc.utf8_slice_codeunits(texts.take(taken), 0, pieces.longest).to_pylist()
         for texts in (pairs.inputs, pairs.targets)
     )
     labels = pieces.labels
-    suspect = np.asarray(
-        [
-            shown.casefold().startswith(labels[0]) or solved.casefold().startswith(labels[1])
-            for shown, solved in zip(inputs, targets, strict=True)
-        ],
-        dtype=bool,
-    )
-    for at in np.flatnonzero(suspect[which]).tolist():
-        pair = inputs[which[at]], targets[which[at]]
+    suspect = {
+        int(place): (shown, solved)
+        for place, shown, solved in zip(doubtful, inputs, targets, strict=True)
+        if shown.casefold().startswith(labels[0]) or solved.casefold().startswith(labels[1])
+    }
+    for at in np.flatnonzero(np.isin(which, list(suspect))).tolist() if suspect else []:
+        pair = suspect[int(which[at])]
         number = few_shot.style_number(int(bits[at]), questions=bool(asks[at]), pair=pair)
         numbers[at] = first[at] + number
     return numbers

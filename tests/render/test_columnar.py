@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jobs.build import task_renderer
 from mixture_builder.render.columnar_options import OptionPieces
+from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_label
 from mixture_builder.render.columnar_texts import (
     WHITE_SPACE,
     join_texts,
@@ -281,3 +282,18 @@ def test_every_option_style_lists_alike(quickstart: Any) -> None:
         s.target(o, int(r)) for s, o, r in zip(styles, lists, right, strict=True)
     ]
     assert listed.styles.to_pylist() == [f"options={s.id}" for s in styles]
+
+
+@given(
+    texts=st.lists(st.text(alphabet="qQuU:ßſK aİé-", max_size=5), min_size=1, max_size=8),
+    labels=st.lists(st.text(alphabet="qu:ssk aé", min_size=1, max_size=4), min_size=1, max_size=3),
+)
+def test_no_text_that_begins_with_a_label_is_passed_over(
+    texts: list[str], labels: list[str]
+) -> None:
+    """A look at two bytes may suspect too many texts, never too few."""
+    folded = [label.casefold() for label in labels]
+    suspected = may_begin_with_label(pa.array(texts, pa.string()), _beginnings(folded)).tolist()
+
+    begin = [i for i, t in enumerate(texts) if t.casefold().startswith(tuple(folded))]
+    assert set(begin) <= set(suspected)
