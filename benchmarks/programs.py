@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import statistics
 import sys
 import tempfile
@@ -57,12 +59,23 @@ def _baseline(module: str, *options: str) -> Command:
     return command
 
 
+AUDIT_FILE = "audit.json"
+
+
+def _audit(workload: Workload, out: Path) -> list[str]:
+    return python(
+        *("mixture_builder", "audit", str(workload.built), "--store", str(workload.store)),
+        *("--workers", str(WORKERS), "--json", str(out / AUDIT_FILE)),
+    )
+
+
 BASELINES = ("datasets.map", "datasets.map batched", "Beam in memory", "Beam 2 processes")
 """Programs that read a workload's records."""
 
 PROGRAMS: Mapping[str, Command] = {
     "ours": _ours(WORKERS),
     "ours, 1 worker": _ours(1),
+    "audit": _audit,
     "datasets.map": _baseline("hf_map"),
     "datasets.map batched": _baseline("hf_map", "--batched"),
     "Beam in memory": _baseline("naive_beam", "--mode", "in_memory"),
@@ -122,7 +135,9 @@ class Bench:
         if program in BASELINES:
             write_records(workload)
         if program == "floor" and not (workload.folder / "rendered").exists():
-            self._once("ours", workload, keep=True)
+            self._once("ours", workload, keep=keep_rendered)
+        if program == "audit" and not workload.built.exists():
+            self._once("ours", workload, keep=_keep_built)
         taken = self._once(program, workload)
         say(
             f"{workload.name} {workload.examples:,}: {program}: {taken.wall_seconds:.2f} s, "
@@ -131,7 +146,13 @@ class Bench:
         self.runs.setdefault((program, workload.name, workload.examples), []).append(taken)
         return taken
 
-    def _once(self, program: str, workload: Workload, *, keep: bool = False) -> Measured:
+    def _once(
+        self,
+        program: str,
+        workload: Workload,
+        *,
+        keep: Callable[[Workload, Path], None] | None = None,
+    ) -> Measured:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="out-") as folder:
             out = Path(folder)
             warm(workload.inputs())
@@ -141,7 +162,7 @@ class Bench:
             fact = _check_output(out, workload, program)
             self.facts.setdefault(f"{workload.name} {workload.examples}", {})[program] = fact
             if keep:
-                keep_rendered(workload, out)
+                keep(workload, out)
         # What was written must not be put on the disk during the next program's time.
         os.sync()
         return taken
@@ -175,6 +196,10 @@ class Bench:
         return min(programs, key=lambda p: min(run.wall_seconds for run in taken[p]))
 
 
+def _keep_built(workload: Workload, out: Path) -> None:
+    shutil.copytree(out, workload.built)
+
+
 def _wall(runs: Iterable[Measured]) -> float:
     return statistics.median(run.wall_seconds for run in runs)
 
@@ -193,15 +218,24 @@ def environment() -> dict[str, str]:
 
 
 def _check_output(out: Path, workload: Workload, program: str) -> dict[str, float]:
+    if program == "audit":
+        told = json.loads((out / AUDIT_FILE).read_text(encoding="utf-8"))
+        rows = told["examples"]
+        characters = sum(told["lengths"][of]["total"] for of in ("input_chars", "target_chars"))
+        return _fact(rows, characters, workload, program)
     rows = characters = 0
     for file in [p for p in out.rglob("*.parquet") if not p.name.startswith(".")]:
         table = pq.read_table(file, columns=["inputs", "targets"])
         rows += len(table)
         for column in table.columns:
             characters += pc.sum(pc.utf8_length(column)).as_py() or 0
+    return _fact(rows, characters, workload, program)
+
+
+def _fact(rows: int, characters: int, workload: Workload, program: str) -> dict[str, float]:
     # A build may drop draws that cannot be rendered, and says so; the others never do.
     if not workload.examples * 0.999 <= rows <= workload.examples:
-        raise ProgramFailedError(f"{program} made {rows:,} of {workload.examples:,} examples")
+        raise ProgramFailedError(f"{program}: {rows:,} of {workload.examples:,} examples")
     return {"examples": rows, "characters_an_example": round(characters / rows, 1)}
 
 

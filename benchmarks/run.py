@@ -37,8 +37,8 @@ MANY_EXAMPLES = 1_000_000
 SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3
 GROUPS = (
-    *("hf", "beam", "floor", "workers", "tasks", "kinds", "sizes", "plan", "access", "help"),
-    "memory",
+    *("hf", "beam", "floor", "workers", "tasks", "audit", "kinds", "sizes", "plan", "access"),
+    *("help", "memory"),
 )
 
 RANDOM_RECORDS = 5_000
@@ -110,6 +110,15 @@ def compare_tasks(bench: Bench, many: int, rounds: int) -> list[Result]:
             reached=wall <= 1.5,
         )
     ]
+
+
+def compare_audit(bench: Bench, many: int, examples: int, rounds: int) -> list[Result]:
+    """Looking at every example of a mixture against building it."""
+    results = []
+    for name, size in (("zero_shot", many), ("five_shot", examples)):
+        ratio = bench.compare("audit", "ours", name, examples=size, rounds=rounds)
+        results.append(times(f"{name}: audit / build", ratio, at_most=1))
+    return results
 
 
 def show_kinds(bench: Bench, examples: int) -> list[Result]:
@@ -299,6 +308,7 @@ def main() -> int:
         "floor": lambda: compare_with_floor(bench, many, rounds),
         "workers": lambda: compare_workers(bench, many, rounds),
         "tasks": lambda: compare_tasks(bench, many, rounds),
+        "audit": lambda: compare_audit(bench, many, examples, rounds),
         "kinds": lambda: show_kinds(bench, examples),
         "sizes": lambda: compare_sizes(bench, rounds),
         "plan": lambda: time_plan(bench, rounds),

@@ -8,6 +8,7 @@ A workload is a folder:
     pool.parquet                for the baselines: rows that exemplars are drawn from
     templates.json              for the baselines: the texts of the templates
     rendered/*.arrow            our own output, for the floor; see `keep_rendered`
+    built/                      the same as a finished mixture, for audits
 
 So the baselines are spared all arithmetic: which row meets which template is decided, with the
 quotas of our own plan. What is left to them is what a mixture is about: to say the records as
@@ -85,6 +86,11 @@ class Workload:
     def records(self) -> Path:
         """The folder of records, if they have been written."""
         return self.folder / "records"
+
+    @property
+    def built(self) -> Path:
+        """The folder of the finished mixture, if it has been kept."""
+        return self.folder / "built"
 
     def inputs(self) -> list[Path]:
         """All files that a program may read, for warming the page cache."""
