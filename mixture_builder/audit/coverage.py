@@ -11,9 +11,10 @@ import numpy as np
 
 from mixture_builder.audit.checks import AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext, AuditedTask
+from mixture_builder.audit.coverage_shots import shot_findings, shot_tests
+from mixture_builder.audit.coverage_templates import template_findings
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
 from mixture_builder.audit.view import ShardView
 from mixture_builder.draw import derive_seed, random_bits
 
@@ -148,11 +149,11 @@ def report(state: Coverage, context: AuditContext) -> SectionReport:
         dropped = context.dropped(name)
         findings += _task_findings(task, found, state, dropped)
         for counts, number in zip(
-            (no_room, unmet), _template_findings(task, found, dropped, findings), strict=True
+            (no_room, unmet), template_findings(task, found, dropped, findings), strict=True
         ):
             if number:
                 counts[name] = number
-        findings += _shot_findings(task, shots.get(name, Counter()))
+        findings += shot_findings(task, shots.get(name, Counter()))
         facts[name] = _task_facts(task, found, shots.get(name, Counter()))
     if no_room:
         findings.append(
@@ -172,7 +173,7 @@ def report(state: Coverage, context: AuditContext) -> SectionReport:
                 count=sum(unmet.values()),
             )
         )
-    tests, more = _shot_tests(context, shots)
+    tests, more = shot_tests(context, shots)
     findings += more
     return SectionReport(
         facts={
@@ -263,173 +264,6 @@ def _variants_asked(task: AuditedTask) -> Counter[str]:
     for cell in task.plan.cells:
         asked[cell.variant] += cell.quota
     return asked
-
-
-def _template_findings(
-    task: AuditedTask,
-    found: Counter[tuple[str, str]],
-    dropped: int,
-    findings: list[AuditFinding],
-) -> tuple[int, int]:
-    """Adds what is wrong with the templates of a task.
-
-    Gives how many are not used for want of room, and how many for want of a field.
-    """
-    low: Counter[tuple[str, str]] = Counter()
-    high: Counter[tuple[str, str]] = Counter()
-    moved: set[str] = set()
-    for cell in task.plan.cells:
-        ids = [task.templates[place].id for place in cell.templates]
-        if any(task.templates[place].requires for place in cell.templates):
-            moved.add(cell.variant)
-        for template in ids:
-            low[cell.variant, template] += cell.quota // len(ids)
-            high[cell.variant, template] += -(-cell.quota // len(ids))
-    for (variant, template), count in sorted(found.items()):
-        if not high[variant, template]:
-            findings.append(
-                AuditFinding(
-                    check="coverage/unplanned_template",
-                    task=task.plan.task,
-                    message=f"{count:,} records of the template {template!r} in {variant}; the "
-                    "plan has none there",
-                    count=count,
-                    asked=0,
-                    found=count,
-                )
-            )
-    used = {template for _, template in found}
-    no_room = unmet = 0
-    for variant, template in sorted(high):
-        key = (variant, template)
-        if variant in moved or not high[key] or template not in used:
-            continue
-        if not low[key] - dropped <= found[key] <= high[key]:
-            findings.append(
-                AuditFinding(
-                    check="coverage/template_count",
-                    task=task.plan.task,
-                    message=f"{found[key]:,} records of the template {template!r} in {variant}; "
-                    f"expected {_span(low[key], high[key])}",
-                    count=max(low[key] - found[key], found[key] - high[key]),
-                    asked=high[key],
-                    found=found[key],
-                )
-            )
-    demanding = {template.id for template in task.templates if template.requires}
-    for template in sorted({t for (_, t), most in high.items() if most} - used):
-        least = sum(count for (_, t), count in low.items() if t == template)
-        if template in demanding:
-            unmet += 1
-            continue
-        if least <= dropped:
-            no_room += 1
-            continue
-        findings.append(
-            AuditFinding(
-                check="coverage/unused_template",
-                task=task.plan.task,
-                message=f"the template {template!r} is not used; the plan has room for {least:,} "
-                "examples of it",
-                count=1,
-                asked=least,
-                found=0,
-            )
-        )
-    return no_room, unmet
-
-
-def _span(low: int, high: int) -> str:
-    return f"{low:,}" if low == high else f"{low:,} to {high:,}"
-
-
-def _shot_rates(task: AuditedTask, variant: str) -> dict[int, float]:
-    """Shares of numbers of exemplars among the prompts of a few-shot variant."""
-    rates: dict[int, float] = {}
-    cells = [c for c in task.plan.cells if c.variant == variant and c.quota]
-    total = sum(c.quota for c in cells)
-    for cell in cells:
-        counts = task.plan.form_of(cell).counts
-        whole = sum(rate for _, rate in counts)
-        for number, rate in counts:
-            share = float(rate / whole) * cell.quota / total
-            rates[number] = rates.get(number, 0.0) + share
-    return rates
-
-
-def _shot_findings(task: AuditedTask, shots: Counter[tuple[str, int]]) -> list[AuditFinding]:
-    findings = []
-    for variant in sorted({v for v, _ in shots if v.startswith("fs_")}):
-        rates = _shot_rates(task, variant)
-        most = max(rates, default=0)
-        over = sum(n for (v, number), n in shots.items() if v == variant and number > most)
-        if over and rates:
-            findings.append(
-                AuditFinding(
-                    check="coverage/unplanned_shots",
-                    task=task.plan.task,
-                    message=f"{over:,} records of {variant} with more than {most} exemplars",
-                    count=over,
-                    asked=most,
-                    found=max(number for v, number in shots if v == variant),
-                )
-            )
-    return findings
-
-
-def _shot_tests(
-    context: AuditContext, shots: Mapping[str, Counter[tuple[str, int]]]
-) -> tuple[dict[str, Any], list[AuditFinding]]:
-    asked: dict[str, Counter[int]] = {}
-    found: dict[str, Counter[int]] = {}
-    for name, task in context.tasks.items():
-        part = task.plan.submixture
-        by_variant: Counter[str] = Counter()
-        for (variant, number), count in shots.get(name, Counter()).items():
-            if variant.startswith("fs_"):
-                by_variant[variant] += count
-                found.setdefault(part, Counter())[number] += count
-        for variant, count in by_variant.items():
-            for number, rate in _shot_rates(task, variant).items():
-                # Counters take any numbers; these are expectations.
-                asked.setdefault(part, Counter())[number] += rate * count  # type: ignore[assignment]
-    tests: dict[str, CountTest] = {}
-    for part, numbers in asked.items():
-        keys = sorted(numbers)
-        # Fewer than asked for: put to the next number that is asked for.
-        counts = Counter[int]()
-        for number, count in found[part].items():
-            counts[next((k for k in keys if k >= number), keys[-1])] += count
-        test = count_test([counts[k] for k in keys], [numbers[k] for k in keys])
-        if test is not None:
-            tests[part] = test
-    adjusted = dict(zip(tests, corrected([t.p for t in tests.values()]), strict=True))
-    facts: dict[str, Any] = {}
-    findings = []
-    for part in sorted(asked):
-        facts[part] = {
-            "asked": {str(n): round(v, 1) for n, v in sorted(asked[part].items())},
-            "found": {str(n): v for n, v in sorted(found[part].items())},
-        }
-        if part in tests:
-            facts[part] |= {"test": tests[part].to_json(), "p_corrected": adjusted[part]}
-            if speaks_up(tests[part], adjusted[part]):
-                findings.append(
-                    AuditFinding(
-                        check="coverage/shots",
-                        message=f"{part}: prompts show {_mean(found[part]):.2f} exemplars in the "
-                        f"mean, the recipe asks for {_mean(asked[part]):.2f} "
-                        f"(w {tests[part].effect:.2f}, p {adjusted[part]:.1g})",
-                        count=tests[part].records,
-                        asked=facts[part]["asked"],
-                        found=facts[part]["found"],
-                    )
-                )
-    return facts, findings
-
-
-def _mean(counts: Mapping[int, float]) -> float:
-    return sum(n * count for n, count in counts.items()) / max(1, sum(counts.values()))
 
 
 def _parts(

@@ -74,6 +74,7 @@ class OptionLayout:
       separator: between two of them.
       ending: after each, unless options end with marks of their own.
       first: what stands before the first option, where the list opens a text.
+      opening: the lead-in and `first`; empty if the lead-in is nothing but white space.
       prefixes: what stands before the first options; made beforehand, for most lists are short.
       labels: the targets that stand for them; empty if options have no labels.
     """
@@ -84,6 +85,7 @@ class OptionLayout:
     separator: bytes
     ending: bytes
     first: bytes
+    opening: bytes
     prefixes: tuple[bytes, ...]
     labels: tuple[str, ...]
 
@@ -174,13 +176,15 @@ class Layouts:
         if marks is None:
             marks = self._marks[item.id, inline] = _marks(item, inline=inline)
         prefixes, labels = marks
+        lead_in, first = self._lead_ins[ids[0]].text.encode(), prefixes[0].lstrip()
         return OptionLayout(
-            lead_in=self._lead_ins[ids[0]].text.encode(),
+            lead_in=lead_in,
             item=item,
             inline=inline,
             separator=text.encode(),
             ending=self._endings[ids[2]].text.encode(),
-            first=prefixes[0].lstrip(),
+            first=first,
+            opening=lead_in + first if lead_in.strip() else b"",
             prefixes=prefixes,
             labels=labels,
         )

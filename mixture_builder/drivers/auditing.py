@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.shard import ShardAudit, audit_shard
-from mixture_builder.drivers.pool import Job, WorkerPool
+from mixture_builder.drivers.pool import Job, WorkerPool, start_early
 
 
 def run_audit(
@@ -31,6 +31,9 @@ def run_audit(
         Job(label=f"shard {shard}", function=_audit, argument=shard)
         for shard in range(context.shards)
     ]
+    if workers:
+        # Once for all workers, not once in each.
+        start_early(also=[audit_shard.__module__])
     total = ShardAudit()
     with WorkerPool(min(workers, len(jobs)), initializer=_set_context, initargs=(context,)) as pool:
         for _, seen in pool.run(jobs):

@@ -17,7 +17,7 @@ import sys
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
 from typing import TYPE_CHECKING, Any
@@ -318,16 +318,17 @@ def _context() -> Any:
     return context
 
 
-def start_early(warm: Mapping[str, str] | None = None) -> None:
+def start_early(warm: Mapping[str, str] | None = None, *, also: Sequence[str] = ()) -> None:
     """Lets the fork server import what workers need while this process still reads files.
 
     Args:
       warm: paths of `recipe`, `cards` and `templates`, the latter two may be empty; what they
         need is parsed there too.
+      also: modules to be imported there beside those that all workers need.
     """
     if sys.platform != "linux":
         return
-    _context()
+    _context().set_forkserver_preload([*PRELOADED, *also])
     if warm:
         os.environ[WARM_VARIABLE] = json.dumps(dict(warm))
     try:

@@ -97,7 +97,9 @@ def test_nothing_is_found_in_a_large_mixture_that_is_as_its_rows_give_it(
 
 
 def records_of(file: Path) -> list[dict[str, Any]]:
-    return pa.Table.from_batches(list(read_batches(str(file), format="parquet"))).to_pylist()
+    batches = list(read_batches(str(file), format="parquet"))
+    records: list[dict[str, Any]] = pa.Table.from_batches(batches).to_pylist()
+    return records
 
 
 def compared_places(out: Path, store: Path, shard: int, task: str) -> list[int]:

@@ -1,0 +1,115 @@
+"""Options that prompts list: whether they do, and where among them the right one stands."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+
+from mixture_builder.audit.layouts import MOST_OPTIONS, OptionLayout
+from mixture_builder.audit.noted import Noted
+from mixture_builder.audit.prompt_recipes import PromptRecipe
+from mixture_builder.audit.queries import Queries
+from mixture_builder.audit.view import Flags, Numbers
+
+
+def look_at_options(
+    noted: Noted,
+    queries: Queries,
+    recipes: Sequence[PromptRecipe],
+    keys: Numbers,
+    shows: Flags,
+) -> dict[tuple[str, int], Counter[int]]:
+    """How often the right option stood at each place, by task and number of options.
+
+    Args:
+      noted: gets the records whose lists are at fault.
+      queries: of the stretch.
+      recipes: of the stretch.
+      keys: of each record the place of its recipe.
+      shows: whether its style names a layout of options.
+    """
+    view = noted.view
+    offsets = noted.targets.offsets
+    layouts = view.context.layouts
+    options = [layouts.options(style) for style in view.styles]
+    right: list[tuple[str, int, int]] = []
+    lists = np.asarray([bool(recipe.lists) for recipe in recipes], dtype=bool)[keys]
+    noted.note_all("options/no_list", np.flatnonzero(queries.read & ~shows & lists))
+    listed = np.flatnonzero(queries.read & shows)
+    for row, key, style, begin, end, goal, stop in zip(
+        listed.tolist(),
+        keys[listed].tolist(),
+        view.style_codes[listed].tolist(),
+        queries.begins[listed].tolist(),
+        queries.ends[listed].tolist(),
+        offsets[:-1][listed].tolist(),
+        offsets[1:][listed].tolist(),
+        strict=True,
+    ):
+        _option(noted, right, row, recipes[key], options[style], begin, end, goal, stop)
+    positions: dict[tuple[str, int], Counter[int]] = {}
+    for (task, count, place), times in Counter(right).items():
+        positions.setdefault((task, count), Counter())[place] = times
+    return positions
+
+
+def _option(
+    noted: Noted,
+    right: list[tuple[str, int, int]],
+    row: int,
+    recipe: PromptRecipe,
+    layout: OptionLayout | None,
+    start: int,
+    end: int,
+    goal: int,
+    stop: int,
+) -> None:
+    if recipe.lists is False:
+        noted.note("options/unwanted_list", row)
+        return
+    if layout is None:
+        noted.note("options/no_list", row)
+        return
+    data = noted.inputs.data
+    at = data.rfind(layout.opening, start, end) if layout.opening else -1
+    if at < 0:
+        # Lead-ins may be nothing, and indentation goes where a list opens the prompt.
+        at = data.find(layout.lead_in.strip(), start, end)
+        at = data.find(layout.first, at, end) if at >= 0 else -1
+    else:
+        at += len(layout.lead_in)
+    if at < 0:
+        noted.note("options/no_list", row, at=end - start)
+        return
+    if not recipe.direct or not recipe.lone:
+        return
+    target = noted.targets.data[goal:stop]
+    if layout.item.enumerate:
+        count = _count_options(data, layout, at, end)
+        index = layout.label_index(target.decode("utf-8", "replace"))
+        if index < 0:
+            noted.note("options/no_label", row)
+        elif index >= count:
+            noted.note("options/label_beyond_list", row, at=end - start)
+        else:
+            assert recipe.task is not None
+            right.append((recipe.task.plan.task, count, index))
+    # Lists without labels are read for their texts only: on one line, what follows the list is
+    # not told apart from its items.
+    elif data.find(target, at, end) < 0:
+        noted.note("options/target_not_listed", row, at=at - start)
+
+
+def _count_options(data: bytes, layout: OptionLayout, at: int, end: int) -> int:
+    count = 1
+    here = at
+    while count < MOST_OPTIONS:
+        mark = layout.separator + layout.prefix(count)
+        here = data.find(mark, here, end)
+        if here < 0 or not layout.item.label_of(count):
+            return count
+        here += len(mark)
+        count += 1
+    return count
