@@ -6,6 +6,7 @@ its members come in the archive's own order. Nothing is ever unpacked to a path.
 
 from __future__ import annotations
 
+import os
 import re
 import tarfile
 import zipfile
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.readers.addresses import web_client
-from mixture_builder.io.readers.content import one_way, seekable, unpacked
+from mixture_builder.io.readers.content import Unpacking, one_way, seekable, unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 
 _CHUNK = 1 << 20
@@ -106,6 +107,9 @@ def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
             wanted = [info for info in infos if wanted_name.fullmatch(info.filename)]
             if not wanted:
                 raise _no_member(pattern, [info.filename for info in infos], archive=archive)
+            # Of all members together: in a hostile archive thousands of them share their bytes.
+            size = _size_of(copy)
+            unpacking = Unpacking(lambda: size)
             for info in wanted:
                 if info.flag_bits & 1:
                     raise ReadingError(
@@ -115,10 +119,15 @@ def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
                         way_out="Unpack the archive and mirror the files in it.",
                     )
                 with file.open(info) as member:
-                    yield info.filename, one_way(member)
+                    yield info.filename, unpacking.watched(member)
     finally:
         if copy is not stream:
             copy.close()
+
+
+def _size_of(file: BinaryIO) -> int:
+    file.seek(0, os.SEEK_END)
+    return file.tell()
 
 
 def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tuple[str, BinaryIO]]:
