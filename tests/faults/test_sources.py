@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def test_what_breaks_off_is_read_again(tmp_path: Path, faults: list[int | str]) 
     assert fickle.asked == len(faults) + 1
     task = json.loads(done.stdout)["tasks"]["tiny/far"]
     assert (task["rows"], task["records"], task["duplicates"]) == (ROWS, ROWS, 0)
+    (meta,) = made.store.glob("tiny/far/*/meta.json")
+    assert json.loads(meta.read_text())["files"] == [
+        {"name": url, "bytes": len(BODY), "sha256": hashlib.sha256(BODY).hexdigest()}
+    ]
+    again = call("ingest", made.recipe, *made.options, "--workers", 0, "--json")
+    assert again.exit_code == 0
+    assert fickle.asked == len(faults) + 1
     (stored,) = made.store.glob("tiny/far/*/rows.arrow")
     with pa.memory_map(str(stored)) as mapped:
         rows = pa.ipc.open_file(mapped).read_all()

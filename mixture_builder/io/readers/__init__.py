@@ -21,11 +21,13 @@ folder only; other local files must come out of the user's mirror. Nothing is un
 from mixture_builder.io.readers.files import SourceFile, is_mirrored, named_files, source_files
 from mixture_builder.io.readers.reading import may_pass, read_file, read_source
 from mixture_builder.io.readers.records import BAD_REASONS, BadReason, BadRecord, SourceRecord
+from mixture_builder.io.readers.seen import SeenFile
 
 __all__ = [
     "BAD_REASONS",
     "BadReason",
     "BadRecord",
+    "SeenFile",
     "SourceFile",
     "SourceRecord",
     "is_mirrored",

@@ -10,15 +10,16 @@ import os
 import re
 import tarfile
 import zipfile
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.readers.addresses import web_client
 from mixture_builder.io.readers.content import Unpacking, one_way, seekable, unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
+from mixture_builder.io.readers.seen import SeenFile, SeenStream
 
 _CHUNK = 1 << 20
 STALL_SECONDS = 60.0
@@ -26,7 +27,11 @@ STALL_SECONDS = 60.0
 
 
 def open_members(
-    location: str, *, inside: Sequence[str], name: str
+    location: str,
+    *,
+    inside: Sequence[str],
+    name: str,
+    on_seen: Callable[[SeenFile], None] | None = None,
 ) -> Generator[tuple[str, BinaryIO], None, None]:
     """The files that a location and steps into archives name, uncompressed, one at a time.
 
@@ -34,6 +39,7 @@ def open_members(
       location: local path or URL of a file.
       inside: steps into archives, the outermost archive's first: `tar://data/*.json`.
       name: how the card names the location; members are named after it.
+      on_seen: told what was seen of a file on the network, when all members are read.
 
     Yields:
       Name (`tar://data/a.json::<name>`) and bytes; a stream is valid until the next one.
@@ -42,7 +48,12 @@ def open_members(
       ReadingError: if an archive is none, is encrypted, or has no such member.
     """
     with _opened(location) as stream:
-        yield from _descend(stream, steps=inside, name=name)
+        if on_seen is None or not has_scheme(location):
+            yield from _descend(stream, steps=inside, name=name)
+            return
+        watched = SeenStream(stream)
+        yield from _descend(cast("BinaryIO", watched), steps=inside, name=name)
+        on_seen(watched.seen())
 
 
 def glob_pattern(pattern: str) -> re.Pattern[str]:

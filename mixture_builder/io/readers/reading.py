@@ -8,6 +8,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
+from functools import partial
 from gzip import BadGzipFile
 from typing import BinaryIO
 
@@ -24,6 +25,7 @@ from mixture_builder.io.readers.jsonl import read_jsonl
 from mixture_builder.io.readers.natural_instructions import read_natural_instructions
 from mixture_builder.io.readers.parquet import read_parquet
 from mixture_builder.io.readers.records import BadRecord, ReadingError, SourceRecord
+from mixture_builder.io.readers.seen import SeenFile
 from mixture_builder.io.readers.tables import read_table
 from mixture_builder.io.readers.text import read_document, read_text_lines
 from mixture_builder.io.readers.xml_elements import read_xml
@@ -66,8 +68,18 @@ def read_source(source: Source, *, base: str, mirror: Mirror) -> Iterator[Source
         yield from read_file(source, file)
 
 
-def read_file(source: Source, file: SourceFile) -> Iterator[SourceRecord | BadRecord]:
+OnSeen = Callable[[str, SeenFile], None]
+
+
+def read_file(
+    source: Source, file: SourceFile, *, on_seen: OnSeen | None = None
+) -> Iterator[SourceRecord | BadRecord]:
     """The records of one file that `source_files` gave for this source.
+
+    Args:
+      source: what the card says.
+      file: one of its files.
+      on_seen: told the name of each file on the network that was read, and what was seen of it.
 
     Memory depends on the largest record, not on the file; exceptions are JSON documents of
     up to 32 MiB, Natural Instructions tasks, and files beside that are joined by a key.
@@ -77,7 +89,7 @@ def read_file(source: Source, file: SourceFile) -> Iterator[SourceRecord | BadRe
         says, after the records before that point; the message says file, place, what was
         found, what was expected and the way out.
     """
-    items = _guarded(_with_sides(source, file), file=file)
+    items = _guarded(_with_sides(source, file, on_seen), file=file)
     if not source.explode:
         return items
     return _exploded(items, keys=source.explode)
@@ -91,10 +103,10 @@ def _exploded(items: Items, *, keys: tuple[str, ...]) -> Items:
             yield from exploded(item, keys)
 
 
-def _with_sides(source: Source, file: SourceFile) -> Items:
-    items = _members(source, file)
+def _with_sides(source: Source, file: SourceFile, on_seen: OnSeen | None) -> Items:
+    items = _members(source, file, on_seen)
     for beside, side_file in zip(source.beside, file.beside, strict=True):
-        side = _guarded(_members(source_of(beside), side_file), file=side_file)
+        side = _guarded(_members(source_of(beside), side_file, on_seen), file=side_file)
         if beside.by:
             items = joined_by_key(items, side, by=beside.by, side_name=side_file.name)
         else:
@@ -102,11 +114,13 @@ def _with_sides(source: Source, file: SourceFile) -> Items:
     return items
 
 
-def _members(source: Source, file: SourceFile) -> Items:
+def _members(source: Source, file: SourceFile, on_seen: OnSeen | None) -> Items:
     if file.location is None:
         yield from read_hub(source, name=file.name)
         return
-    for name, stream in open_members(file.location, inside=file.inside, name=_root(file)):
+    tell = partial(on_seen, file.name) if on_seen else None
+    members = open_members(file.location, inside=file.inside, name=_root(file), on_seen=tell)
+    for name, stream in members:
         items = _records(stream, source=source, name=name, format=file.format)
         if source.from_path:
             groups = _path_groups(source.from_path, name=name)

@@ -16,7 +16,7 @@ from mixture_builder.canonical import Row, RowMaker, RowProblem, row_identity, t
 from mixture_builder.cards import CardSource
 from mixture_builder.errors import SourceError
 from mixture_builder.io.atomic import atomic_output, sha256_of
-from mixture_builder.io.readers import BadRecord, SourceFile, may_pass, read_file
+from mixture_builder.io.readers import BadRecord, SeenFile, SourceFile, may_pass, read_file
 from mixture_builder.io.rowstore import ID, KEY, PLACE, rows_schema
 from mixture_builder.jobs.ingest.specs import QUARANTINE_ENTRIES, PartResult, PartSpec
 
@@ -50,7 +50,7 @@ def ingest_part(spec: PartSpec) -> PartResult:
         filtered=reader.filtered,
         quarantined=dict(reader.quarantined),
         entries=tuple(reader.entries),
-        hashes={} if error else _hashes(spec.files),
+        seen={} if error else {**reader.seen, **_hashes(spec.files)},
         error=error,
     )
 
@@ -68,6 +68,7 @@ class _PartReader:
         self.held: list[tuple[int, str, Row]] = []
         self.characters = 0
         self.runs: list[str] = []
+        self.seen: dict[str, Mapping[str, Any]] = {}
         self.records = 0
         self.filtered = 0
         self.quarantined: Counter[str] = Counter()
@@ -101,7 +102,7 @@ class _PartReader:
         del self.runs[runs:]
 
     def _read(self, file: SourceFile) -> None:
-        for item in read_file(self.source.source, file):
+        for item in read_file(self.source.source, file, on_seen=self._note):
             self.records += 1
             if isinstance(item, BadRecord):
                 self.quarantine(item.place, item.reason, item.detail, item.excerpt)
@@ -114,6 +115,10 @@ class _PartReader:
                 self.quarantine(item.place, row.reason, where + row.detail, _excerpt(item.record))
             else:
                 self.add(item.place, row, item.record)
+
+    def _note(self, name: str, found: SeenFile) -> None:
+        facts = {"bytes": found.bytes, "sha256": found.sha256}
+        self.seen[name] = {k: v for k, v in facts.items() if v not in {None, ""}}
 
     def add(self, place: str, row: Row, record: Mapping[str, Any]) -> None:
         try:
@@ -182,12 +187,12 @@ def _excerpt(record: Mapping[str, Any]) -> str:
     return text if len(text) <= 200 else text[:197] + "..."
 
 
-def _hashes(files: Iterable[SourceFile]) -> dict[str, str]:
+def _hashes(files: Iterable[SourceFile]) -> dict[str, dict[str, Any]]:
     """SHA-256 of the local files of a part, by name."""
-    result = {}
+    result: dict[str, dict[str, Any]] = {}
     for file in files:
         for each in (file, *file.beside):
             if each.size is not None and each.location is not None:
                 with open(each.location, "rb") as stream:
-                    result[each.name] = sha256_of(stream)
+                    result[each.name] = {"sha256": sha256_of(stream)}
     return result

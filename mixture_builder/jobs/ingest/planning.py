@@ -35,6 +35,17 @@ def stamp(files: Iterable[SourceFile]) -> list[dict[str, Any]]:
     return result
 
 
+def stamped(stored: StoredTask) -> list[dict[str, Any]]:
+    """The stamp of the files that a task was stored from, to be compared with `stamp`."""
+    return [
+        # Of files elsewhere nothing is asked before they are read.
+        {k: f[k] for k in ("name", "bytes", "modified") if k in f}
+        if "modified" in f
+        else {"name": f["name"]}
+        for f in stored.files
+    ]
+
+
 def is_stored(card: TaskCard, *, store: Path, mirror: Mirror) -> StoredTask | None:
     """The stored task if it is there and its local files have not changed since."""
     stored = find_task(store, card.id, task_fingerprint(card))
@@ -47,8 +58,7 @@ def is_stored(card: TaskCard, *, store: Path, mirror: Mirror) -> StoredTask | No
     except SourceError:
         # The source is out of reach now; what was read before still stands.
         return stored
-    known = [{k: f[k] for k in f if k != "sha256"} for f in stored.files]
-    return stored if known == stamp(files) else None
+    return stored if stamped(stored) == stamp(files) else None
 
 
 def order_of_sources(card: TaskCard, *, mirror: Mirror) -> list[int]:

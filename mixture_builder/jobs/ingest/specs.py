@@ -40,6 +40,8 @@ class PartResult:
 
     Attributes:
       runs: spilled files, each sorted by identity.
+      seen: what is known of its files now that they were read, by name: `sha256`, and `bytes` of
+        those on the network.
       error: why the part could not be read to its end; empty if it was.
     """
 
@@ -51,7 +53,7 @@ class PartResult:
     filtered: int
     quarantined: Mapping[str, int]
     entries: tuple[Mapping[str, Any], ...]
-    hashes: Mapping[str, str]
+    seen: Mapping[str, Mapping[str, Any]]
     error: str = ""
 
 

@@ -26,7 +26,7 @@ from mixture_builder.io.rowstore import (
 from mixture_builder.io.storage import chunks_of, exists, remove
 from mixture_builder.jobs.ingest.failures import forget_failure, keep_failure
 from mixture_builder.jobs.ingest.merging import blocks, merge_order
-from mixture_builder.jobs.ingest.planning import stamp
+from mixture_builder.jobs.ingest.planning import stamp, stamped
 from mixture_builder.jobs.ingest.specs import QUARANTINE_ENTRIES, TaskSpec
 
 
@@ -70,8 +70,7 @@ def _finished_before(spec: TaskSpec, store: Path) -> StoredTask | None:
     if not runs or all(map(_is_there, runs)):
         return None
     stored = find_task(store, spec.card.id, task_fingerprint(spec.card))
-    known = [] if stored is None else [{k: f[k] for k in f if k != "sha256"} for f in stored.files]
-    return stored if stored is not None and known == stamp(spec.files) else None
+    return stored if stored is not None and stamped(stored) == stamp(spec.files) else None
 
 
 def _is_there(run: str) -> bool:
@@ -106,7 +105,7 @@ def _finish(spec: TaskSpec, store: Path, runs: Sequence[str]) -> StoredTask:
     entries = [entry for part in parts for entry in part.entries][:QUARANTINE_ENTRIES]
     if not len(order):
         raise SourceError(_no_rows(card, records, filtered, quarantined, entries))
-    hashes = {name: digest for part in parts for name, digest in part.hashes.items()}
+    seen = {name: facts for part in parts for name, facts in part.seen.items()}
     stored = StoredTask(
         task=card.id,
         fingerprint=task_fingerprint(card),
@@ -117,10 +116,7 @@ def _finish(spec: TaskSpec, store: Path, runs: Sequence[str]) -> StoredTask:
         filtered=filtered,
         quarantined=dict(sorted(quarantined.items())),
         alternative=spec.alternative,
-        files=tuple(
-            {**entry, **({"sha256": hashes[entry["name"]]} if entry["name"] in hashes else {})}
-            for entry in stamp(spec.files)
-        ),
+        files=tuple({**entry, **seen.get(entry["name"], {})} for entry in stamp(spec.files)),
         tried=spec.tried,
     )
     write_task(
