@@ -23,7 +23,8 @@ from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.excluded_rows import ExcludedRow, write_excluded_rows
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredRows, task_folder
+from mixture_builder.io.rowstore import task_folder
+from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.jobs.mixture import ingest_mixture, load_mixture, lock_mixture
 from mixture_builder.shipped import templates_folder
 from tests.export.helpers import write_byte_tokenizer

@@ -25,14 +25,8 @@ from mixture_builder.errors import InvalidFilesError
 from mixture_builder.findings import error
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.excluded_rows import ExcludedOfTask, read_excluded_rows
-from mixture_builder.io.rowstore import (
-    ID,
-    StoredRows,
-    StoredTask,
-    find_task,
-    task_folder,
-    write_task,
-)
+from mixture_builder.io.rowstore import ID, StoredTask, find_task, task_folder, write_task
+from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.recipe_model import MixtureRecipe, Submixture
 
 SIEVE_VERSION = 1

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from mixture_builder.io.excluded_rows import ExcludedRow, write_excluded_rows
-from mixture_builder.io.rowstore import StoredRows
+from mixture_builder.io.stored_rows import StoredRows
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 
 HEADER = '{"excluded_rows": 1, "rows": 1, "digest": ""}\n'

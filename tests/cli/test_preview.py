@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from mixture_builder.io.rowstore import StoredRows
+from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.jobs.inspect.records import load_manifest, read_batches
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.parts import PART_KINDS

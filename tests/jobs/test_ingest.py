@@ -19,7 +19,8 @@ from hypothesis import strategies as st
 from mixture_builder.cards import TaskCard
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredRows, StoredTask, task_folder
+from mixture_builder.io.rowstore import StoredTask, task_folder
+from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.planning import is_stored, plan_parts
 from mixture_builder.jobs.ingest.task import finish_task

@@ -24,7 +24,8 @@ from mixture_builder.audit.rows.held_out import (
 )
 from mixture_builder.audit.rows.short_items import ShortItems, ShortMatch, find_short
 from mixture_builder.audit.rows.words import Hashes, Places, Words, mixed, words_of
-from mixture_builder.io.rowstore import ID, StoredRows
+from mixture_builder.io.rowstore import ID
+from mixture_builder.io.stored_rows import StoredRows
 
 NEAR_SHARE = 0.5
 """Share of an item's runs of three words that makes a row a near copy of it."""

@@ -38,7 +38,7 @@ from mixture_builder.audit.rows.signatures import (
     similarity,
 )
 from mixture_builder.audit.rows.words import Hashes, mixed, words_of
-from mixture_builder.io.rowstore import StoredRows
+from mixture_builder.io.stored_rows import StoredRows
 
 THRESHOLD = 0.8
 """Agreement of each field that makes near-duplicates: that of Lee et al. 2022 for documents."""

@@ -11,7 +11,8 @@ import numpy as np
 
 from mixture_builder.draw import derive_seed
 from mixture_builder.errors import StoreError, VerifyError
-from mixture_builder.io.rowstore import StoredRows, StoredTask, find_task, task_folder
+from mixture_builder.io.rowstore import StoredTask, find_task, task_folder
+from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.jobs.build import task_renderer
 from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifest, read_record
 from mixture_builder.lock import Lock

@@ -1,0 +1,154 @@
+"""The rows of one stored task, read by memory map: any few of them without the rest."""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.ipc
+
+from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
+from mixture_builder.errors import StoreError, ran_out
+from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
+from mixture_builder.io.rowstore import ID, KEY, PLACE
+from mixture_builder.render.columnar_texts import as_list
+
+Number = TypeVar("Number", np.int64, np.uint64)
+
+
+class StoredRows:
+    """The rows of one stored task; reads only the blocks it is asked for.
+
+    Raises:
+      StoreError: if the file is missing, damaged, or holds another number of rows.
+    """
+
+    def __init__(self, folder: Path, *, expected_rows: int) -> None:
+        self._path = folder / ROWS_NAME
+        if not self._path.exists():
+            fetch_missing(folder)
+        try:
+            # Arrow reads its own memory maps on its input threads; a buffer over Python's is
+            # read here, which saves a change of threads for each of many small tasks.
+            with self._path.open("rb") as file:
+                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
+        except (OSError, ValueError, pa.ArrowInvalid) as problem:
+            if ran_out(problem):
+                raise
+            raise StoreError(
+                f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
+            ) from None
+        self.count = expected_rows
+        self._blocks: dict[int, pa.RecordBatch] = {}
+        blocks = self._reader.num_record_batches
+        if blocks != -(-expected_rows // BLOCK_ROWS) or (
+            blocks
+            and self._reader.get_batch(blocks - 1).num_rows
+            != expected_rows - (blocks - 1) * BLOCK_ROWS
+        ):
+            raise StoreError(
+                f"{self._path}: expected {expected_rows:,} rows, found another number. Run ingest "
+                "again."
+            )
+        names = self._reader.schema.names
+        self._places = {name: place for place, name in enumerate(names)}
+        schema = self.schema = self._reader.schema
+        self.text_fields = frozenset(
+            n for n in names if not n.startswith("#") and pa.types.is_string(schema.field(n).type)
+        )
+        self.list_fields = frozenset(
+            n
+            for n in names
+            if not n.startswith("#") and schema.field(n).type == pa.list_(pa.string())
+        )
+        self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
+
+    def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:
+        """Some columns of rows, in the order of `indices`."""
+        numbers = indices // BLOCK_ROWS
+        first, last = int(numbers.min()), int(numbers.max())
+        if first == last:
+            block = self._block(first)
+            places = _as_arrow(indices - first * BLOCK_ROWS)
+            return [block.column(self._places[name]).take(places) for name in names]
+        used = np.zeros(last - first + 1, dtype=np.int64)
+        used[numbers - first] = 1
+        blocks = [self._block(int(b) + first) for b in np.flatnonzero(used)]
+        # Only the last block of a task is short, and it sorts last, so places hold.
+        rank = np.cumsum(used) - 1
+        places = _as_arrow(rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS)
+        return [
+            pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
+            for name in names
+        ]
+
+    def _block(self, number: int) -> pa.RecordBatch:
+        # A block is a view of the mapped file: keeping it costs its description only.
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = self._reader.get_batch(number)
+        return block
+
+    def blocks(self) -> Iterator[pa.RecordBatch]:
+        """All rows in order, block by block, with their own columns; no block is kept."""
+        for number in range(self._reader.num_record_batches):
+            yield self._reader.get_batch(number)
+
+    def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
+        """Some fields for rows in the order of `indices`, as Arrow columns."""
+        return dict(zip(names, self._take(list(names), indices), strict=True))
+
+    def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
+        """The values of some fields for rows in the order of `indices`."""
+        wanted = list(names)
+        if not len(indices):
+            return {name: [] for name in wanted}
+        taken = self._take(wanted, indices)
+        return {name: as_list(column) for name, column in zip(wanted, taken, strict=True)}
+
+    def ids(self, indices: Indices) -> npt.NDArray[np.int64]:
+        """The identities of rows."""
+        if not len(indices):
+            return np.zeros(0, dtype=np.int64)
+        return _as_numpy(self._take([ID], indices)[0], np.int64)
+
+    def keys(self, name: str, indices: Indices) -> Bits:
+        """For one field, a hash of its text without case, spacing and punctuation."""
+        if not len(indices):
+            return np.zeros(0, dtype=np.uint64)
+        return _as_numpy(self._take([KEY + name], indices)[0], np.uint64)
+
+    def places(self, indices: Indices) -> list[str]:
+        """Where upstream rows stand."""
+        return as_list(self._take([PLACE], indices)[0])
+
+    def index_of(self, row_id: int) -> int:
+        """The index of the row with an identity; -1 if there is none."""
+        for block in range(self._reader.num_record_batches):
+            ids = self._reader.get_batch(block).column(ID).to_numpy()
+            found = np.flatnonzero(ids == row_id)
+            if len(found):
+                return block * BLOCK_ROWS + int(found[0])
+        return -1
+
+
+# `pa.array` and `to_numpy` import pandas, where it is installed, before they do anything: half as
+# much work as all other imports together. A reader of single records does with the two below.
+
+
+def _as_arrow(numbers: Indices) -> pa.Array:
+    """The same numbers for Arrow."""
+    buffer = pa.py_buffer(np.ascontiguousarray(numbers, dtype=np.int64))
+    return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def _as_numpy(numbers: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:
+    """The same numbers, of which none is missing, for numpy; read only."""
+    start = numbers.offset * np.dtype(kind).itemsize
+    return np.frombuffer(numbers.buffers()[1], dtype=kind, count=len(numbers), offset=start)
