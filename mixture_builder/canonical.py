@@ -17,7 +17,7 @@ import xxhash
 from mixture_builder.cards import CardSource, Field, UnicodeForm
 from mixture_builder.draw import identity
 from mixture_builder.jinja_compiler import CompiledExpression, compile_expression
-from mixture_builder.jinja_sandbox import describe
+from mixture_builder.jinja_running import describe
 
 ROW_REASONS: Mapping[str, str] = {
     "field_error": "a field's expression failed for the record",

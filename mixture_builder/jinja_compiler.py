@@ -18,13 +18,8 @@ from typing import Any
 
 from jinja2 import Undefined, nodes
 
-from mixture_builder.jinja_sandbox import (
-    expression_function,
-    names_used,
-    parse,
-    parse_expression,
-    render_function,
-)
+from mixture_builder.jinja_parsing import names_used, parse, parse_expression
+from mixture_builder.jinja_running import expression_function, render_function
 from mixture_builder.python_writer import TOO_DEEP_FOR_PYTHON, NotCompilableError, PythonWriter
 
 Columns = Mapping[str, Sequence[Any]]
@@ -101,7 +96,7 @@ def compile_text(source: str) -> CompiledText:
     """Compiles one template text.
 
     Raises:
-      TemplateSyntaxError: as for `jinja_sandbox.parse`.
+      TemplateSyntaxError: as for `jinja_parsing.parse`.
     """
     names = tuple(sorted(names_used(parse(source))))
     return CompiledText(source=source, names=names, _one=render_function(source))
@@ -153,7 +148,7 @@ def compile_expression(source: str) -> CompiledExpression:
     """Compiles one field expression; the whole record is also seen as `record`.
 
     Raises:
-      TemplateSyntaxError: as for `jinja_sandbox.parse_expression`.
+      TemplateSyntaxError: as for `jinja_parsing.parse_expression`.
     """
     names = tuple(sorted(names_used(parse_expression(source))))
     return CompiledExpression(source=source, names=names, _slow=expression_function(source))

@@ -13,7 +13,8 @@ from typing import Any
 
 from jinja2 import Template, nodes, pass_context
 
-from mixture_builder.jinja_sandbox import environment, names_used, parse
+from mixture_builder.jinja_parsing import names_used, parse
+from mixture_builder.jinja_sandbox import environment
 
 _FILTER = "note this piece"
 _NOTED = "pieces noted"
@@ -38,7 +39,7 @@ def text_pieces(source: str, row: Mapping[str, Any]) -> tuple[TextPiece, ...]:
     """The pieces of a template's text for one row; put together they are the stripped text.
 
     Raises:
-      TemplateError: as for `jinja_sandbox.render_function`; other errors of filters as they are.
+      TemplateError: as for `jinja_running.render_function`; other errors of filters as they are.
     """
     noted: list[TextPiece] = []
     _noting(source).render({**row, _NOTED: noted})

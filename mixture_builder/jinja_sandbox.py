@@ -2,8 +2,9 @@
 
 Cards and templates may come from strangers, so the environment is sandboxed and strict:
 two functions (`range`, `zip`), an allow-list of filters, tests and methods of texts and lists,
-no include, import, macro or assignment, and bounds on what multiplication, replacement and
-loops can blow up. `choice` draws nothing: it follows from a number that the example brings.
+and bounds on what multiplication, replacement and loops can blow up. Tags such as include,
+import, macro and assignment are refused by `jinja_parsing`. `choice` draws nothing: it follows
+from a number that the example brings.
 """
 
 from __future__ import annotations
@@ -17,13 +18,8 @@ from typing import Any
 
 import xxhash
 from jinja2 import (
-    Environment,
     StrictUndefined,
-    Template,
-    TemplateError,
-    TemplateSyntaxError,
     Undefined,
-    nodes,
 )
 from jinja2.exceptions import SecurityError
 from jinja2.filters import FILTERS
@@ -66,39 +62,14 @@ MAX_TEXT = 16_000_000
 MAX_RENDERED = 100_000_000
 """Most characters, and most pieces, that a whole text may come to: more than any record read."""
 
-MAX_LOOP_DEPTH = 2
-
-MAX_DEPTH = 50
-"""Deepest nesting of a syntax tree; Jinja's own parser and Python's fail soon beyond it."""
-
 MAX_ITEMS = 100_000
 """Most items that `batch` and `slice` may fill up to."""
 
 MAX_DIGITS = 100
 """Most digits that `round` may be asked for."""
 
-_FORBIDDEN = {
-    nodes.Include: "include",
-    nodes.Import: "import",
-    nodes.FromImport: "import",
-    nodes.Extends: "extends",
-    nodes.Block: "block",
-    nodes.Macro: "macro",
-    nodes.CallBlock: "call",
-    nodes.FilterBlock: "filter block",
-    nodes.Assign: "set",
-    nodes.AssignBlock: "set",
-    nodes.With: "with",
-    nodes.ScopedEvalContextModifier: "autoescape",
-}
-_FORBIDDEN_KINDS: tuple[type[nodes.Node], ...] = tuple(_FORBIDDEN)
 
-
-_RESERVED = frozenset(["self", "super", "caller", "varargs", "kwargs"])
-"""Names that Jinja gives a meaning of its own."""
-
-
-class _Callable:
+class OnlyCallable:
     """A method or function that a template may call, and do nothing else with.
 
     Shown as a text it would give an address in memory, which differs from run to run.
@@ -110,6 +81,7 @@ class _Callable:
         self.function = function
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """What the function gives."""
         return self.function(*args, **kwargs)
 
     def _refuse(self, *_: Any) -> Any:
@@ -161,7 +133,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
     def is_safe_callable(self, obj: Any) -> bool:
         """Only the methods on the lists and the functions can be called."""
-        if isinstance(obj, _Callable):
+        if isinstance(obj, OnlyCallable):
             obj = obj.function
         if obj is _bounded_range or obj is _zipped:
             return True
@@ -180,7 +152,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
     def call(self, context: Any, obj: Any, *args: Any, **kwargs: Any) -> Any:
         """Calls what may be called, after checking what `replace` would grow to."""
-        if isinstance(obj, _Callable):
+        if isinstance(obj, OnlyCallable):
             obj = obj.function
         if not self.is_safe_callable(obj) and not isinstance(obj, Undefined):
             # Jinja's own message holds an address, and so would differ from run to run.
@@ -192,7 +164,7 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
 
 
 def _only_callable(value: Any) -> Any:
-    return _Callable(value) if isinstance(value, (BuiltinMethodType, MethodType)) else value
+    return OnlyCallable(value) if isinstance(value, (BuiltinMethodType, MethodType)) else value
 
 
 def _bounded_range(*args: int) -> range:
@@ -294,7 +266,7 @@ def environment() -> SafeEnvironment:
         undefined=StrictUndefined, autoescape=False, optimized=False, cache_size=0
     )
     env.globals.clear()
-    env.globals.update(range=_Callable(_bounded_range), zip=_Callable(_zipped))
+    env.globals.update(range=OnlyCallable(_bounded_range), zip=OnlyCallable(_zipped))
     ours = {"choice": choice, "most_frequent": most_frequent, "unescape": unescape}
     env.filters = {name: ours.get(name) or FILTERS[name] for name in FILTER_NAMES}
     for name in _LAZY_FILTERS:
@@ -305,164 +277,3 @@ def environment() -> SafeEnvironment:
     env.filters["slice"] = _bounded_groups("slice")
     env.tests = {name: TESTS[name] for name in [*TEST_NAMES, *TEST_MARKS]}
     return env
-
-
-@lru_cache(maxsize=20_000)
-def parse(source: str) -> nodes.Template:
-    """The syntax tree of a template; the same object for the same text, not to be changed.
-
-    Raises:
-      TemplateSyntaxError: with line and message, for anything that is no Jinja, and for
-        tags, filters, tests and nestings that are not allowed here.
-    """
-    tree = parse_any(source)
-    _check(tree, environment())
-    return tree
-
-
-def parse_any(source: str) -> nodes.Template:
-    """The syntax tree of a text that may hold what is not allowed here: to be read, never run.
-
-    Raises:
-      TemplateSyntaxError: for what is no Jinja, or nested too deep.
-    """
-    try:
-        tree = environment().parse(source)
-        depth = _depth(tree)
-    except RecursionError:
-        raise TemplateSyntaxError(_TOO_DEEP, 1) from None
-    except (ValueError, OverflowError) as problem:
-        # Python refuses whole numbers of thousands of digits.
-        raise TemplateSyntaxError(str(problem).split(";", maxsplit=1)[0], 1) from None
-    if depth > MAX_DEPTH:
-        raise TemplateSyntaxError(_TOO_DEEP, 1)
-    return tree
-
-
-_TOO_DEEP = f"found expressions or tags nested too deep; expected at most {MAX_DEPTH} levels"
-
-
-def _depth(node: nodes.Node) -> int:
-    return 1 + max((_depth(child) for child in node.iter_child_nodes()), default=0)
-
-
-def parse_expression(source: str) -> nodes.Expr:
-    """The syntax tree of one expression, as stands in a card's `fields`.
-
-    Raises:
-      TemplateSyntaxError: as for `parse`.
-    """
-    tree = parse("{{ (" + source + "\n) }}")
-    if not source.strip():
-        raise TemplateSyntaxError("expected an expression, found none", 1)
-    if (
-        len(tree.body) != 1
-        or not isinstance(tree.body[0], nodes.Output)
-        or len(tree.body[0].nodes) != 1
-        or isinstance(tree.body[0].nodes[0], nodes.TemplateData)
-    ):
-        raise TemplateSyntaxError("expected one expression, without {{ }} or text around it", 1)
-    return tree.body[0].nodes[0]
-
-
-def _check(tree: nodes.Template, env: Environment) -> None:
-    for node in tree.find_all(nodes.Node):
-        if isinstance(node, _FORBIDDEN_KINDS):
-            word = next(word for kind, word in _FORBIDDEN.items() if isinstance(node, kind))
-            raise TemplateSyntaxError(f"'{word}' is not allowed", node.lineno)
-        if isinstance(node, nodes.Name) and node.name in _RESERVED:
-            raise TemplateSyntaxError(f"the name '{node.name}' is not allowed", node.lineno)
-        if isinstance(node, nodes.Filter) and node.name not in env.filters:
-            raise TemplateSyntaxError(
-                f"found the filter '{node.name}'; expected one of {', '.join(env.filters)}",
-                node.lineno,
-            )
-        if isinstance(node, nodes.Test) and node.name not in env.tests:
-            raise TemplateSyntaxError(
-                f"found the test '{node.name}'; expected one of {', '.join(env.tests)}", node.lineno
-            )
-        if isinstance(node, nodes.For) and node.recursive:
-            raise TemplateSyntaxError("a recursive loop is not allowed", node.lineno)
-    depth = _loop_depth(tree)
-    if depth > MAX_LOOP_DEPTH:
-        raise TemplateSyntaxError(
-            f"found loops nested {depth} deep; expected at most {MAX_LOOP_DEPTH}", 1
-        )
-
-
-def _loop_depth(node: nodes.Node) -> int:
-    below = max((_loop_depth(child) for child in node.iter_child_nodes()), default=0)
-    return below + isinstance(node, nodes.For)
-
-
-def names_used(tree: nodes.Node) -> frozenset[str]:
-    """Names that a tree reads from its row; a loop's variables count outside the loop only."""
-    if isinstance(tree, nodes.Name):
-        return frozenset([tree.name] if tree.ctx == "load" else [])
-    if isinstance(tree, nodes.Call) and isinstance(tree.node, nodes.Name):
-        called = frozenset([tree.node.name]) - FUNCTION_NAMES
-        given = (child for child in tree.iter_child_nodes() if child is not tree.node)
-        return called | _names_of(given)
-    if isinstance(tree, nodes.For):
-        inside = _names_of([*tree.body, *([tree.test] if tree.test else [])])
-        bound = {n.name for n in _targets(tree.target)} | {"loop"}
-        return names_used(tree.iter) | (inside - bound) | _names_of(tree.else_)
-    return _names_of(tree.iter_child_nodes())
-
-
-def _names_of(trees: Iterable[nodes.Node]) -> frozenset[str]:
-    return frozenset().union(*(names_used(tree) for tree in trees))
-
-
-def _targets(target: nodes.Node) -> Iterator[nodes.Name]:
-    if isinstance(target, nodes.Name):
-        yield target
-    yield from target.find_all(nodes.Name)
-
-
-def render_function(source: str) -> Callable[[dict[str, Any]], str]:
-    """Sandboxed Jinja rendering of one template, not yet stripped.
-
-    Raises (from the returned function):
-      TemplateError: an undefined name, a forbidden access, or a failing filter.
-    """
-    parse(source)
-    return lambda row: _template(source).render(row)
-
-
-@lru_cache(maxsize=20_000)
-def _template(source: str) -> Template:
-    """Jinja's own compilation, made when a row first needs it: most texts never do."""
-    return environment().from_string(source)
-
-
-def expression_function(source: str) -> Callable[[dict[str, Any]], Any]:
-    """Sandboxed evaluation of one expression; an undefined result is an error.
-
-    Raises (from the returned function):
-      TemplateError: as for `render_function`.
-    """
-    parse_expression(source)
-
-    def evaluate(record: dict[str, Any]) -> Any:
-        value = _expression(source)(record)
-        if isinstance(value, (StrictUndefined, _Callable)):
-            # Asking for the text of what is undefined, or not called, raises its own message.
-            str(value)
-        # An `if` without `else` says that nothing is meant where it does not hold.
-        return None if isinstance(value, Undefined) else value
-
-    return evaluate
-
-
-@lru_cache(maxsize=20_000)
-def _expression(source: str) -> Callable[..., Any]:
-    return environment().compile_expression(source, undefined_to_none=False)
-
-
-def describe(problem: Exception) -> str:
-    """One line that says why a template or an expression failed for a row."""
-    text = str(problem).strip().split("\n")[0] or "no reason given"
-    if isinstance(problem, TemplateError):
-        return text
-    return f"{type(problem).__name__}: {text}"

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import nodes
 
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import names_used, parse
+from mixture_builder.jinja_parsing import names_used, parse
 
 _MOST = 100_000
 """Texts whose facts are held; far above what any recipe has."""
@@ -40,7 +40,7 @@ def facts_of(source: str) -> TextFacts:
     """The facts of a text; worked out once.
 
     Raises:
-      TemplateSyntaxError: as for `jinja_sandbox.parse`.
+      TemplateSyntaxError: as for `jinja_parsing.parse`.
     """
     facts = _known.get(source)
     if facts is None:

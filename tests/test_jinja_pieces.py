@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from mixture_builder.jinja_parsing import parse
 from mixture_builder.jinja_pieces import text_pieces
-from mixture_builder.jinja_sandbox import parse
 from tests.test_jinja_compiler import ROWS, jinja_text, templates
 
 

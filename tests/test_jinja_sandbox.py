@@ -12,20 +12,15 @@ from hypothesis import strategies as st
 from jinja2 import TemplateError, TemplateSyntaxError
 
 from mixture_builder.jinja_compiler import compile_expression, compile_text
+from mixture_builder.jinja_parsing import MAX_LOOP_DEPTH, names_used, parse, parse_expression
+from mixture_builder.jinja_running import describe, expression_function, render_function
 from mixture_builder.jinja_sandbox import (
     FILTER_NAMES,
     FUNCTION_NAMES,
     MAX_ITEMS,
-    MAX_LOOP_DEPTH,
     MAX_TEXT,
     TEST_NAMES,
-    describe,
     environment,
-    expression_function,
-    names_used,
-    parse,
-    parse_expression,
-    render_function,
 )
 
 ROW = {"text": "a text", "words": ["one", "two"], "n": 3, "record": {"key": "value"}}

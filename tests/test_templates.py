@@ -18,7 +18,7 @@ from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.findings import Report
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import names_used, parse
+from mixture_builder.jinja_parsing import names_used, parse
 from mixture_builder.jobs.inspect.lints.subject import texts_of
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.template_files import check_names, load_templates, template_names

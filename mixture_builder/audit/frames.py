@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from jinja2 import nodes
 
 from mixture_builder.audit.view import Numbers, TextColumn
-from mixture_builder.jinja_sandbox import parse
+from mixture_builder.jinja_parsing import parse
 
 _KEEPING = frozenset(["trim", "upper", "lower", "capitalize", "title"])
 """Filters that give something for every text that is something."""

@@ -22,7 +22,8 @@ from mixture_builder.imports.promptsource_files import (
     NotImportedError,
     UpstreamTemplate,
 )
-from mixture_builder.jinja_sandbox import FUNCTION_NAMES, names_used, parse, parse_any
+from mixture_builder.jinja_parsing import names_used, parse, parse_any
+from mixture_builder.jinja_sandbox import FUNCTION_NAMES
 
 MAX_NODES = 5_000
 """Largest tree that variables may make of a template once they are replaced."""

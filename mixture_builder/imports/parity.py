@@ -10,7 +10,7 @@ from mixture_builder.canonical import Row, RowMaker, RowProblem, plain_values
 from mixture_builder.imports.promptsource_files import UpstreamTemplate
 from mixture_builder.imports.reference import reference_pair
 from mixture_builder.imports.template_files import ImportedSet
-from mixture_builder.jinja_sandbox import describe
+from mixture_builder.jinja_running import describe
 from mixture_builder.templates import PromptTemplate
 
 

@@ -19,7 +19,8 @@ from jinja2 import Template, Undefined, nodes
 
 from mixture_builder.imports.conversion import choice_numbers
 from mixture_builder.imports.promptsource_files import SEPARATOR, UpstreamTemplate
-from mixture_builder.jinja_sandbox import SafeEnvironment, environment, parse_any
+from mixture_builder.jinja_parsing import parse_any
+from mixture_builder.jinja_sandbox import SafeEnvironment, environment
 
 _PROTECTED = "\ue000\ue001\ue000"
 """Stands for the separator in texts of the record; of private use, so no text holds it."""

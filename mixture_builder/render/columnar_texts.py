@@ -21,7 +21,8 @@ from jinja2 import nodes
 from mixture_builder.canonical import plain_values
 from mixture_builder.draw import Indices
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import MAX_TEXT, parse
+from mixture_builder.jinja_parsing import parse
+from mixture_builder.jinja_sandbox import MAX_TEXT
 from mixture_builder.template_texts import facts_of
 
 WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())

@@ -6,7 +6,7 @@ import numpy as np
 
 from mixture_builder.draw import Bits, Indices, below, derive_seed, random_bits
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import describe
+from mixture_builder.jinja_running import describe
 from mixture_builder.render import exemplars
 from mixture_builder.render.batch import Batch, FewShotLayout, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER, DrawnColumns

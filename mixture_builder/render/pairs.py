@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mixture_builder.jinja_sandbox import describe
+from mixture_builder.jinja_running import describe
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import Batch, CountTokens, TaskContext
 from mixture_builder.render.drawn import TARGET_ANSWER

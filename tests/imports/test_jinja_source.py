@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from mixture_builder.imports.jinja_source import NotWritableError, write_template
-from mixture_builder.jinja_sandbox import parse, parse_any
+from mixture_builder.jinja_parsing import parse, parse_any
 from mixture_builder.shipped import templates_folder
 from mixture_builder.template_files import load_templates, template_names
 

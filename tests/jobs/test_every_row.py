@@ -17,7 +17,7 @@ from mixture_builder.cards import TaskCard
 from mixture_builder.draw import Indices, random_bits
 from mixture_builder.io.rowstore import find_task, task_fingerprint, task_folder
 from mixture_builder.io.stored_rows import StoredRows
-from mixture_builder.jinja_sandbox import describe
+from mixture_builder.jinja_running import describe
 from mixture_builder.render.drawn import TARGET_ANSWER
 from mixture_builder.render.options import list_options
 from mixture_builder.shipped import cards_folder, templates_folder

@@ -13,7 +13,7 @@ from mixture_builder.cards import PLACEHOLDER, TaskCard
 from mixture_builder.findings import Finding, did_you_mean, error
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import describe, render_function
+from mixture_builder.jinja_running import describe, render_function
 from mixture_builder.styles import OptionStyle, Styles, load_styles
 from mixture_builder.template_files import check_names, load_templates, template_names
 from mixture_builder.templates import PromptTemplate, TemplateSet

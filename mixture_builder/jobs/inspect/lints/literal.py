@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from jinja2 import nodes
 
-from mixture_builder.jinja_sandbox import parse
+from mixture_builder.jinja_parsing import parse
 from mixture_builder.jobs.inspect.lints.problem import Problem
 from mixture_builder.jobs.inspect.lints.subject import Subject
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from jinja2 import nodes
 
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import parse
+from mixture_builder.jinja_parsing import parse
 from mixture_builder.jobs.inspect.lints.problem import Problem
 from mixture_builder.jobs.inspect.lints.subject import Subject
 
