@@ -208,10 +208,10 @@ def faults(
         return listed
 
     for last, found_in in ((False, data.startswith), (True, data.endswith)):
-        words = [(f.words[-1] if last else f.words[0]) if f else b"" for f in first]
-        sizes = of_frames(map(len, words), np.int64)[codes]
+        outer = [(f.words[-1] if last else f.words[0]) if f else b"" for f in first]
+        sizes = of_frames(map(len, outer), np.int64)[codes]
         some = np.flatnonzero(sizes)
-        wanted = of_frames(words, object)[codes[some]].tolist()
+        wanted = of_frames(outer, object)[codes[some]].tolist()
         held = zip(wanted, begins[some].tolist(), ends[some].tolist(), strict=True)
         unsure[some] |= ~np.fromiter((found_in(w, a, b) for w, a, b in held), bool, len(some))
         if last:
@@ -220,22 +220,28 @@ def faults(
             at += sizes
     unsure |= at > stop
     counts = of_frames((len(f.gaps) if f else 0 for f in first), np.int64)[codes]
+    filled = np.zeros(len(first), dtype=bool)
+    words = np.full(len(first), b"", dtype=object)
+    lengths = np.zeros(len(first), dtype=np.int64)
+    able = [(code, frame) for code, frame in enumerate(first) if frame]
     for place in range(int(counts.max(initial=0))):
-        filled = of_frames(
-            (bool(f and place < len(f.gaps) and f.gaps[place].filled) for f in first), bool
-        )
+        # Most templates have few gaps.
+        able = [(code, frame) for code, frame in able if place < len(frame.gaps)]
+        for code, frame in able:
+            filled[code] = frame.gaps[place].filled
+            words[code] = word = frame.words[place + 1]
+            lengths[code] = len(word)
         # The last gap ends where the last word begins.
         closing = np.flatnonzero((counts == place + 1) & ~unsure)
         blank = (at[closing] >= stop[closing]) | _BLANK[column.byte_at(at[closing])]
         unsure[closing] |= filled[codes[closing]] & blank
         inner = np.flatnonzero((counts > place + 1) & ~unsure)
-        words = [f.words[place + 1] if f and place + 1 < len(f.words) else b"" for f in first]
-        wanted = of_frames(words, object)[codes[inner]].tolist()
+        wanted = words[codes[inner]].tolist()
         held = zip(wanted, at[inner].tolist(), stop[inner].tolist(), strict=True)
         found = np.fromiter((data.find(w, a, b) for w, a, b in held), np.int64, len(inner))
         blank = (found <= at[inner]) | _BLANK[column.byte_at(at[inner])]
         unsure[inner] |= (found < 0) | (filled[codes[inner]] & blank)
-        at[inner] = found + of_frames(map(len, words), np.int64)[codes[inner]]
+        at[inner] = found + lengths[codes[inner]]
     result = []
     for place in np.flatnonzero(unsure).tolist():
         fault = least_fault(frames[codes[place]], data, int(begins[place]), int(ends[place]))

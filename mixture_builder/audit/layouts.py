@@ -76,6 +76,7 @@ class OptionLayout:
       first: what stands before the first option, where the list opens a text.
       opening: the lead-in and `first`; empty if the lead-in is nothing but white space.
       prefixes: what stands before the first options; made beforehand, for most lists are short.
+      marks: the same, each with the separator before it.
       labels: the targets that stand for them; empty if options have no labels.
     """
 
@@ -87,6 +88,7 @@ class OptionLayout:
     first: bytes
     opening: bytes
     prefixes: tuple[bytes, ...]
+    marks: tuple[bytes, ...]
     labels: tuple[str, ...]
 
     def prefix(self, index: int) -> bytes:
@@ -186,6 +188,7 @@ class Layouts:
             first=first,
             opening=lead_in + first if lead_in.strip() else b"",
             prefixes=prefixes,
+            marks=tuple(text.encode() + prefix for prefix in prefixes),
             labels=labels,
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from mixture_builder.audit.layouts import MOST_OPTIONS, OptionLayout
+from mixture_builder.audit.layouts import MOST_OPTIONS, PREPARED, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.queries import Queries
@@ -103,8 +103,16 @@ def _option(
 
 
 def _count_options(data: bytes, layout: OptionLayout, at: int, end: int) -> int:
-    count = 1
     here = at
+    for count in range(1, len(layout.labels)):
+        mark = layout.marks[count]
+        here = data.find(mark, here, end)
+        if here < 0:
+            return count
+        here += len(mark)
+    count = max(1, len(layout.labels))
+    if count < PREPARED:
+        return count
     while count < MOST_OPTIONS:
         mark = layout.separator + layout.prefix(count)
         here = data.find(mark, here, end)
