@@ -486,6 +486,46 @@ _ALL = (
         remedy="Look for rows of the source that contradict each other.",
     ),
     Check(
+        id="held_out/item",
+        severity=ERROR,
+        finds="A record holds an item of a held-out set: in its prompt, exemplars or target.",
+        decides="With `--held-out`: 13 words of the item in a row, or the whole of a shorter one; "
+        "the evidence names item, rule and characters. Near copies of items are told apart.",
+        remedy="Run `contamination` with the recipe, and leave the rows out that it lists.",
+    ),
+    Check(
+        id="held_out/near_copy",
+        severity=WARNING,
+        finds="A record holds what is nearly an item of a held-out set.",
+        decides="With `--held-out`: half of the item's runs of three words; or its question with "
+        "one word in five changed and no number, and all its options.",
+        remedy="Look at the records; `contamination` lists their rows.",
+    ),
+    Check(
+        id="duplicates/rows",
+        severity=WARNING,
+        finds="Rows say what others say.",
+        decides="With `--duplicates`: input and target are equal but for case and spacing, in one "
+        "task or across tasks; tasks that read the same files share rows by design.",
+        remedy="Run `dedupe` with the recipe, and leave the rows out that it lists.",
+    ),
+    Check(
+        id="duplicates/near",
+        severity=NOTE,
+        finds="Rows nearly say what others say.",
+        decides="With `--duplicates`: targets and numbers are equal, and each field of the input "
+        "agrees with one of the other row by 0.8 or more (Jaccard similarity of runs of two "
+        "words).",
+        remedy="Look at the clusters of `dedupe`: pairs may be made to differ in one word.",
+    ),
+    Check(
+        id="duplicates/other_target",
+        severity=NOTE,
+        finds="Rows ask what others ask, and have another target.",
+        decides="With `--duplicates`: inputs are equal, targets are not.",
+        remedy="Look at them: nobody else can say which is wrong.",
+    ),
+    Check(
         id="licences/unknown",
         severity=NOTE,
         finds="No licence is known of the data of a task.",

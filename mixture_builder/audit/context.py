@@ -27,6 +27,8 @@ class AuditContext:
       manifest: plain data; of a mixture that is not built, what is known before: `name`,
         `fingerprint` and, by task, `card`.
       tokenizer: path of a `tokenizer.json`; empty if tokens are not counted.
+      held_out: folder of an index of held-out items; empty if none are looked for.
+      near_share: share of an item's runs of words that makes a near copy.
     """
 
     lock: Mapping[str, Any]
@@ -34,10 +36,12 @@ class AuditContext:
     out: str = ""
     store: str = ""
     tokenizer: str = ""
+    held_out: str = ""
+    near_share: float = 0.5
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: nothing that follows from the rest."""
-        names = ("lock", "manifest", "out", "store", "tokenizer")
+        names = ("lock", "manifest", "out", "store", "tokenizer", "held_out", "near_share")
         return {name: getattr(self, name) for name in names}
 
     @cached_property

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.sections import SECTIONS
 from mixture_builder.audit.shard import ShardAudit, nothing
 from mixture_builder.findings import Severity
@@ -58,4 +60,32 @@ def document(seen: ShardAudit, context: AuditContext) -> dict[str, Any]:
         "findings": [finding.to_json() for finding in findings],
         **facts,
         "tasks": dict(sorted(tasks.items())),
+    }
+
+
+def with_section(told: Mapping[str, Any], name: str, found: SectionReport) -> dict[str, Any]:
+    """A document with what was found beside the records.
+
+    Args:
+      told: the document.
+      name: under which its figures stand.
+      found: what there is to say.
+    """
+    findings = [*told["findings"], *(finding.to_json() for finding in found.findings)]
+    rank = {severity.value: severity.rank for severity in Severity}
+    findings.sort(key=lambda f: (rank[f["severity"]], f["check"], f["task"] or "", f["message"]))
+    tasks = {task: dict(facts) for task, facts in told["tasks"].items()}
+    for task, facts in found.tasks.items():
+        tasks.setdefault(task, {}).update(facts)
+    for finding in found.findings:
+        if finding.task in tasks:
+            facts = tasks[finding.task]
+            facts["findings"] = sorted([*facts.get("findings", ()), finding.check])
+    counts = Counter(finding["severity"] for finding in findings)
+    return {
+        **told,
+        "findings": findings,
+        "counts": {severity: counts[severity] for severity in told["counts"]},
+        name: dict(found.facts),
+        "tasks": tasks,
     }

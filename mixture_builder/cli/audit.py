@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -27,6 +30,9 @@ if TYPE_CHECKING:
 
 FEW_BYTES = 5_000_000
 """Mixtures up to this size are read in this process: starting workers would take longer."""
+
+FEW_ROWS = 5_000
+"""Likewise, of rows that are compared with one another."""
 
 LEVELS = ("error", "warning", "note")
 
@@ -74,6 +80,25 @@ MOST_LINES = 12
     metavar="FILE",
     help="Count tokens too, with the tokenizer.json of a model.",
 )
+@click.option(
+    "--duplicates",
+    is_flag=True,
+    help="Also look for rows that say the same, as `dedupe` does; needs the row store.",
+)
+@click.option(
+    "--held-out",
+    "held_out",
+    multiple=True,
+    metavar="NAME|FILE",
+    help="Also look for items of a held-out set, as `contamination` does. May be given again.",
+)
+@click.option(
+    "--column",
+    "columns",
+    multiple=True,
+    metavar="NAME",
+    help="Column of a held-out file that is looked for; the first is what is asked.",
+)
 @store_option
 @mirror_option
 @offline_option
@@ -98,6 +123,9 @@ def audit(
     attribution: Path | None,
     fail_on: str,
     tokenizer: Path | None,
+    duplicates: bool,
+    held_out: tuple[str, ...],
+    columns: tuple[str, ...],
     store: Path,
     mirror: Path | None,
     offline: bool,
@@ -122,6 +150,11 @@ def audit(
             f"found '{beam_options[0]}'; expected nothing more. Options of Beam need --runner "
             "NAME, and stand after `--`."
         )
+    if held_out and runner is not None:
+        raise click.UsageError(
+            "found --held-out with --runner; expected one of them. Its index lies on this "
+            "machine: leave --runner out."
+        )
     require({"scipy": "audit"}, wanted_by="audit")
     if html:
         require({"matplotlib": "plots"}, wanted_by="audit --html")
@@ -138,7 +171,17 @@ def audit(
         seed=seed,
         workers=workers,
     )
-    plain = _document(context, store=store, runner=runner, workers=workers, options=beam_options)
+    with TemporaryDirectory(prefix="mixture-builder-") as folder:
+        if held_out:
+            _save_held_out(
+                held_out, columns, folder, cards=cards, store=store, mirror=mirror, offline=offline
+            )
+            context = replace(context, held_out=folder)
+        plain = _document(
+            context, store=store, runner=runner, workers=workers, options=beam_options
+        )
+    if duplicates:
+        plain = _with_duplicates(plain, context, workers=workers)
     if html is not None:
         from mixture_builder.audit.report_page.page import report_page
 
@@ -191,6 +234,49 @@ def _context(
     )
     lock = lock_mixture(loaded, stored=ingested.stored, broken=ingested.left_out)
     return planned_mixture(lock, store=store, tokenizer=tokenizer)
+
+
+def _save_held_out(
+    names: Sequence[str],
+    columns: Sequence[str],
+    folder: str,
+    *,
+    cards: Path | None,
+    store: Path,
+    mirror: Path | None,
+    offline: bool,
+) -> None:
+    """Writes the index of held-out sets into a folder, where workers find it."""
+    from mixture_builder.audit.rows.held_out import build_index, save_index
+    from mixture_builder.audit.rows.held_out_sources import bring_in, find_held_out
+    from mixture_builder.io.mirror import Mirror
+    from mixture_builder.shipped import cards_folder
+
+    named = [find_held_out(n, cards=cards or cards_folder(), columns=columns) for n in names]
+    copies = Mirror.load(mirror, offline=offline) if mirror else Mirror.empty(offline=offline)
+    sets = [bring_in(one, store=store, mirror=copies) for one in named]
+    save_index(build_index(i for one in sets for i in one.items(store=store)), Path(folder))
+
+
+def _with_duplicates(
+    plain: dict[str, Any], context: AuditContext, *, workers: int | None
+) -> dict[str, Any]:
+    from mixture_builder.audit.document import with_section
+    from mixture_builder.audit.repeats import report, row_sources
+    from mixture_builder.cli.progress import JobLog
+    from mixture_builder.drivers.row_audits import find_duplicates
+
+    sources = row_sources(context)
+    total = sum(source.rows for source in sources)
+    with JobLog(as_json=False).bar("duplicates", total=total, unit="rows") as bar:
+        clusters = find_duplicates(
+            sources,
+            near=True,
+            twins=False,
+            workers=workers_for(workers, size=total, few=FEW_ROWS),
+            on_task=lambda source: bar.advance(source.rows),
+        )
+    return with_section(plain, "duplicates", report(sources, clusters))
 
 
 def _document(

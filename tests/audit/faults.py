@@ -13,7 +13,10 @@ from typing import Any
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.frames import frame_of
+from mixture_builder.audit.labels import MOST_LABELS
 from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout, parse_style
+from tests.audit import held_out_items
+from tests.audit.held_out_items import ITEMS, Dress
 
 Record = dict[str, Any]
 Extent = int | float
@@ -361,6 +364,45 @@ def swapped_targets(
     return result, changed
 
 
+def _held_out(dress: Dress, *, fewest: int = 0) -> Change:
+    """A held-out item stands in the prompt, as a dress has it; `fewest` words in its question."""
+
+    def change(context: AuditContext, record: Record, random: Random) -> Record | None:
+        items = [item for item in ITEMS if len(item[0].split()) >= fewest]
+        if dress is held_out_items.in_another_order:
+            items = [item for item in items if len(item) > 1]
+        item = dress(random.choice(items), random)
+        return {**record, "inputs": f"{held_out_items.written(item)}\n\n{record['inputs']}"}
+
+    return change
+
+
+def answers_turned(
+    context: AuditContext, records: Sequence[Record], random: Random, extent: Extent
+) -> tuple[list[Record], int]:
+    """Targets that are an answer as text are the answer that comes next, in a share of them."""
+    plain = [
+        r
+        for r in records
+        if is_direct(context, r) and option_layout(context, r) is None and len(r["targets"]) < 40
+    ]
+    labels = sorted({r["targets"] for r in plain})
+    if not 2 <= len(labels) <= MOST_LABELS or isinstance(extent, int):
+        return list(records), 0
+    # The one answer that is turned into the next: what all answers do to each other is no shift.
+    first, other = random.sample(labels, 2)
+    places = [
+        place
+        for place, r in enumerate(records)
+        if r["targets"] == first and is_direct(context, r) and option_layout(context, r) is None
+    ]
+    result = list(records)
+    chosen = random.sample(places, max(1, round(extent * len(places))))
+    for place in chosen:
+        result[place] = {**records[place], "targets": other}
+    return result, len(chosen)
+
+
 def removed(
     context: AuditContext, records: Sequence[Record], random: Random, extent: Extent
 ) -> tuple[list[Record], int]:
@@ -513,6 +555,9 @@ ENGLISH = ("quickstart/summaries", "quickstart/conversations", "quickstart/passa
 
 ROWS = "content/not_as_rendered"
 
+NEED_ROWS = frozenset([ROWS, "labels/balance", "labels/unknown"])
+"""Checks that are made only where the store holds the rows."""
+
 KINDS: tuple[Kind, ...] = (
     Kind(
         name="a field of the prompt is lost",
@@ -648,6 +693,41 @@ KINDS: tuple[Kind, ...] = (
         checks=("options/no_label", "options/target_not_listed", "template/words_of_target", ROWS),
         plant=swapped_targets,
         extents=(2, 10, 0.05),
+    ),
+    Kind(
+        name="one answer stands in place of another",
+        checks=("labels/balance",),
+        plant=answers_turned,
+        extents=(0.2, 0.5, 1.0),
+        tasks=("quickstart/reviews", "quickstart/entailment"),
+    ),
+    Kind(
+        name="an answer that no row of the task has",
+        checks=("labels/unknown", "options/target_not_listed"),
+        plant=each(
+            _where(
+                lambda c, r: is_direct(c, r) and option_layout(c, r) is None,
+                column("targets", lambda text: "undecided"),
+            )
+        ),
+        tasks=("quickstart/reviews", "quickstart/entailment"),
+    ),
+    *(
+        Kind(
+            name=f"a held-out item in a prompt: {dress.__doc__.rstrip('.').lower()}",  # type: ignore[union-attr]
+            checks=("held_out/item", "held_out/near_copy"),
+            plant=each(_held_out(dress, fewest=fewest)),
+            extents=(1, 5),
+            times=4,
+        )
+        for dress, fewest in (
+            (held_out_items.as_it_is, 0),
+            (held_out_items.in_capitals, 0),
+            (held_out_items.in_another_order, 0),
+            (held_out_items.cut_at_an_end, 0),
+            (held_out_items.with_another_word, 0),
+            (held_out_items.with_two_other_words, 13),
+        )
     ),
     Kind(
         name="equal prompts with different targets",
