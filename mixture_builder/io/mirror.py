@@ -175,7 +175,7 @@ def _check_entry(key: Any, value: Any, *, folder: Path) -> tuple[str, tuple[str,
                 "Name the folder, or write the whole URL as the key.",
             )
         return f"{local}/", None
-    if "*" in key and local.is_dir():
+    if "*" in key.partition("::")[0] and local.is_dir():
         return f"{local}/{_from_star(key)}", None
     return str(local), None
 

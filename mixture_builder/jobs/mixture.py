@@ -295,19 +295,22 @@ def ingest_mixture(
             pending[task], *later[task] = order_of_sources(card, mirror=mirror)
         else:
             tell(task, there, there_before=True)
+    cards = {card.id: card for card in sound}
     if pending:
         with alone_in_store(store):
-            cards = {task: mixture.cards[task] for task in pending}
+            # Of tasks that are stored, too: a worker may have been killed before another was done.
             remove_dead_work(store, cards)
-            _ingest_pending(
-                mixture, pending, later, store=store, mirror=mirror, runner=runner, tell=tell
-            )
-            # A worker that was killed has left its unfinished files.
-            remove_dead_work(store, cards)
+            try:
+                _ingest_pending(
+                    mixture, pending, later, store=store, mirror=mirror, runner=runner, tell=tell
+                )
+            finally:
+                # A worker that was killed has left its unfinished files.
+                remove_dead_work(store, {task: cards[task] for task in later})
     elif (Path(store) / ".lock").exists():
         # An ingest that was killed when all was done has left its lock; a live one keeps it.
         with suppress(BuildError), alone_in_store(store):
-            remove_dead_work(store, {})
+            remove_dead_work(store, cards)
     stored = _without_excluded(stored, broken, excluded, store=store, on_sieved=on_sieved)
     return dict(sorted(stored.items())), dict(sorted(broken.items()))
 

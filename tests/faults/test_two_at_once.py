@@ -8,8 +8,9 @@ import subprocess
 import time
 from pathlib import Path
 
+from mixture_builder.io.atomic import temporary_name
 from mixture_builder.jobs.resume import alone_in_mixture, alone_in_store
-from tests.cli.helpers import Workspace, command, environment, run
+from tests.cli.helpers import QUESTIONS, Workspace, command, environment, run
 
 
 def test_a_second_build_into_a_folder_is_refused(workspace: Workspace) -> None:
@@ -137,3 +138,20 @@ def test_a_lock_left_when_all_was_done_is_removed(workspace: Workspace) -> None:
 
     assert run(*ingest).exit_code == 0
     assert not (workspace.store / ".lock").exists()
+
+
+def test_what_a_killed_worker_left_of_a_stored_task_goes_with_the_next_ingest(
+    workspace: Workspace,
+) -> None:
+    """A task may be stored by the second worker, and the ingest end before it is cleaned up."""
+    ingest = ["ingest", workspace.recipe, *workspace.options, "--workers", 0]
+    assert run(*ingest).exit_code == 0
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    (rows,) = workspace.store.glob("tiny/sums/*/rows.arrow")
+    left = rows.with_name(temporary_name("rows.arrow").replace(f"-{os.getpid()}-", f"-{dead.pid}-"))
+    left.write_bytes(b"half")
+    workspace.task("more", QUESTIONS)
+
+    assert run(*ingest).exit_code == 0
+    assert not left.exists()
