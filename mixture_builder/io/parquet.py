@@ -38,8 +38,8 @@ ROW_GROUP_BYTES = 32 * 1024 * 1024
 # What `datasets` passes to pyarrow, and notes under this footer key.
 _CHUNKING = {"min_chunk_size": 256 * 1024, "max_chunk_size": 1024 * 1024, "norm_level": 0}
 
-# Eight thousand rows of five-shot prompts are some 20 MB: a reader's memory stays flat.
-_READ_ROWS, _BATCH_ROWS = 8_192, 2_048
+# Two thousand rows of five-shot prompts are some MB: a reader's memory stays flat.
+_READ_ROWS = 2_048
 
 # Where a minimum and a maximum help somebody to skip rows. Nobody searches texts by range.
 _WITH_STATISTICS = (*REPETITIVE_COLUMNS, "num_exemplars", "row", "draw")
@@ -112,8 +112,7 @@ def read_parquet(url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> Iterator[pa
             ):
                 batch.validate(full=True)
                 rows = conform(pa.Table.from_batches([batch]), schema)
-                # Reading many rows costs less; who reads is given few, whatever they hold.
-                yield from rows.combine_chunks().to_batches(max_chunksize=_BATCH_ROWS)
+                yield from rows.combine_chunks().to_batches()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise VerifyError(
                 f"{url}: cannot be read as Parquet: {error}. The file is damaged or is "
