@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixture_builder.audit.frames import least_fault
-from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout
+from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.view import Flags, Numbers
@@ -98,6 +98,22 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
     return found
 
 
+def _within_lists(layout: OptionLayout | None, marker: bytes) -> list[tuple[bytes, int]]:
+    """Texts of a list of options in which a marker stands, and where in them it ends.
+
+    What follows such a marker is the rest of a list, and not what is asked.
+    """
+    if layout is None:
+        return []
+    found = []
+    for text in (layout.opening, *layout.marks[1:]):
+        at = text.find(marker)
+        while at >= 0:
+            found.append((text, at + len(marker)))
+            at = text.find(marker, at + 1)
+    return found
+
+
 def _query(
     noted: Noted,
     row: int,
@@ -136,7 +152,10 @@ def _query(
         places.append(start + len(layout.before) if lead < 0 else lead + len(layout.lead))
         return places[0], query_end, places
     frames = recipe.inputs[bool(style.options)]
+    within = _within_lists(noted.view.context.layouts.options(style), marker)
     for place in places:
+        if any(data.startswith(text, place - at) for text, at in within):
+            continue
         if not least_fault(frames, data, place, query_end):
             return place, query_end, []
     if len(places) <= tried:

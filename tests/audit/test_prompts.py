@@ -200,6 +200,32 @@ def test_an_answer_among_the_exemplars_is_found(clean: Clean):
     assert "shots/answer_shown" in checks_of(told)
 
 
+def test_a_blank_line_within_a_list_is_no_separator(clean: Clean):
+    """What follows it is the rest of a list, though a query might look like that as well."""
+
+    def listed(question: str, *options: str) -> str:
+        lines = [f"({place}) {option}" for place, option in enumerate(options, 1)]
+        lead = "You may answer with one of the following."
+        return "\n".join([question, lead, "", *lines, "Answer:"])
+
+    prompt = "\n\n".join(
+        [
+            "In each list, cross out every option that is wrong and give the one that is left.",
+            listed("What pulls a stone to the ground?", "magnetism", "gravity") + " (2)",
+            listed("Which of these eats only plants?", "a cow", "a wolf") + " (1)",
+            listed("Where is food taken up into the blood?", "in the mouth", "in the bowels"),
+        ]
+    )
+    style = "options=what_you_can_say/digits_paren/none;exemplars=answer_only/blank_line"
+    asked = "quickstart/science_choice", "eliminate_wrong_ones"
+    told = clean.with_fault(
+        lambda r: (r["task_id"], r["template_id"]) == asked and r["num_exemplars"] == 2,
+        lambda r: {**r, "inputs": prompt, "targets": "(2)", "style": style, "variant": "fs_opt"},
+    )
+
+    assert not {"options/no_list", "template/words", "shots/separator"} & checks_of(told)
+
+
 def test_a_label_without_a_list_is_found(clean: Clean):
     """A prompt that should list options, and does not, is an error."""
     told = clean.with_fault(
