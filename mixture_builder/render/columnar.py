@@ -170,7 +170,7 @@ def render_queries(
         if len(chosen):
             options = arrays_of(context, ["options"], rows[chosen])["options"]
             able[chosen[options.value_lengths().to_numpy() > PREPARED]] = False
-    able &= ~_lacks_required(context, templates, rows)
+    able &= ~lacks_required(context, templates, rows)
     chosen = np.flatnonzero(able)
     if not len(chosen):
         return None
@@ -247,7 +247,7 @@ def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.N
     return eligible
 
 
-def _lacks_required(
+def lacks_required(
     context: TaskContext, templates: Indices, rows: Indices
 ) -> npt.NDArray[np.bool_]:
     """Draws whose row is empty in a field that its template requires."""
@@ -257,17 +257,24 @@ def _lacks_required(
     if not demanding:
         return result
     names = sorted({name for i in demanding for name in context.templates[i].requires})
-    empty = {
-        name: ~np.asarray([bool(value) for value in as_list(array)])
-        if not pa.types.is_string(array.type)
-        else pc.binary_length(array).to_numpy(zero_copy_only=False) == 0
-        for name, array in arrays_of(context, names, rows).items()
-    }
+    empty = {name: _empty(array) for name, array in arrays_of(context, names, rows).items()}
     for number in demanding:
         mine = templates == number
         for name in context.templates[number].requires:
             result |= mine & empty[name]
     return result
+
+
+def _empty(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Values that are false in a template: empty texts and lists, zero, no."""
+    if pa.types.is_string(values.type):
+        lengths = pc.binary_length(values)
+    elif pa.types.is_list(values.type):
+        lengths = values.value_lengths()
+    else:
+        return ~np.asarray([bool(value) for value in as_list(values)])
+    none: npt.NDArray[np.bool_] = lengths.to_numpy(zero_copy_only=False) == 0
+    return none
 
 
 def _queries(

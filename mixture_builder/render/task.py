@@ -157,6 +157,7 @@ class TaskRenderer:
           pieces: of the styles the renderer was made with.
         """
         # Previews render without Arrow, and start the faster for it.
+        from mixture_builder.render.columnar import lacks_required
         from mixture_builder.render.columnar import render_queries as render_by_columns
         from mixture_builder.render.columnar_few_shot import with_exemplars
 
@@ -167,13 +168,13 @@ class TaskRenderer:
         cells, templates = self._cells_and_templates(numbers)
         few_shot = np.asarray([c.few_shot for c in context.plan.cells])
         able = np.flatnonzero(~few_shot[cells] | self._exemplars_by_columns()[cells])
+        cells, templates, rows = cells[able], templates[able], self._rows(numbers[able], 0)
+        lacking = np.flatnonzero(lacks_required(context, templates, rows))
+        templates[lacking] = self._with_required_fields(
+            templates[lacking], cells[lacking], rows[lacking]
+        )
         queries = render_by_columns(
-            context,
-            pieces,
-            draws=numbers[able],
-            cells=cells[able],
-            templates=templates[able],
-            rows=self._rows(numbers[able], 0),
+            context, pieces, draws=numbers[able], cells=cells, templates=templates, rows=rows
         )
         if queries is None:
             return self.render(numbers)
