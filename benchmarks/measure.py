@@ -66,7 +66,7 @@ def measure(
       ProgramFailedError: if it ends with another status.
     """
     # Whatever else this process has started is none of the program's, and not to be ended.
-    others = frozenset(child.pid for child in psutil.Process().children())
+    others = frozenset(child.pid for child in psutil.Process().children(recursive=True))
     _adopt_orphans(adopt=True)
     with log.open("wb") as output:
         started = time.perf_counter()
@@ -109,7 +109,7 @@ def _reap_orphans(others: Collection[int]) -> float:
 
 @final
 class _Sampler:
-    """Watches the memory of all descendants of this process but some children and theirs."""
+    """Watches the memory of all descendants of this process but some."""
 
     def __init__(self, others: Collection[int]) -> None:
         self._others = others
@@ -128,9 +128,8 @@ class _Sampler:
     def _watch(self) -> None:
         own = psutil.Process()
         while not self._stop.wait(1 / SAMPLES_PER_SECOND):
-            mine = [child for child in own.children() if child.pid not in self._others]
-            with suppress(psutil.Error):
-                mine += [later for child in mine for later in child.children(recursive=True)]
+            # One look at all processes a time: it takes some milliseconds.
+            mine = [c for c in own.children(recursive=True) if c.pid not in self._others]
             self.peak = max(self.peak, sum(map(_memory, mine)))
 
 
