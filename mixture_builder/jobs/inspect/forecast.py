@@ -154,6 +154,9 @@ def _row_bytes(
 
 
 def _text_bytes(value: Any) -> int:
+    # Nearly all are texts, of which there are some thousands: they are asked for first.
+    if isinstance(value, str):
+        return len(value) if value.isascii() else len(value.encode("utf-8", "replace"))
     if isinstance(value, Mapping):
         return sum(map(_text_bytes, value.values()))
     if isinstance(value, list | tuple):
