@@ -69,6 +69,7 @@ class PlanFacts:
             "cpu_seconds": self._seconds(quota, size),
             "variants": dict(sorted(variants.items())),
             "variant_bytes": dict(sorted(sizes.items())),
+            "variant_cpu_seconds": self._of_variants(variants, sizes),
         }
 
     @cached_property
@@ -155,6 +156,10 @@ class PlanFacts:
     def _quotas(self) -> Mapping[str, int]:
         return {t.task: t.quota for t in self.plan.tasks}
 
+    def _of_variants(self, quotas: Mapping[str, int], sizes: Mapping[str, int]) -> dict[str, float]:
+        """Processor time of each variant."""
+        return {name: self._seconds(quota, sizes[name]) for name, quota in sorted(quotas.items())}
+
     def _task(self, task: TaskPlan) -> dict[str, Any]:
         return {
             "submixture": task.submixture,
@@ -176,6 +181,9 @@ class PlanFacts:
             },
             "variants": {cell.name: cell.quota for cell in task.cells},
             "variant_bytes": dict(self.forecast.cells[task.task]),
+            "variant_cpu_seconds": self._of_variants(
+                {cell.name: cell.quota for cell in task.cells}, self.forecast.cells[task.task]
+            ),
             "templates": task.templates,
         }
 

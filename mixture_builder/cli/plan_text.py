@@ -150,7 +150,16 @@ def _filtered(facts: PlanFacts) -> str:
 
 def _variants_table(parts: list[dict[str, Any]]) -> str:
     """What each part spends on its variants."""
-    header = ["part", "variant", "of the part", "quota", "bytes", "an example", "of the bytes"]
+    header = [
+        "part",
+        "variant",
+        "of the part",
+        "quota",
+        "bytes",
+        "an example",
+        "of the bytes",
+        "time",
+    ]
     rows = [
         [
             part["path"],
@@ -160,6 +169,7 @@ def _variants_table(parts: list[dict[str, Any]]) -> str:
             _bytes(part["variant_bytes"][name], estimated=bool(part["bytes_estimated"])),
             byte_size(round(part["variant_bytes"][name] / quota)),
             per_cent(Fraction(part["variant_bytes"][name], max(1, part["bytes"]))),
+            f"{part['variant_cpu_seconds'][name]:,.1f} s",
         ]
         for part in parts
         for name, quota in part["variants"].items()

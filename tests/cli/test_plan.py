@@ -214,6 +214,9 @@ def test_bytes_are_split_over_variants_without_a_rest(store: Path, measure: list
     for found in [*plan["tasks"].values(), *plan["submixtures"].values()]:
         assert sum(found["variant_bytes"].values()) == found["bytes"]
         assert found["variant_bytes"].keys() == found["variants"].keys()
+        seconds = found["variant_cpu_seconds"]
+        assert seconds.keys() == found["variants"].keys()
+        assert sum(seconds.values()) == pytest.approx(found["cpu_seconds"], abs=0.01)
         assert found["cpu_seconds"] > 0
 
 
