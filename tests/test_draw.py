@@ -12,13 +12,18 @@ from hypothesis import strategies as st
 from mixture_builder.draw import (
     BLOCK_ROWS,
     below,
+    counted_order,
     cycled,
     derive_seed,
+    distinct,
     drawn_rows,
     identity,
+    order_of,
     permutation,
     permutations,
     random_bits,
+    random_bits_of,
+    runs_of,
 )
 
 SEEDS = st.integers(min_value=0, max_value=2**64 - 1)
@@ -130,3 +135,48 @@ def test_numbers_below_a_bound_are_even():
 def test_an_identity_fits_a_signed_number(value):
     """Identities are stored as signed 64-bit numbers and never negative."""
     assert 0 <= identity(value) < 2**63
+
+
+NUMBERS = st.lists(
+    st.one_of(st.integers(0, 20), st.integers(0, 70_000), st.integers(0, 10**12)), max_size=60
+).map(lambda numbers: np.asarray(numbers, dtype=np.int64))
+
+
+@given(numbers=NUMBERS)
+def test_numbers_are_told_apart_close_together_or_far(numbers):
+    """Counted or sorted, each number is found at its place among those that occur."""
+    met, which = distinct(numbers)
+
+    assert met.tolist() == sorted(set(numbers.tolist()))
+    assert met[which].tolist() == numbers.tolist()
+    runs = {number: np.arange(len(numbers))[places].tolist() for number, places in runs_of(numbers)}
+    assert runs == {n: np.flatnonzero(numbers == n).tolist() for n in set(numbers.tolist())}
+
+
+@given(numbers=NUMBERS, bound=st.sampled_from([21, 1 << 16, 70_001]))
+def test_equal_numbers_keep_their_order(numbers, bound):
+    """Whether numbers fit sixteen bits or not."""
+    small = numbers % bound
+
+    assert counted_order(small, bound).tolist() == sorted(
+        range(len(small)), key=small.tolist().__getitem__
+    )
+
+
+@given(bits=st.lists(st.integers(0, 2**64 - 1), min_size=1, max_size=70))
+def test_bits_are_ordered_but_for_those_that_a_place_takes(bits):
+    """Numbers that differ in their lowest bits only stand as they were, on every machine."""
+    width = (len(bits) - 1).bit_length()
+    order = order_of(np.asarray([bits], dtype=np.uint64))[0].tolist()
+
+    assert order == sorted(range(len(bits)), key=lambda at: bits[at] >> width)
+
+
+@given(seeds=st.lists(SEEDS, min_size=1, max_size=4), counters=st.lists(st.integers(0, 99)))
+def test_a_seed_for_each_counter_draws_what_it_draws_alone(seeds, counters):
+    """And what is given is not changed on the way."""
+    rows = np.asarray([counters] * len(seeds), dtype=np.int64)
+    drawn = random_bits_of(np.asarray(seeds, dtype=np.uint64)[:, None], rows)
+
+    assert drawn.tolist() == [random_bits(seed, counters).tolist() for seed in seeds]
+    assert rows.tolist() == [counters] * len(seeds)
