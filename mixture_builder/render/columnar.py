@@ -158,11 +158,11 @@ def render_queries(
       draws: any.
       cells: what they serve.
       templates: what they are said with.
-      rows: what they are about.
+      rows: what they are about; they have what the templates require.
 
     Returns:
       Those that are sound, in the order of `draws`. Missing are draws whose template or options
-      need more, whose row lacks a field, and whose texts are empty or may be over the budget.
+      need more, and whose texts are empty or may be over the budget.
     """
     able = _eligible(context, cells, templates)
     if "options" in context.rows.fields:
@@ -170,7 +170,6 @@ def render_queries(
         if len(chosen):
             options = arrays_of(context, ["options"], rows[chosen])["options"]
             able[chosen[options.value_lengths().to_numpy() > PREPARED]] = False
-    able &= ~lacks_required(context, templates, rows)
     chosen = np.flatnonzero(able)
     if not len(chosen):
         return None

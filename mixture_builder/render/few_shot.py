@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mixture_builder.draw import Bits, Indices, below, derive_seed, random_bits
+from mixture_builder.draw import Bits, Indices, below, derive_seed, distinct, random_bits
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_running import describe
 from mixture_builder.render import exemplars
@@ -228,7 +228,7 @@ class FewShot:
         # What a choice follows from is the same for many templates of a task.
         alike: dict[tuple[tuple[str, ...], tuple[str, ...], bool], list[int]] = {}
         keys = cells * len(self._context.templates) + templates
-        met, group_of = np.unique(keys, return_inverse=True)
+        met, group_of = distinct(keys)
         for place, key in enumerate(met.tolist()):
             cell, template = divmod(key, len(self._context.templates))
             names = self._asking_fields(template, few_shot=self._few_shot_texts[cell])

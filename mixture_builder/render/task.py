@@ -167,14 +167,22 @@ class TaskRenderer:
             return self.render(numbers)
         cells, templates = self._cells_and_templates(numbers)
         few_shot = np.asarray([c.few_shot for c in context.plan.cells])
-        able = np.flatnonzero(~few_shot[cells] | self._exemplars_by_columns()[cells])
-        cells, templates, rows = cells[able], templates[able], self._rows(numbers[able], 0)
-        lacking = np.flatnonzero(lacks_required(context, templates, rows))
-        templates[lacking] = self._with_required_fields(
-            templates[lacking], cells[lacking], rows[lacking]
-        )
+        rows = self._rows(numbers, 0)
+        able = ~few_shot[cells] | self._exemplars_by_columns()[cells]
+        lacking = np.flatnonzero(able & lacks_required(context, templates, rows))
+        if len(lacking):
+            templates[lacking] = self._with_required_fields(
+                templates[lacking], cells[lacking], rows[lacking]
+            )
+            able[lacking] = ~lacks_required(context, templates[lacking], rows[lacking])
+        chosen = np.flatnonzero(able)
         queries = render_by_columns(
-            context, pieces, draws=numbers[able], cells=cells, templates=templates, rows=rows
+            context,
+            pieces,
+            draws=numbers[chosen],
+            cells=cells[chosen],
+            templates=templates[chosen],
+            rows=rows[chosen],
         )
         if queries is None:
             return self.render(numbers)
@@ -185,8 +193,8 @@ class TaskRenderer:
         else:
             if not shown.all():
                 blocks.append(queries.select(np.flatnonzero(~shown)).finished(context))
-            chosen = queries.select(np.flatnonzero(shown))
-            block = with_exemplars(context, self._few_shot, pieces, chosen)
+            asking = queries.select(np.flatnonzero(shown))
+            block = with_exemplars(context, self._few_shot, pieces, asking)
             if block is not None:
                 blocks.append(block)
         blocks = [self._within_tokens(block) for block in blocks]
