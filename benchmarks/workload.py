@@ -36,8 +36,10 @@ from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.example_schema import REPETITIVE_COLUMNS
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.parquet import DEFAULT_COMPRESSION_LEVEL
-from mixture_builder.io.rowstore import task_folder
-from mixture_builder.jobs.mixture import LoadedRecipe, ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.io.stored_task import task_folder
+from mixture_builder.jobs.loading import LoadedRecipe, load_mixture
+from mixture_builder.jobs.locking import lock_mixture
+from mixture_builder.jobs.storing import ingest_mixture
 from mixture_builder.lock import Lock
 from mixture_builder.plan import EXAMPLES_PER_SHARD, TaskPlan
 from tests.shared_mirror import write_mirror

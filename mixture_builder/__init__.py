@@ -19,13 +19,10 @@ if TYPE_CHECKING:
     from mixture_builder.errors import MixtureBuilderError
     from mixture_builder.findings import Finding, Report, Severity
     from mixture_builder.io.mirror import Mirror
-    from mixture_builder.jobs.mixture import (
-        LoadedRecipe,
-        build_mixture,
-        ingest_mixture,
-        load_mixture,
-        lock_mixture,
-    )
+    from mixture_builder.jobs.building import build_mixture
+    from mixture_builder.jobs.loading import LoadedRecipe, load_mixture
+    from mixture_builder.jobs.locking import lock_mixture
+    from mixture_builder.jobs.storing import ingest_mixture
     from mixture_builder.lock import Lock
     from mixture_builder.plan import MixturePlan, TaskPlan
     from mixture_builder.recipes import MixtureRecipe, load_recipe
@@ -34,7 +31,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Finding": "findings",
-    "LoadedRecipe": "jobs.mixture",
+    "LoadedRecipe": "jobs.loading",
     "LocalRunner": "drivers.local",
     "Lock": "lock",
     "Mirror": "io.mirror",
@@ -47,13 +44,13 @@ _HOMES = {
     "Severity": "findings",
     "TaskCard": "cards",
     "TaskPlan": "plan",
-    "build_mixture": "jobs.mixture",
-    "ingest_mixture": "jobs.mixture",
+    "build_mixture": "jobs.building",
+    "ingest_mixture": "jobs.storing",
     "load_cards": "card_files",
-    "load_mixture": "jobs.mixture",
+    "load_mixture": "jobs.loading",
     "load_recipe": "recipes",
     "load_templates": "template_files",
-    "lock_mixture": "jobs.mixture",
+    "lock_mixture": "jobs.locking",
 }
 
 __all__ = [

@@ -4,7 +4,7 @@ A draw of a task with quota q stands at its place k / q on a circle, and the fir
 are an arc of m / S of it (`shards.py`). Points that stand evenly on a circle come to
 more than q * m / S - 1 and fewer than q * m / S + 1 on such an arc, wherever it begins: that
 is `TASK_BOUND`. Of a stretch of draws a cell of weight w in W gets its share by Webster's
-method (`variants.py`): at a place of the cycle each cell differs from its due by at most 1/2, so
+method (`dealing.py`): at a place of the cycle each cell differs from its due by at most 1/2, so
 a prefix of a cycle with C cells by at most 1/2 + C / 2, an arc (two stretches, four ends) by
 2 + 2 C, and rounding quotas moves fewer than C draws; with the arc's own draw it is
 `cell_bound`.

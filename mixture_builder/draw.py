@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from mixture_builder.blocks import BLOCK_ROWS
+
 Bits = npt.NDArray[np.uint64]
 Indices = npt.NDArray[np.int64]
-
-BLOCK_ROWS = 256
-"""Rows a block of the row store holds; the permutation keeps blocks together."""
 
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MIX_1 = np.uint64(0xBF58476D1CE4E5B9)

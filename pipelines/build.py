@@ -7,13 +7,10 @@ from collections.abc import Sequence
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.drivers.pool import available_cores
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.jobs.mixture import (
-    build_mixture,
-    ingest_mixture,
-    load_mixture,
-    lock_mixture,
-    stored_mixture,
-)
+from mixture_builder.jobs.building import build_mixture
+from mixture_builder.jobs.loading import load_mixture
+from mixture_builder.jobs.locking import lock_mixture
+from mixture_builder.jobs.storing import ingest_mixture, stored_mixture
 from mixture_builder.manifest import ShardResult
 from mixture_builder.shipped import find_recipe
 from mixture_builder.transforms import BeamRunner

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.remote_store import shown
-from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.mixture import ingest_mixture, load_mixture
+from mixture_builder.io.stored_task import StoredTask
+from mixture_builder.jobs.loading import load_mixture
+from mixture_builder.jobs.storing import ingest_mixture
 from mixture_builder.shipped import find_recipe
 from mixture_builder.transforms import BeamRunner
 from pipelines.arguments import LEFT_OUT, pipeline_parser, recipe_of, run, tell

@@ -12,8 +12,9 @@ from hypothesis import settings
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask
-from mixture_builder.jobs.mixture import LoadedRecipe, ingest_mixture, load_mixture
+from mixture_builder.io.stored_task import StoredTask
+from mixture_builder.jobs.loading import LoadedRecipe, load_mixture
+from mixture_builder.jobs.storing import ingest_mixture
 from mixture_builder.shipped import find_recipe
 
 # How long an example takes says nothing about a rule, and machines differ.

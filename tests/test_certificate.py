@@ -16,9 +16,9 @@ from mixture_builder.certificate import (
     make_certificate,
     prefix_deviation,
 )
+from mixture_builder.dealing import deal
 from mixture_builder.rates import quotas
 from mixture_builder.shards import draws_of_shard
-from mixture_builder.variants import deal
 
 
 @given(

@@ -10,7 +10,7 @@ import yaml
 
 from mixture_builder.dataset_card.card import dataset_card
 from mixture_builder.drivers.local import LocalRunner
-from mixture_builder.jobs.mixture import build_mixture
+from mixture_builder.jobs.building import build_mixture
 from tests.jobs.test_build import lock_of
 
 datasets = pytest.importorskip("datasets")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.draw import (
-    BLOCK_ROWS,
     below,
     counted_order,
     cycled,

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from mixture_builder.card_files import load_cards
-from mixture_builder.io.rowstore import task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import task_folder
 from mixture_builder.shipped import cards_folder, templates_folder
 from mixture_builder.styles import Styles
 from mixture_builder.template_files import load_templates, template_names

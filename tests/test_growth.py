@@ -12,12 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixture_builder.access.records import RecordMaker
+from mixture_builder.dealing import corrections, deal
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
 from mixture_builder.jobs.shard_layout import Draws
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.walks import TemplateWalks
-from mixture_builder.variants import Cell, corrections, deal
+from mixture_builder.variants import Cell
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 from tests.jobs.test_build import lock_of
 

@@ -284,8 +284,8 @@ def test_shipped_templates_render_as_jinja_renders_them():
 
 def test_quickstart_rows_render_as_jinja_renders_them(quickstart):
     """All rows of the quickstart tasks, through all their templates, come out the same."""
-    from mixture_builder.io.rowstore import task_folder
     from mixture_builder.io.stored_rows import StoredRows
+    from mixture_builder.io.stored_task import task_folder
 
     for task, card in quickstart.mixture.cards.items():
         stored = quickstart.stored[task]

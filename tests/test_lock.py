@@ -9,7 +9,7 @@ from fractions import Fraction
 import pytest
 import yaml
 
-from mixture_builder.jobs.mixture import lock_mixture
+from mixture_builder.jobs.locking import lock_mixture
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.recipes import recipe_from_json, select_tasks
 

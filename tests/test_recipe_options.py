@@ -23,9 +23,11 @@ from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import MixtureBuilderError
 from mixture_builder.io.excluded_rows import ExcludedRow, write_excluded_rows
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import task_folder
 from mixture_builder.io.stored_rows import StoredRows
-from mixture_builder.jobs.mixture import ingest_mixture, load_mixture, lock_mixture
+from mixture_builder.io.stored_task import task_folder
+from mixture_builder.jobs.loading import load_mixture
+from mixture_builder.jobs.locking import lock_mixture
+from mixture_builder.jobs.storing import ingest_mixture
 from mixture_builder.shipped import templates_folder
 from tests.export.helpers import write_byte_tokenizer
 

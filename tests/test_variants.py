@@ -10,9 +10,10 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from mixture_builder.dealing import deal
 from mixture_builder.errors import RecipeError
 from mixture_builder.rates import quotas
-from mixture_builder.variants import MAX_CYCLE, Cell, deal
+from mixture_builder.variants import MAX_CYCLE, Cell
 
 WEIGHTS = st.lists(st.integers(0, 40), min_size=1, max_size=8).filter(any)
 

@@ -13,12 +13,7 @@ import fsspec
 
 from mixture_builder.errors import StoreError, UsageError, VerifyError
 from mixture_builder.io.remote_store import META_NAME
-from mixture_builder.io.rowstore import (
-    StoredTask,
-    find_task,
-    task_fingerprint,
-    task_folder,
-)
+from mixture_builder.io.stored_task import StoredTask, find_task, task_fingerprint, task_folder
 from mixture_builder.jobs.build import check_store
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_lock
 from mixture_builder.lock import Lock
@@ -100,7 +95,7 @@ def _check_rows_are_there(lock: Lock, store: Path) -> None:
     """
     folders = (task_folder(store, task, locked.stored) for task, locked in lock.tasks.items())
     if not all(os.path.exists(folder / META_NAME) for folder in folders):
-        from mixture_builder.jobs.mixture import stored_tasks
+        from mixture_builder.io.stored_task import stored_tasks
 
         check_store(lock, stored_tasks(lock, store=store))
 
@@ -160,7 +155,8 @@ def _of_recipe(
     leave_out: bool,
 ) -> Opened:
     # Of a mixture that is locked already nothing is loaded, and its first record comes the sooner.
-    from mixture_builder.jobs.mixture import load_mixture, lock_mixture
+    from mixture_builder.jobs.loading import load_mixture
+    from mixture_builder.jobs.locking import lock_mixture
 
     mixture = load_mixture(
         find_recipe(name), shown_as=name, seed=seed, cards=cards, templates=templates

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from mixture_builder.access.opening import kind_of, open_mixture
-from mixture_builder.io.rowstore import find_task, task_fingerprint
+from mixture_builder.io.stored_task import find_task, task_fingerprint
 from mixture_builder.jobs.inspect.counts import count_rows
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest, read_lock
-from mixture_builder.jobs.mixture import load_mixture, lock_of_plan, plan_mixture
+from mixture_builder.jobs.loading import load_mixture
+from mixture_builder.jobs.locking import lock_of_plan, plan_mixture
 from mixture_builder.lock import Lock, LockedTask
 from mixture_builder.shipped import find_recipe
 

@@ -30,8 +30,8 @@ from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
 from mixture_builder.audit.view import Numbers, ShardView
 from mixture_builder.errors import StoreError
-from mixture_builder.io.rowstore import task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import task_folder
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import Cell
 

@@ -19,8 +19,8 @@ from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.rows.duplicates import Cluster, RowSource, fields_of
 from mixture_builder.errors import UsageError
 from mixture_builder.fingerprint import fingerprint
-from mixture_builder.io.rowstore import find_task, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import find_task, task_folder
 from mixture_builder.jinja_compiler import compile_text
 
 LISTED = 200

@@ -8,7 +8,7 @@ from typing import Any
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import VerifyError
-from mixture_builder.io.rowstore import find_task
+from mixture_builder.io.stored_task import find_task
 from mixture_builder.jobs.inspect.records import load_lock, load_manifest
 from mixture_builder.lock import Lock
 

@@ -220,7 +220,7 @@ def _context(
         return built_mixture(out, store=store, tokenizer=tokenizer)
     from mixture_builder.cli import steps
     from mixture_builder.cli.runners import make_runner
-    from mixture_builder.jobs.mixture import lock_mixture
+    from mixture_builder.jobs.locking import lock_mixture
 
     loaded = steps.load(mixture, seed=seed, cards=cards, templates=templates)
     ingested = steps.ingest(

@@ -12,7 +12,7 @@ from mixture_builder.cli.steps import Ingested, ingest
 from mixture_builder.errors import BuildError, UsageError
 
 if TYPE_CHECKING:
-    from mixture_builder.jobs.mixture import Runner
+    from mixture_builder.jobs.runner import Runner
     from mixture_builder.lock import Lock
 
 
@@ -33,9 +33,9 @@ def build(
     Raises:
       UsageError: if more shards are to be taken than there are.
       RecipeError: if no task is left, or a size is out of reach.
-      StoreError, BuildError: as for `jobs.mixture.build_mixture`.
+      StoreError, BuildError: as for `jobs.building.build_mixture`.
     """
-    from mixture_builder.jobs.mixture import lock_mixture
+    from mixture_builder.jobs.locking import lock_mixture
 
     lock: Lock = lock_mixture(
         ingested.mixture,
@@ -72,9 +72,9 @@ def build_locked(
 
     Raises:
       UsageError: if more shards are to be taken than there are.
-      StoreError, BuildError: as for `jobs.mixture.build_mixture`.
+      StoreError, BuildError: as for `jobs.building.build_mixture`.
     """
-    from mixture_builder.jobs.mixture import build_mixture
+    from mixture_builder.jobs.building import build_mixture
     from mixture_builder.jobs.shard_layout import ShardLayout
     from mixture_builder.manifest import ShardResult
 

@@ -129,7 +129,7 @@ def _sources(rows: RecipeRows, store: Path, priority: Sequence[str]) -> list[Row
     from mixture_builder.errors import UsageError
     from mixture_builder.findings import did_you_mean
     from mixture_builder.fingerprint import fingerprint
-    from mixture_builder.io.rowstore import task_folder
+    from mixture_builder.io.stored_task import task_folder
     from mixture_builder.jinja_compiler import compile_text
 
     mixture = rows.mixture

@@ -84,8 +84,8 @@ def plan(
     from mixture_builder.cli.steps import load
     from mixture_builder.jobs.inspect.counts import count_rows
     from mixture_builder.jobs.inspect.forecast import forecast
-    from mixture_builder.jobs.mixture import measure_mixture, plan_mixture
-    from mixture_builder.jobs.sizing import mean_lengths
+    from mixture_builder.jobs.lengths import mean_lengths
+    from mixture_builder.jobs.locking import measure_mixture, plan_mixture
 
     if plot is not None:
         check_plot(plot)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mixture_builder.jobs.inspect.counts import Counts
     from mixture_builder.jobs.inspect.forecast import Forecast
-    from mixture_builder.jobs.mixture import LoadedRecipe
+    from mixture_builder.jobs.loading import LoadedRecipe
     from mixture_builder.plan import MixturePlan, TaskPlan
     from mixture_builder.recipes import Submixture
 

@@ -12,9 +12,9 @@ import click
 from mixture_builder.cli.output import indented
 
 if TYPE_CHECKING:
-    from mixture_builder.io.rowstore import StoredTask
-    from mixture_builder.jobs.mixture import LoadedRecipe
-    from mixture_builder.jobs.sieve import Excluded
+    from mixture_builder.io.stored_task import StoredTask
+    from mixture_builder.jobs.excluded import Excluded
+    from mixture_builder.jobs.loading import LoadedRecipe
 
 _NOT_STORED = "its rows are not in the store. Run ingest."
 
@@ -56,8 +56,8 @@ def recipe_rows(
       StoreError: if the store is damaged.
     """
     from mixture_builder.cli.steps import load
-    from mixture_builder.io.rowstore import find_task, task_fingerprint
-    from mixture_builder.jobs.sieve import excluded_of
+    from mixture_builder.io.stored_task import find_task, task_fingerprint
+    from mixture_builder.jobs.excluded import excluded_of
 
     mixture = load(recipe, cards=cards, templates=templates)
     excluded = excluded_of(mixture.recipe, mixture.owners)

@@ -10,7 +10,7 @@ from mixture_builder.errors import UsageError
 
 if TYPE_CHECKING:
     from mixture_builder.cli.progress import JobLog
-    from mixture_builder.jobs.mixture import Runner
+    from mixture_builder.jobs.runner import Runner
     from mixture_builder.transforms.runner import BeamRunner
 
 

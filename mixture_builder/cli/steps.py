@@ -14,8 +14,9 @@ from mixture_builder.cli.progress import JobLog
 from mixture_builder.errors import BuildError
 
 if TYPE_CHECKING:
-    from mixture_builder.io.rowstore import StoredTask
-    from mixture_builder.jobs.mixture import LoadedRecipe, Runner
+    from mixture_builder.io.stored_task import StoredTask
+    from mixture_builder.jobs.loading import LoadedRecipe
+    from mixture_builder.jobs.runner import Runner
     from mixture_builder.jobs.sieve import Sieved
 
 LEFT_OUT = 3
@@ -59,7 +60,7 @@ def load(
       UsageError: if there is no such recipe.
       InvalidFilesError: if it has errors.
     """
-    from mixture_builder.jobs.mixture import load_mixture
+    from mixture_builder.jobs.loading import load_mixture
     from mixture_builder.shipped import find_recipe
 
     path = find_recipe(recipe)
@@ -82,7 +83,7 @@ def ingest(
       BuildError: if something is left out or in quarantine, and `strict` forbids it.
     """
     from mixture_builder.io.mirror import Mirror
-    from mixture_builder.jobs.mixture import ingest_mixture
+    from mixture_builder.jobs.storing import ingest_mixture
 
     log.event("ingest_started", recipe=mixture.recipe.name, tasks=len(mixture.cards))
     copies = Mirror.load(mirror, offline=offline) if mirror else Mirror.empty(offline=offline)

@@ -14,12 +14,11 @@ from mixture_builder.drivers.pool import Job, WorkerPool
 from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import fetch_rows, origin
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.build import build_shard, rows_of, work_folder
 from mixture_builder.jobs.ingest.part import ingest_part
-from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, task_spec
 from mixture_builder.jobs.ingest.task import finish_task
-from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.jobs.rounds import (
     Assembly,
     Chunk,
@@ -48,7 +47,7 @@ class LocalRunner:
     def ingest(
         self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
     ) -> Iterator[tuple[str, StoredTask | str]]:
-        """See `jobs.mixture.Runner`."""
+        """See `jobs.runner.Runner`."""
         whole = [
             Job(
                 label=specs[0].card.id,
@@ -92,7 +91,7 @@ class LocalRunner:
         shards: Sequence[int],
         on_rendered: Callable[[int], None] | None = None,
     ) -> Iterator[ShardResult]:
-        """See `jobs.mixture.Runner`; shards are built in rounds where that costs less."""
+        """See `jobs.runner.Runner`; shards are built in rounds where that costs less."""
         if not shards:
             return
         if origin(store):

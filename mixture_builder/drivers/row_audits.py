@@ -17,7 +17,7 @@ from mixture_builder.audit.rows.duplicates import (
 )
 from mixture_builder.audit.rows.held_out import HeldOutIndex, load_index, save_index
 from mixture_builder.drivers.pool import Job, WorkerPool
-from mixture_builder.io.rowstore import StoredTask, task_folder
+from mixture_builder.io.stored_task import StoredTask, task_folder
 
 
 def check_tasks(

@@ -25,10 +25,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import IO, TYPE_CHECKING, Any, BinaryIO
 
-from fsspec.implementations.local import LocalFileSystem
-
 from mixture_builder.errors import BuildError
-from mixture_builder.io.storage import is_object_store, put_file, storage_of
+from mixture_builder.io.storage import is_local, is_object_store, put_file, storage_of
 
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
@@ -113,7 +111,7 @@ def atomic_output(url: str, *, durable: bool = True) -> Iterator[HashingWriter]:
       BuildError: when the storage refuses to open, write or rename.
     """
     filesystem, path = storage_of(url)
-    if isinstance(filesystem, LocalFileSystem):
+    if is_local(filesystem):
         with _atomic_local(url, Path(path), durable=durable) as writer:
             yield writer
     elif is_object_store(filesystem):

@@ -10,14 +10,12 @@ from __future__ import annotations
 import errno
 import random
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
-
-import fsspec
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -58,6 +56,9 @@ _CLIENTS = frozenset(
 
 def storage_of(url: str) -> tuple[Any, str]:
     """The file system of a local path or URL, which remembers no listings, and the path on it."""
+    # A store that is a folder, as most are, is read without it.
+    import fsspec
+
     # Web servers list nothing, and their client takes no such option.
     plain = url.startswith(("http://", "https://"))
     files, path = fsspec.core.url_to_fs(url, **({} if plain else {"use_listings_cache": False}))
@@ -66,8 +67,16 @@ def storage_of(url: str) -> tuple[Any, str]:
 
 def is_object_store(files: Any) -> bool:
     """Whether a file system is one where a put makes a whole object or none."""
-    protocols = files.protocol if isinstance(files.protocol, (tuple, list)) else [files.protocol]
-    return any(protocol in OBJECT_STORES for protocol in protocols)
+    return any(protocol in OBJECT_STORES for protocol in _protocols(files))
+
+
+def is_local(files: Any) -> bool:
+    """Whether a file system is this machine's."""
+    return "file" in _protocols(files)
+
+
+def _protocols(files: Any) -> Sequence[str]:
+    return files.protocol if isinstance(files.protocol, tuple | list) else [files.protocol]
 
 
 def again_if_busy(work: Callable[[], T]) -> T:

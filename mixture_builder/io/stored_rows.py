@@ -12,7 +12,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.ipc
 
-from mixture_builder.draw import BLOCK_ROWS, Bits, Indices
+from mixture_builder.blocks import BLOCK_ROWS
+from mixture_builder.draw import Bits, Indices
 from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE

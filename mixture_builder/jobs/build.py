@@ -30,8 +30,8 @@ from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest, mixture_digest
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
-from mixture_builder.io.rowstore import StoredTask, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import StoredTask, task_folder
 from mixture_builder.jobs.shard_cells import cells_of_first_shards
 from mixture_builder.jobs.shard_exemplars import fewer_exemplars
 from mixture_builder.jobs.shard_fingerprint import ShardFingerprints

@@ -17,10 +17,10 @@ from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.errors import InvalidFilesError, StoreError, UsageError
 from mixture_builder.findings import Finding, Severity, error
-from mixture_builder.io.rowstore import StoredTask, task_fingerprint
+from mixture_builder.io.stored_task import StoredTask, task_fingerprint
 from mixture_builder.jobs.build import versions
 from mixture_builder.jobs.inspect.records import read_lock
-from mixture_builder.jobs.mixture import LoadedRecipe
+from mixture_builder.jobs.loading import LoadedRecipe
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import MANIFEST_NAME
 from mixture_builder.recipes import recipe_from_json

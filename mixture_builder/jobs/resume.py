@@ -9,15 +9,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fsspec.implementations.local import LocalFileSystem
-
 from mixture_builder.errors import BuildError
 from mixture_builder.filters import is_filtered
 from mixture_builder.io.atomic import sha256_of
 from mixture_builder.io.folder_lock import exclusive
 from mixture_builder.io.remote_store import origin, shown
-from mixture_builder.io.rowstore import read_quarantine
-from mixture_builder.io.storage import again_if_busy, at_once
+from mixture_builder.io.storage import again_if_busy, at_once, is_local
+from mixture_builder.io.stored_task import read_quarantine
 from mixture_builder.jobs.build import result_url, work_folder
 from mixture_builder.jobs.ingest.failures import failed_texts
 from mixture_builder.lock import Lock
@@ -86,8 +84,8 @@ def finished_shards(lock: Lock, files: Any, root: str, *, take: int) -> dict[int
 
     Each is looked for by its name: a listing may not show yet what is there.
     """
-    is_local = isinstance(files, LocalFileSystem)
-    if is_local and not files.exists(work_folder(root, lock.fingerprint)):
+    local = is_local(files)
+    if local and not files.exists(work_folder(root, lock.fingerprint)):
         return {}
 
     def find(shard: int) -> ShardResult | None:
@@ -100,7 +98,7 @@ def finished_shards(lock: Lock, files: Any, root: str, *, take: int) -> dict[int
         return result if unchanged else None
 
     shards = range(take)
-    found = list(map(find, shards)) if is_local else at_once(find, shards)
+    found = list(map(find, shards)) if local else at_once(find, shards)
     return {result.shard: result for result in found if result is not None}
 
 

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from mixture_builder.draw import Indices, counted_order
 from mixture_builder.io.remote_store import ROWS_NAME
-from mixture_builder.io.rowstore import task_folder
+from mixture_builder.io.stored_task import task_folder
 from mixture_builder.jobs.build import (
     ShardEvents,
     finish_shard,

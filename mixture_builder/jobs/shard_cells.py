@@ -6,11 +6,11 @@ from collections import Counter
 
 import numpy as np
 
+from mixture_builder.dealing import deal
 from mixture_builder.draw import Indices
 from mixture_builder.jobs.shard_layout import ShardLayout
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
-from mixture_builder.variants import deal
 
 
 def cells_of_draws(task: TaskPlan, draws: Indices) -> dict[str, int]:

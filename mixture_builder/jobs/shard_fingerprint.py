@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from mixture_builder.dealing import corrections
 from mixture_builder.fingerprint import FINGERPRINT_LENGTH, fingerprint
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.jobs.shard_layout import ShardLayout
@@ -21,7 +22,6 @@ from mixture_builder.lock import RENDER_VERSION, Lock, settings_to_json
 from mixture_builder.plan import TaskPlan
 from mixture_builder.shards import shard_name
 from mixture_builder.templates import templates_to_json
-from mixture_builder.variants import corrections
 from mixture_builder.version import __version__
 
 

@@ -14,29 +14,24 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from mixture_builder.draw import BLOCK_ROWS
-from mixture_builder.errors import InvalidFilesError
-from mixture_builder.findings import error
+from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.fingerprint import fingerprint
-from mixture_builder.io.excluded_rows import ExcludedOfTask, read_excluded_rows
-from mixture_builder.io.rowstore import ID, StoredTask, find_task, task_folder, write_task
+from mixture_builder.io.excluded_rows import ExcludedOfTask
+from mixture_builder.io.rowstore import ID, write_task
 from mixture_builder.io.stored_rows import StoredRows
-from mixture_builder.recipe_model import MixtureRecipe, Submixture
+from mixture_builder.io.stored_task import StoredTask, find_task, task_folder
+from mixture_builder.jobs.excluded import Excluded
 
 SIEVE_VERSION = 1
 """Raised when the same rows and lists would give other files."""
 
 ENTRIES = 1_000
 """Rows of a task that are listed in quarantine; all are counted."""
-
-Excluded = Mapping[str, ExcludedOfTask]
-"""What is to be left out, by task."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -50,54 +45,6 @@ class Sieved:
 
     stored: dict[str, StoredTask]
     missing: Mapping[str, int]
-
-
-def excluded_of(recipe: MixtureRecipe, owners: Mapping[str, Submixture]) -> dict[str, Any]:
-    """What the lists that a recipe names say of its tasks, by task.
-
-    Args:
-      recipe: as loaded.
-      owners: the submixture of each task.
-
-    Raises:
-      InvalidFilesError: with everything that is wrong with the lists.
-    """
-    read: dict[tuple[str, ...], Excluded] = {}
-    findings = []
-    for part in owners.values():
-        names = part.filters.rows
-        if not names or names in read:
-            continue
-        try:
-            read[names] = read_excluded_rows(
-                [(_list_path(recipe, name), f"{Path(recipe.file).parent / name}") for name in names]
-            )
-        except InvalidFilesError as problem:
-            read[names] = {}
-            findings += [f for f in problem.findings if f not in findings]
-    if findings:
-        raise InvalidFilesError(tuple(findings))
-    result = {}
-    for task, part in owners.items():
-        of_task = read.get(part.filters.rows, {}).get(task)
-        if of_task is not None:
-            result[task] = of_task
-    return result
-
-
-def _list_path(recipe: MixtureRecipe, name: str) -> Path:
-    """Where a list stands; a recipe may be a stranger's, so it names files of its folder only."""
-    folder = (recipe.folder or Path()).resolve()
-    path = (folder / name).resolve()
-    if not path.is_relative_to(folder):
-        found = error(
-            recipe.file,
-            "filters.rows",
-            f"found '{name}'; expected a file in the folder of the recipe or below it.",
-            "Put the list beside the recipe.",
-        )
-        raise InvalidFilesError((found,))
-    return path
 
 
 def sieve_tasks(stored: Mapping[str, StoredTask], excluded: Excluded, *, store: Path) -> Sieved:

@@ -8,7 +8,7 @@ alone; tasks with larger shares have larger samples.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixture_builder.jobs.build import render_task, without_garbage_collection
+from mixture_builder.jobs.lengths import Lengths
+from mixture_builder.jobs.loading import LoadedRecipe
 from mixture_builder.lock import Lock
 from mixture_builder.plan import MixturePlan, TaskPlan, spend
 from mixture_builder.render.batch import RenderedExamples
-from mixture_builder.sizes import Size
 
 SAMPLE = 16_384
 """Examples that are rendered of all tasks together, where each has its due."""
@@ -29,35 +30,6 @@ LEAST, MOST = 24, 4_096
 """Examples that are rendered of each task."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Lengths:
-    """What the sampled draws of a task came to.
-
-    Attributes:
-      draws: how many there were; of some nothing may have come.
-      input_bytes, target_bytes: of prompts and targets together, in UTF-8.
-      tokens: of prompts and of targets, by what the tokenizer is called.
-      cells: by name of the cell, how many examples came of its draws, and the bytes of their
-        prompts and targets.
-    """
-
-    draws: int
-    input_bytes: int
-    target_bytes: int
-    tokens: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-    cells: Mapping[str, tuple[int, int]] = field(default_factory=dict)
-
-    @property
-    def mean_bytes(self) -> Fraction:
-        """Bytes of prompt and target that a draw comes to."""
-        return Fraction(self.input_bytes + self.target_bytes, self.draws)
-
-    def mean_tokens(self, tokenizer: str) -> tuple[Fraction, Fraction]:
-        """Tokens of the prompt and of the target that a draw comes to."""
-        inputs, targets = self.tokens[tokenizer]
-        return Fraction(inputs, self.draws), Fraction(targets, self.draws)
 
 
 def sample_of(plan: MixturePlan) -> MixturePlan:
@@ -140,17 +112,13 @@ def _bytes(texts: pa.ChunkedArray) -> int:
     return int(pc.sum(pc.binary_length(texts)).as_py() or 0)
 
 
-def mean_lengths(size: Size, measured: Mapping[str, Lengths]) -> dict[str, Fraction]:
-    """How much of the unit that a size is in an example of each task has in the mean.
+def keep_tokenizers(mixture: LoadedRecipe, *, store: Path) -> None:
+    """Brings the tokenizers that a recipe names into the store.
 
-    Args:
-      size: in bytes, or in tokens of the tokenizer that is called by the size's SHA-256.
-      measured: by task.
+    Raises:
+      UsageError: if one of them is none.
     """
-    if size.bytes:
-        return {task: found.mean_bytes for task, found in measured.items()}
-    result = {}
-    for task, found in measured.items():
-        inputs, targets = found.mean_tokens(size.tokenizer)
-        result[task] = targets if size.supervised else inputs + targets
-    return result
+    for sha256, path in mixture.recipe.tokenizers.items():
+        from mixture_builder.io.tokenizer import keep_tokenizer
+
+        keep_tokenizer(store, path, sha256=sha256)

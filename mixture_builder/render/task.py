@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from mixture_builder.dealing import deal
 from mixture_builder.draw import Indices, below, derive_seed, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import (
@@ -30,7 +31,6 @@ from mixture_builder.render.rows import Rows
 from mixture_builder.render.walks import TemplateWalks
 from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
-from mixture_builder.variants import deal
 
 if TYPE_CHECKING:
     from mixture_builder.render.columnar import RenderedBlock

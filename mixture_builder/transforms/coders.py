@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from mixture_builder.audit.shard import ShardAudit
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
 from mixture_builder.manifest import ShardResult
 from mixture_builder.transforms.quiet_beam import beam

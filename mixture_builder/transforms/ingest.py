@@ -12,11 +12,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import MixtureBuilderError
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.ingest.part import ingest_part
-from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, task_spec
 from mixture_builder.jobs.ingest.task import finish_task
-from mixture_builder.jobs.mixture import task_spec
 from mixture_builder.transforms.coders import Outcome
 from mixture_builder.transforms.quiet_beam import beam
 from mixture_builder.transforms.results import file_name, read_result, write_error, write_result
@@ -116,7 +115,7 @@ class _FinishTask(beam.DoFn):
 
 
 def task_result(plain: Mapping[str, object] | str) -> StoredTask | str:
-    """What a task's result file holds, as `jobs.mixture.Runner.ingest` gives it."""
+    """What a task's result file holds, as `jobs.runner.Runner.ingest` gives it."""
     if isinstance(plain, str):
         return plain
     raw = dict(plain)

@@ -20,7 +20,7 @@ from mixture_builder.audit.context import AuditContext
 from mixture_builder.errors import BuildError, UsageError
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import origin, publish_rows
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.build import rows_of, work_folder
 from mixture_builder.jobs.ingest.specs import PartSpec
 from mixture_builder.lock import Lock
@@ -60,7 +60,7 @@ REMOTE_POLL_SECONDS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class BeamRunner:
-    """Runs jobs on a runner of Beam's; implements `jobs.mixture.Runner`.
+    """Runs jobs on a runner of Beam's; implements `jobs.runner.Runner`.
 
     Workers must see the row store, the source files and the folder of the mixture under the
     same names as this process. Where they see no folder of this machine, the row store and the
@@ -100,7 +100,7 @@ class BeamRunner:
     def ingest(
         self, parts: Sequence[Sequence[PartSpec]], tried: Mapping[str, tuple[str, ...]]
     ) -> Iterator[tuple[str, StoredTask | str]]:
-        """See `jobs.mixture.Runner`.
+        """See `jobs.runner.Runner`.
 
         Raises:
           BuildError: if the storage refuses, or the pipeline fails.
@@ -145,7 +145,7 @@ class BeamRunner:
         shards: Sequence[int],
         on_rendered: Callable[[int], None] | None = None,  # noqa: ARG002  (shards one by one)
     ) -> Iterator[ShardResult]:
-        """See `jobs.mixture.Runner`.
+        """See `jobs.runner.Runner`.
 
         Raises:
           StoreError, BuildError: as `jobs.build.build_shard`; or if the pipeline fails.

@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any
 from mixture_builder.errors import BuildError
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.storage import again_if_busy, storage_of
+from mixture_builder.io.stored_task import stored_tasks
 from mixture_builder.jobs.build import check_store, finish_build, result_url
-from mixture_builder.jobs.mixture import remove_work, stored_tasks
+from mixture_builder.jobs.building import remove_work
 from mixture_builder.jobs.resume import collected_quarantine, finished_manifest, finished_shards
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult

@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 from mixture_builder.drivers.local import LocalRunner
-from mixture_builder.jobs.mixture import build_mixture
+from mixture_builder.jobs.building import build_mixture
 from tests.jobs.test_build import lock_of
 
 HEAVY = (
@@ -16,7 +16,8 @@ HEAVY = (
     "datasets",
     "apache_beam",
     "scipy",
-    "mixture_builder.jobs.mixture",
+    "mixture_builder.jobs.loading",
+    "mixture_builder.jobs.storing",
     "mixture_builder.jobs.ingest",
     "mixture_builder.io.parquet",
 )

@@ -15,8 +15,8 @@ import mixture_builder
 from mixture_builder.access.mixture import Mixture
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import StoreError, UsageError, VerifyError
+from mixture_builder.jobs.building import build_mixture
 from mixture_builder.jobs.inspect.records import read_batches
-from mixture_builder.jobs.mixture import build_mixture
 from tests.jobs.test_build import lock_of
 
 RUNNER = LocalRunner(workers=0)

@@ -11,7 +11,7 @@ import pytest
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import BuildError
-from mixture_builder.jobs.mixture import build_mixture
+from mixture_builder.jobs.building import build_mixture
 from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.lock import Lock
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
@@ -148,7 +148,7 @@ def test_an_interrupted_update_goes_on(lock, whole, quickstart, tmp_path, monkey
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("mixture_builder.jobs.mixture.finish_build", stop)
+        patched.setattr("mixture_builder.jobs.building.finish_build", stop)
         with pytest.raises(KeyboardInterrupt):
             build(lock, quickstart, out, take=6)
     assert not (out / "manifest.json").exists()

@@ -12,7 +12,7 @@ from types import ModuleType
 import pytest
 import yaml
 
-from mixture_builder.jobs.mixture import lock_mixture
+from mixture_builder.jobs.locking import lock_mixture
 from mixture_builder.manifest import make_manifest
 from tests.conftest import Ingested
 from tests.docs.blocks import DOCS, ROOT, Block, blocks_of, prose_of, written_pages

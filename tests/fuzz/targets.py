@@ -23,7 +23,7 @@ from mixture_builder.io.excluded_rows import read_excluded_rows
 from mixture_builder.io.jsonl import read_jsonl
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import read_source
-from mixture_builder.io.rowstore import find_task
+from mixture_builder.io.stored_task import find_task
 from mixture_builder.io.tfrecord import read_tfrecord
 from mixture_builder.io.verify import ExpectedFile, verify_file
 from mixture_builder.jinja_compiler import compile_expression, compile_text

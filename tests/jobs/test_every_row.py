@@ -15,8 +15,8 @@ import yaml
 from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
 from mixture_builder.draw import Indices, random_bits
-from mixture_builder.io.rowstore import find_task, task_fingerprint, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import find_task, task_fingerprint, task_folder
 from mixture_builder.jinja_running import describe
 from mixture_builder.render.drawn import TARGET_ANSWER
 from mixture_builder.render.options import list_options

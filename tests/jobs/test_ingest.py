@@ -19,12 +19,13 @@ from hypothesis import strategies as st
 from mixture_builder.cards import TaskCard
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import StoredTask, task_folder
 from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.planning import is_stored, plan_parts
+from mixture_builder.jobs.ingest.specs import task_spec
 from mixture_builder.jobs.ingest.task import finish_task
-from mixture_builder.jobs.mixture import ingest_mixture, task_spec
+from mixture_builder.jobs.storing import ingest_mixture
 from tests.makers import make_card
 
 INGEST = "mixture_builder.jobs.ingest"

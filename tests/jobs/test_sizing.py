@@ -14,13 +14,9 @@ import yaml
 
 from mixture_builder.errors import RecipeError, StoreError, UsageError
 from mixture_builder.jobs.build import shard_table
-from mixture_builder.jobs.mixture import (
-    LoadedRecipe,
-    keep_tokenizers,
-    load_mixture,
-    lock_mixture,
-    measure_mixture,
-)
+from mixture_builder.jobs.loading import LoadedRecipe, load_mixture
+from mixture_builder.jobs.locking import lock_mixture, measure_mixture
+from mixture_builder.jobs.sizing import keep_tokenizers
 from mixture_builder.lock import Lock, lock_from_json
 from tests.export.helpers import write_byte_tokenizer
 

@@ -10,8 +10,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixture_builder.dealing import deal
 from mixture_builder.render.walks import TemplateWalks
-from mixture_builder.variants import Cell, deal
+from mixture_builder.variants import Cell
 
 NAMES = ("zs_opt", "zs_noopt", "fs_opt", "fs_noopt")
 

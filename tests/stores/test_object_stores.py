@@ -19,7 +19,8 @@ from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.remote_store import fetch_rows, local_view, origin
 from mixture_builder.io.storage import storage_of
 from mixture_builder.jobs.build import result_url, rows_of
-from mixture_builder.jobs.mixture import build_mixture, lock_mixture
+from mixture_builder.jobs.building import build_mixture
+from mixture_builder.jobs.locking import lock_mixture
 from tests.export.helpers import write_byte_tokenizer
 from tests.s3_server import S3Server
 from tests.transforms.conftest import ADDRESS, Built, Small

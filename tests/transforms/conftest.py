@@ -13,16 +13,13 @@ import yaml
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
+from mixture_builder.jobs.building import build_mixture
 from mixture_builder.jobs.ingest import planning
-from mixture_builder.jobs.mixture import (
-    LoadedRecipe,
-    Runner,
-    build_mixture,
-    ingest_mixture,
-    load_mixture,
-    lock_mixture,
-)
+from mixture_builder.jobs.loading import LoadedRecipe, load_mixture
+from mixture_builder.jobs.locking import lock_mixture
+from mixture_builder.jobs.runner import Runner
+from mixture_builder.jobs.storing import ingest_mixture
 from mixture_builder.lock import Lock
 from mixture_builder.shipped import cards_folder, templates_folder
 

@@ -11,7 +11,7 @@ from apache_beam.options.pipeline_options import PipelineOptions
 
 from mixture_builder.errors import BuildError, StoreError, UsageError
 from mixture_builder.jobs.build import result_url
-from mixture_builder.jobs.mixture import build_mixture
+from mixture_builder.jobs.building import build_mixture
 from mixture_builder.manifest import ShardResult
 from mixture_builder.transforms import BeamRunner, Build
 from mixture_builder.transforms.quiet_beam import beam

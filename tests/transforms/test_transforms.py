@@ -13,11 +13,10 @@ from apache_beam.pipeline import PipelineVisitor
 from mixture_builder import errors
 from mixture_builder.errors import MixtureBuilderError, StoreError
 from mixture_builder.findings import error
-from mixture_builder.io.rowstore import StoredTask
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.planning import plan_parts
-from mixture_builder.jobs.ingest.specs import PartResult, PartSpec
-from mixture_builder.jobs.mixture import task_spec
+from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, task_spec
 from mixture_builder.manifest import ShardResult
 from mixture_builder.testing import run_eagerly
 from mixture_builder.transforms import BeamRunner, Build, BuildWhole, Ingest

@@ -20,8 +20,8 @@ from mixture_builder.errors import InvalidFilesError, SourceError, UsageError
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import BadRecord, SourceFile, read_file
-from mixture_builder.io.rowstore import StoredTask, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import StoredTask, task_folder
 from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.planning import is_stored, order_of_sources, plan_parts
 from mixture_builder.jobs.ingest.specs import TaskSpec

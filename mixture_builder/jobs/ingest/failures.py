@@ -12,8 +12,8 @@ from mixture_builder.cards import TaskCard
 from mixture_builder.errors import StoreError
 from mixture_builder.io.atomic import atomic_output
 from mixture_builder.io.remote_store import origin
-from mixture_builder.io.rowstore import task_fingerprint, task_folder
 from mixture_builder.io.storage import read_whole, remove
+from mixture_builder.io.stored_task import task_fingerprint, task_folder
 
 FAILED_NAME = "failed.jsonl"
 """In a task's folder: why it could not be ingested, and its records in quarantine."""

@@ -9,7 +9,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.ipc
 
-from mixture_builder.draw import BLOCK_ROWS, identity
+from mixture_builder.blocks import BLOCK_ROWS
+from mixture_builder.draw import identity
 from mixture_builder.io.rowstore import ID
 
 

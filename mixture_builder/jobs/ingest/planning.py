@@ -13,7 +13,7 @@ from mixture_builder.errors import SourceError
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.mirror import Mirror
 from mixture_builder.io.readers import SourceFile, is_mirrored, source_files
-from mixture_builder.io.rowstore import StoredTask, find_task, task_fingerprint, task_folder
+from mixture_builder.io.stored_task import StoredTask, find_task, task_fingerprint, task_folder
 from mixture_builder.jobs.ingest.specs import PartSpec
 
 PART_BYTES = 64_000_000

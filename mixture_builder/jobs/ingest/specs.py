@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,3 +67,17 @@ class TaskSpec:
     files: tuple[SourceFile, ...]
     parts: tuple[PartResult, ...]
     tried: tuple[str, ...] = ()
+
+
+def task_spec(
+    parts: Sequence[PartSpec], results: Sequence[PartResult], tried: tuple[str, ...]
+) -> TaskSpec:
+    """The spec that finishes a task whose parts are read."""
+    return TaskSpec(
+        card=parts[0].card,
+        store=parts[0].store,
+        alternative=parts[0].alternative,
+        files=tuple(file for part in parts for file in part.files),
+        parts=tuple(results),
+        tried=tried,
+    )

@@ -16,14 +16,9 @@ from mixture_builder.errors import BuildError, MixtureBuilderError, SourceError
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import store_folder
-from mixture_builder.io.rowstore import (
-    StoredTask,
-    find_task,
-    rows_schema,
-    task_fingerprint,
-    write_task,
-)
+from mixture_builder.io.rowstore import rows_schema, write_task
 from mixture_builder.io.storage import chunks_of, exists, remove
+from mixture_builder.io.stored_task import StoredTask, find_task, task_fingerprint
 from mixture_builder.jobs.ingest.failures import forget_failure, keep_failure
 from mixture_builder.jobs.ingest.merging import blocks, merge_order
 from mixture_builder.jobs.ingest.planning import stamp, stamped

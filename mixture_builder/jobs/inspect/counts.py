@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from mixture_builder.io.remote_store import may_hold
-from mixture_builder.io.rowstore import StoredTask, find_tasks, task_fingerprint
-from mixture_builder.jobs.mixture import LoadedRecipe
-from mixture_builder.jobs.sieve import excluded_of, rows_left
+from mixture_builder.io.stored_task import StoredTask, find_tasks, task_fingerprint
+from mixture_builder.jobs.excluded import excluded_of
+from mixture_builder.jobs.loading import LoadedRecipe
+
+if TYPE_CHECKING:
+    from mixture_builder.io.excluded_rows import ExcludedOfTask
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -55,7 +59,7 @@ def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
         stored = known.get(task)
         if stored is not None:
             left_out = excluded.get(task)
-            rows[task] = rows_left(stored, left_out, store=store) if left_out else stored.rows
+            rows[task] = _rows_left(stored, left_out, store=store) if left_out else stored.rows
             found[task] = stored
         elif card.known_rows:
             rows[task] = card.known_rows
@@ -66,3 +70,10 @@ def count_rows(mixture: LoadedRecipe, *, store: Path) -> Counts:
                 "state it. Run ingest."
             )
     return Counts(rows=rows, estimated=frozenset(estimated), stored=found, unknown=unknown)
+
+
+def _rows_left(stored: StoredTask, left_out: ExcludedOfTask, *, store: Path) -> int:
+    # Only where rows are left out, which is seldom, does a plan read any.
+    from mixture_builder.jobs.sieve import rows_left
+
+    return rows_left(stored, left_out, store=store)

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from mixture_builder.dealing import deal
 from mixture_builder.draw import derive_seed
 from mixture_builder.errors import StoreError, VerifyError
-from mixture_builder.io.rowstore import StoredTask, find_task, task_folder
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import StoredTask, find_task, task_folder
 from mixture_builder.jobs.build import task_renderer
 from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifest, read_record
 from mixture_builder.lock import Lock
@@ -20,7 +21,6 @@ from mixture_builder.plan import TaskPlan
 from mixture_builder.render.parts import ExampleParts, whole
 from mixture_builder.render.shots import shots_asked, shots_seed
 from mixture_builder.templates import PromptTemplate, templates_to_json
-from mixture_builder.variants import deal
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

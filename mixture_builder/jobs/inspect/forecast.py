@@ -13,8 +13,8 @@ from typing import Any
 
 from mixture_builder.cards import TaskCard
 from mixture_builder.io.remote_store import ROWS_NAME
-from mixture_builder.io.rowstore import StoredTask, task_folder
-from mixture_builder.jobs.sizing import Lengths
+from mixture_builder.io.stored_task import StoredTask, task_folder
+from mixture_builder.jobs.lengths import Lengths
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.variants import Cell
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from mixture_builder.dealing import deal
 from mixture_builder.errors import UsageError
 from mixture_builder.findings import did_you_mean
 from mixture_builder.jobs.inspect.loaded_tasks import LoadedTask
@@ -26,7 +27,7 @@ from mixture_builder.render.task import Chosen, RenderedExamples, TaskRenderer
 from mixture_builder.sizes import Size
 from mixture_builder.style_pools import StylePools
 from mixture_builder.task_rates import TaskRates
-from mixture_builder.variants import VARIANTS, deal
+from mixture_builder.variants import VARIANTS
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -126,8 +126,8 @@ def _stored_rows(card: TaskCard, store: Path) -> Any:
 
     if not may_hold(store, card.id):
         return None
-    from mixture_builder.io.rowstore import find_task, task_fingerprint, task_folder
     from mixture_builder.io.stored_rows import StoredRows
+    from mixture_builder.io.stored_task import find_task, task_fingerprint, task_folder
 
     stored = find_task(store, card.id, task_fingerprint(card))
     if stored is None or not stored.rows:
