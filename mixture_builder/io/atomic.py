@@ -237,12 +237,21 @@ def is_temporary(name: str) -> bool:
     return _PARTIAL.match(name.rsplit("/", 1)[-1]) is not None
 
 
-def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> list[str]:
+def remove_leftovers(
+    folder: str, *, alone: bool = False, foreign_after_seconds: float = 86_400
+) -> list[str]:
     """Deletes the unfinished files that dead processes left in `folder`; returns their paths.
 
     Files of this host go when their process is gone. Of other hosts nothing is known, so
     theirs go when they have not changed for `foreign_after_seconds`, or stay when the
     storage does not say when they changed.
+
+    Args:
+      folder: local path or fsspec URL.
+      alone: whether the caller holds the lock that keeps all others from writing here, and nobody
+        writes for it. Files of this host then go in any case: the number of a process that was
+        killed may belong to another one by now, or to itself for as long as it takes to end.
+      foreign_after_seconds: see above.
     """
     filesystem, path = storage_of(folder)
     # An object store never shows an unfinished file, so there is nothing to look for.
@@ -254,7 +263,9 @@ def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> l
         if match is None:
             continue
         own = match["host"] == re.sub(r"[^A-Za-z0-9-]", "_", socket.gethostname())
-        if is_alive(int(match["pid"])) if own else not _older(entry, foreign_after_seconds):
+        if own and not alone and is_alive(int(match["pid"])):
+            continue
+        if not own and not _older(entry, foreign_after_seconds):
             continue
         filesystem.rm_file(entry["name"])
         removed.append(str(entry["name"]))
@@ -262,7 +273,7 @@ def remove_leftovers(folder: str, *, foreign_after_seconds: float = 86_400) -> l
 
 
 def is_alive(pid: int) -> bool:
-    """Whether this machine has such a process."""
+    """Whether this machine has such a process, and it has not ended."""
     if os.name == "nt":
         return True  # Signal 0 would end a process there instead of asking about it.
     try:
@@ -271,7 +282,20 @@ def is_alive(pid: int) -> bool:
         return False
     except PermissionError:
         return True
-    return True
+    return not _has_ended(pid)
+
+
+def _has_ended(pid: int) -> bool:
+    """Whether a process is no more than a number that nobody has asked about yet (a zombie).
+
+    In containers without an init process such numbers stay for good.
+    """
+    try:
+        # The name of the program stands in brackets and may hold anything; its state follows.
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except (OSError, IndexError):
+        return False  # No such file system here, or it is gone at this moment.
+    return state in {b"Z", b"X"}
 
 
 def _older(entry: dict[str, Any], seconds: float) -> bool:

@@ -151,7 +151,7 @@ def _build_missing(
 ) -> dict[str, Any]:
     """Builds what an unfinished folder lacks, and finishes it."""
     files, root = storage_of(out)
-    remove_leftovers(f"{out}/data")
+    remove_leftovers(f"{out}/data", alone=True)
     remove_other_shards(lock, files, root, take=take)
     done = finished_shards(lock, files, root, take=take)
     for result in done.values():
@@ -163,7 +163,7 @@ def _build_missing(
         if on_shard:
             on_shard(result, False)  # noqa: FBT003  (as above)
     # A worker that was killed has left its unfinished file.
-    remove_leftovers(f"{out}/data")
+    remove_leftovers(f"{out}/data", alone=True)
     manifest = finish_build(
         lock,
         out=out,

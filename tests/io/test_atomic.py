@@ -175,6 +175,36 @@ def test_what_a_killed_process_left_is_found_and_removed(tmp_path: Path) -> None
     assert names(tmp_path) == []
 
 
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="zombies are told by /proc")
+def test_a_process_that_has_ended_is_gone_though_nobody_asked_how(tmp_path: Path) -> None:
+    """A zombie writes no more; where nothing reaps, its number would stay taken for good."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as process:
+        left = tmp_path / f".a.parquet.{_host()}-{process.pid}-0123abcd.partial"
+        left.touch()
+        while Path(f"/proc/{process.pid}/stat").read_bytes().rpartition(b")")[2].split()[0] != b"Z":
+            time.sleep(0.01)
+
+        assert remove_leftovers(str(tmp_path)) == [str(left)]
+
+
+def test_who_writes_alone_removes_what_bears_the_number_of_a_living_process(tmp_path: Path) -> None:
+    """Numbers are given again; of another host nothing is known even then."""
+    mine = tmp_path / f".a.parquet.{_host()}-{os.getpid()}-0123abcd.partial"
+    other = tmp_path / f".a.parquet.other-host-{os.getpid()}-0123abcd.partial"
+    for path in (mine, other):
+        path.touch()
+
+    assert remove_leftovers(str(tmp_path)) == []
+    assert remove_leftovers(str(tmp_path), alone=True) == [str(mine)]
+    assert names(tmp_path) == [other.name]
+
+
+def _host() -> str:
+    """This host, as names of unfinished files have it."""
+    name = temporary_name("x")
+    return name.removeprefix(".x.").split(f"-{os.getpid()}-")[0]
+
+
 def test_other_hosts_are_given_a_day(tmp_path: Path) -> None:
     """A partial file of another host goes only after it has not changed for long."""
     fresh = tmp_path / ".a.parquet.other-host-1-0123abcd.partial"

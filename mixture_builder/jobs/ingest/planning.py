@@ -117,4 +117,4 @@ def remove_dead_work(store: Path, cards: Mapping[str, TaskCard]) -> None:
     """
     shutil.rmtree(store / SPILL_NAME, ignore_errors=True)
     for task, card in cards.items():
-        remove_leftovers(str(task_folder(store, task, task_fingerprint(card))))
+        remove_leftovers(str(task_folder(store, task, task_fingerprint(card))), alone=True)
