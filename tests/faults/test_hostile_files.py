@@ -18,7 +18,7 @@ import zstandard
 
 from mixture_builder.errors import SourceError, VerifyError
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.io.readers import BadRecord, content, read_source
+from mixture_builder.io.readers import BadRecord, expansion, read_source
 from mixture_builder.io.readers.records import MAX_COLUMNS, MAX_RECORD_BYTES
 from mixture_builder.jobs.inspect.records import load_manifest
 from mixture_builder.manifest import MANIFEST_VERSION
@@ -94,13 +94,13 @@ def test_what_unpacks_out_of_all_proportion_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     """Files that come to hundreds of times their size end with an error that says the way out."""
-    monkeypatch.setattr(content, "RATIO_FREE_BYTES", 20_000_000)
+    monkeypatch.setattr(expansion, "RATIO_FREE_BYTES", 20_000_000)
     packed, name = packed_nothing(kind, megabytes=40)
 
     with pytest.raises(SourceError, match=r"times as many bytes as were packed; expected at most"):
         read(tmp_path, packed, Source(files=(name,)))
 
-    monkeypatch.setenv(content.RATIO_VARIABLE, "0")
+    monkeypatch.setenv(expansion.RATIO_VARIABLE, "0")
     found = read(tmp_path, packed, Source(files=(name,)))
     # One line of forty megabytes, or four of ten, which is no JSON but no harm either.
     assert {type(item) for item in found} == {BadRecord}
@@ -109,7 +109,7 @@ def test_what_unpacks_out_of_all_proportion_is_refused(
 def test_what_repeats_itself_much_is_read_while_it_is_small(tmp_path: Path) -> None:
     """Up to a quarter of a gigabyte nothing is asked of how well a file is packed."""
     packed = gzip.compress(b'{"a": "1"}\n' * 1_000_000)
-    assert len(packed) * content.MAX_RATIO < 11_000_000
+    assert len(packed) * expansion.MAX_RATIO < 11_000_000
 
     assert len(read(tmp_path, packed, Source(files=("data",)))) == 1_000_000
 
@@ -118,7 +118,7 @@ def test_a_limit_that_is_no_number_is_an_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A limit that cannot be understood is not taken for none."""
-    monkeypatch.setenv(content.RATIO_VARIABLE, "many")
+    monkeypatch.setenv(expansion.RATIO_VARIABLE, "many")
 
     with pytest.raises(SourceError, match="MIXTURE_BUILDER_MAX_RATIO: found 'many'; expected"):
         read(tmp_path, gzip.compress(b'{"a": 1}\n'), Source(files=("data",)))
@@ -129,7 +129,7 @@ def test_a_line_that_unpacks_without_end_is_one_bad_record(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half a gigabyte of one letter, packed to some kilobytes, is never held as a whole."""
-    monkeypatch.setenv(content.RATIO_VARIABLE, "0")
+    monkeypatch.setenv(expansion.RATIO_VARIABLE, "0")
     packed, _ = packed_nothing("zstd", megabytes=500)
     tracemalloc.start()
     found = read(tmp_path, packed, Source(files=("data",)))

@@ -17,11 +17,14 @@ from typing import Any, BinaryIO, cast
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.readers.addresses import web_client
-from mixture_builder.io.readers.content import Unpacking, one_way, seekable, unpacked
+from mixture_builder.io.readers.content import one_way, seekable, size_of
+from mixture_builder.io.readers.expansion import Unpacking, max_window_bytes, window_refused
+from mixture_builder.io.readers.packing import unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 from mixture_builder.io.readers.seen import SeenFile, SeenStream
 
 _CHUNK = 1 << 20
+_ZIP_HEADER_BYTES = 30
 STALL_SECONDS = 60.0
 """How long a web server may say nothing, while connecting or in the middle of a file."""
 
@@ -119,7 +122,7 @@ def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
             if not wanted:
                 raise _no_member(pattern, [info.filename for info in infos], archive=archive)
             # Of all members together: in a hostile archive thousands of them share their bytes.
-            size = _size_of(copy)
+            size = size_of(copy)
             unpacking = Unpacking(lambda: size)
             for info in wanted:
                 if info.flag_bits & 1:
@@ -130,15 +133,25 @@ def _zip_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
                         way_out="Unpack the archive and mirror the files in it.",
                     )
                 with file.open(info) as member:
+                    _refuse_large_dictionary(copy, info)
                     yield info.filename, unpacking.watched(member)
     finally:
         if copy is not stream:
             copy.close()
 
 
-def _size_of(file: BinaryIO) -> int:
-    file.seek(0, os.SEEK_END)
-    return file.tell()
+def _refuse_large_dictionary(file: BinaryIO, info: zipfile.ZipInfo) -> None:
+    """Looks where a member's LZMA says how much memory it wants; `zipfile` would give it all."""
+    most = max_window_bytes()
+    if info.compress_type != zipfile.ZIP_LZMA or not most:
+        return
+    file.seek(info.header_offset)
+    lengths = file.read(_ZIP_HEADER_BYTES)[26:30]
+    name, extra = int.from_bytes(lengths[:2], "little"), int.from_bytes(lengths[2:], "little")
+    file.seek(name + extra, os.SEEK_CUR)
+    # Version and size of what follows, two bytes each; a byte of properties; the dictionary.
+    if int.from_bytes(file.read(9)[5:], "little") > most:
+        raise window_refused()
 
 
 def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tuple[str, BinaryIO]]:
