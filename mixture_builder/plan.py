@@ -7,9 +7,10 @@ and all that rendering needs, so that a shard is a function of the plan and its 
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 
 from mixture_builder.cards import QUESTION_KINDS, TaskCard
 from mixture_builder.cells import cells_of
@@ -229,8 +230,12 @@ def make_plan(
     )
 
 
-def spend(cells: Sequence[Cell], quota: int) -> tuple[Cell, ...]:
-    """The cells of a task with what each gets of its quota, by largest remainder."""
+@lru_cache(maxsize=4096)
+def spend(cells: tuple[Cell, ...], quota: int) -> tuple[Cell, ...]:
+    """The cells of a task with what each gets of its quota, by largest remainder.
+
+    Thousands of tasks of one family have the same cells and the same quota; they share them.
+    """
     weights = {f"{i:02d}": Fraction(cell.weight) for i, cell in enumerate(cells)}
     spent = quotas(weights, total=quota).values()
     return tuple(replace(cell, quota=got) for cell, got in zip(cells, spent, strict=True))

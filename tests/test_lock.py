@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from dataclasses import replace
 from fractions import Fraction
 
@@ -36,6 +37,19 @@ def test_a_lock_comes_back_from_its_file_as_it_was(lock, write):
     assert again.style_pools.styles == lock.style_pools.styles
     assert json.dumps(again.to_json(), sort_keys=True) == json.dumps(plain, sort_keys=True)
     assert again.fingerprint == lock.fingerprint
+
+
+def test_a_worker_is_given_all_that_decides_a_byte(lock):
+    """What rendering gets is the lock without texts about it, and has its fingerprint."""
+    told = changed(lock, left_out={"demo/x": "gone"}, wanted=9, dry={"demo/y": 3})
+    slim = pickle.loads(pickle.dumps(told.for_rendering()))
+
+    assert told.cards
+    assert not slim.cards
+    assert slim.plan == replace(told.plan, left_out={}, wanted=0, dry={})
+    assert (slim.tasks, slim.templates, slim.styles) == (told.tasks, told.templates, told.styles)
+    assert "fingerprint" in vars(slim)
+    assert slim.fingerprint == replace(slim).fingerprint == told.fingerprint
 
 
 def test_what_people_write_about_a_recipe_does_not_count(lock):

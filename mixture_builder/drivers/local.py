@@ -28,7 +28,7 @@ from mixture_builder.jobs.rounds import (
     render_chunk,
     worth_rounds,
 )
-from mixture_builder.lock import Lock, lock_from_json
+from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 
 
@@ -100,9 +100,9 @@ class LocalRunner:
         with WorkerPool(
             self.workers if in_rounds else min(self.workers, len(shards)),
             initializer=_set_lock,
-            # As bytes: the plain data of thousands of tasks are several times as large, and the
-            # arguments of a process are held as long as it runs.
-            initargs=(pickle.dumps(lock.to_json()), str(store)),
+            # As bytes: thousands of tasks are several times as large, and the arguments of a
+            # process are held as long as it runs.
+            initargs=(pickle.dumps(lock.for_rendering()), str(store)),
             on_death=self.on_death,
         ) as pool:
             if not in_rounds:
@@ -166,7 +166,7 @@ _mixture: tuple[Lock, Path] | None = None
 
 def _set_lock(pickled: bytes, store: str) -> None:
     global _mixture  # noqa: PLW0603  (a worker process has no other place for what it is given)
-    _mixture = lock_from_json(pickle.loads(pickled)), Path(store)  # noqa: S301  (our own)
+    _mixture = pickle.loads(pickled), Path(store)  # noqa: S301  (our own)
 
 
 def _given() -> tuple[Lock, Path]:

@@ -8,7 +8,12 @@ after all only does not profit.
 from __future__ import annotations
 
 import gc
+import os
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, TypeVar
 
 from mixture_builder.fingerprint import canonical_json
 from mixture_builder.jinja_compiler import compile_text
@@ -18,6 +23,8 @@ from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import style_pools_of
 from mixture_builder.render.columnar_texts import know_programs, program_of, programs_to_json
 from mixture_builder.settings import Settings
+from mixture_builder.style_pins import StylePins
+from mixture_builder.template_texts import facts_to_json, know_facts
 
 
 def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None:
@@ -26,6 +33,45 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
     Raises:
       MixtureBuilderError: as for `load_mixture`; the main process reports it.
     """
+    # Cards of thousands of tasks would leave memory in pieces that every worker inherits.
+    found = in_another_process(lambda: _found(recipe, cards=cards, templates=templates))
+    texts = found.texts
+    know_facts(found.facts)
+    content = canonical_json(texts)
+    programs = recall("programs", content)
+    if programs is None:
+        remember("programs", content, found=programs_to_json(texts))
+    else:
+        know_programs(programs)
+    for text in texts:
+        # What needs more than a program is rendered row by row.
+        if None in (program_of(text, options_shown=shown) for shown in (False, True)):
+            compile_text(text).prepare()
+    for pins in found.pins:
+        option_pieces(style_pools_of(found.styles, pins))
+    # What stands now is shared by all workers; a collection would touch, and so copy, each page.
+    gc.collect()
+    gc.freeze()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Found:
+    """What rendering needs of a recipe's files.
+
+    Attributes:
+      texts: of all templates, sorted.
+      facts: what is known of them, for `know_facts`.
+      styles: plain data of the pools.
+      pins: what parts of the recipe leave of them.
+    """
+
+    texts: list[str]
+    facts: dict[str, Any]
+    styles: Mapping[str, Any]
+    pins: frozenset[StylePins]
+
+
+def _found(recipe: Path, *, cards: Path | None, templates: Path | None) -> _Found:
     mixture = load_mixture(recipe, shown_as=str(recipe), cards=cards, templates=templates)
     few_shot = any(_asks_few_shot(part.settings) for part in mixture.recipe.root.walk())
     texts = sorted(
@@ -37,21 +83,42 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
             if few_shot or not key.startswith("few_shot")
         }
     )
-    content = canonical_json(texts)
-    programs = recall("programs", content)
-    if programs is None:
-        remember("programs", content, found=programs_to_json(texts))
-    else:
-        know_programs(programs)
-    for text in texts:
-        # What needs more than a program is rendered row by row.
-        if None in (program_of(text, options_shown=shown) for shown in (False, True)):
-            compile_text(text).prepare()
-    for pins in {part.settings.styles for part in mixture.recipe.root.walk()}:
-        option_pieces(style_pools_of(mixture.styles_plain, pins))
-    # What stands now is shared by all workers; a collection would touch, and so copy, each page.
-    gc.collect()
-    gc.freeze()
+    return _Found(
+        texts=texts,
+        facts=facts_to_json(texts),
+        styles=mixture.styles_plain,
+        pins=frozenset(part.settings.styles for part in mixture.recipe.root.walk()),
+    )
+
+
+_Result = TypeVar("_Result")
+
+
+def in_another_process(function: Callable[[], _Result]) -> _Result:
+    """What a function returns in a process forked for it, whose memory is gone with it.
+
+    To be called before there are threads.
+
+    Raises:
+      EOFError: if it raises something.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        # Nothing of the parent's may run here: neither its handlers at exit nor its output.
+        try:
+            os.close(reading)
+            with os.fdopen(writing, "wb") as pipe:
+                pickle.dump(function(), pipe)
+        finally:
+            os._exit(0)
+    os.close(writing)
+    try:
+        with os.fdopen(reading, "rb") as pipe:
+            found: _Result = pickle.load(pipe)  # noqa: S301  (our own, made above)
+    finally:
+        os.waitpid(child, 0)
+    return found
 
 
 def _asks_few_shot(settings: Settings) -> bool:

@@ -40,7 +40,7 @@ class Build(beam.PTransform[Any, Any]):
 
     def __init__(self, lock: Lock, *, store: Path | str, out: str) -> None:
         super().__init__()
-        self._lock = json.dumps(lock.to_json(), ensure_ascii=False)
+        self._lock = json.dumps(lock.for_rendering().to_json(), ensure_ascii=False)
         self._store = str(store)
         self._out = out
         # Results are looked for under the fingerprint; a lock that lost something on the way
