@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 FINGERPRINT_LENGTH = 32
@@ -36,3 +37,30 @@ def fingerprint(data: Any) -> str:
     """
     digest = hashlib.blake2b(canonical_json(data), digest_size=FINGERPRINT_LENGTH // 2)
     return digest.hexdigest()
+
+
+def fingerprint_of_large(data: Mapping[str, Any]) -> str:
+    """The same as `fingerprint`, without ever holding the whole of `data` as text.
+
+    What stands two levels deep is spelled one by one, and may be made only then: mappings below
+    `data` need not be dicts. All keys there are texts.
+
+    >>> fingerprint_of_large({"a": {"c": [1], "b": 2}}) == fingerprint({"a": {"b": 2, "c": [1]}})
+    True
+    """
+    digest = hashlib.blake2b(digest_size=FINGERPRINT_LENGTH // 2)
+    for piece in _pieces(data, depth=2):
+        digest.update(piece)
+    return digest.hexdigest()
+
+
+def _pieces(data: Any, *, depth: int) -> Iterator[bytes]:
+    if not depth or not isinstance(data, Mapping):
+        yield canonical_json(data)
+        return
+    before = b"{"
+    for key in sorted(data):
+        yield before + canonical_json(key) + b":"
+        yield from _pieces(data[key], depth=depth - 1)
+        before = b","
+    yield b"}" if data else b"{}"

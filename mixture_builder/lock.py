@@ -8,13 +8,13 @@ the content of the mixture, the number of shards and the format.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from typing import Any
 
-from mixture_builder.fingerprint import canonical_json, fingerprint
+from mixture_builder.fingerprint import canonical_json, fingerprint_of_large
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.settings import Settings, Shots
 from mixture_builder.style_pins import ALL_STYLES, StylePins
@@ -95,7 +95,7 @@ class Lock:
     @cached_property
     def fingerprint(self) -> str:
         """Equal for locks that give the same files."""
-        plain = self.to_json()
+        plain = self._plain(_TasksToJson(self))
         # What people write about recipes and tasks, tasks that get nothing, and what others
         # would have got, change no byte of an example.
         plain["recipe"] = {"name": plain["recipe"].get("name")}
@@ -103,7 +103,7 @@ class Lock:
         plain.pop("wanted", None)
         plain.pop("dry", None)
         plain.pop("cards", None)
-        return fingerprint(plain)
+        return fingerprint_of_large(plain)
 
     def for_rendering(self) -> Lock:
         """The same without what decides no byte of a shard, which is a third of it.
@@ -121,6 +121,9 @@ class Lock:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data, for `recipe.lock.yaml`."""
+        return self._plain(dict(_TasksToJson(self)))
+
+    def _plain(self, tasks: Mapping[str, Any]) -> dict[str, Any]:
         plain = {
             "lock_version": 1,
             "render_version": RENDER_VERSION,
@@ -130,7 +133,7 @@ class Lock:
             "shards": self.plan.shards,
             "format": self.format,
             "settings": {t.submixture: settings_to_json(t.settings) for t in self.plan.tasks},
-            "tasks": {t.task: _task_to_json(t, self.tasks[t.task]) for t in self.plan.tasks},
+            "tasks": tasks,
             "left_out": dict(self.plan.left_out),
             "templates": {n: templates_to_json(t) for n, t in sorted(self.templates.items())},
             "styles": dict(self.styles),
@@ -186,6 +189,23 @@ def lock_from_json(plain: Mapping[str, Any]) -> Lock:
         format=plain["format"],
         cards=plain.get("cards", {}),
     )
+
+
+class _TasksToJson(Mapping[str, Any]):
+    """Plain data of all tasks of a lock, made one by one as they are asked for."""
+
+    def __init__(self, lock: Lock) -> None:
+        self._plans = {task.task: task for task in lock.plan.tasks}
+        self._locked = lock.tasks
+
+    def __getitem__(self, task: str) -> dict[str, Any]:
+        return _task_to_json(self._plans[task], self._locked[task])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._plans)
+
+    def __len__(self) -> int:
+        return len(self._plans)
 
 
 def _task_to_json(task: TaskPlan, locked: LockedTask) -> dict[str, Any]:

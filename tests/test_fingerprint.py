@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixture_builder.fingerprint import FINGERPRINT_LENGTH, canonical_json, fingerprint
+from mixture_builder.fingerprint import (
+    FINGERPRINT_LENGTH,
+    canonical_json,
+    fingerprint,
+    fingerprint_of_large,
+)
 
 PLAIN = st.recursive(
     st.none()
@@ -49,6 +54,12 @@ def test_the_hashed_text_says_all_there_is(one, other):
     assert (fingerprint(one) == fingerprint(other)) == (
         canonical_json(one) == canonical_json(other)
     )
+
+
+@given(st.dictionaries(st.text(), PLAIN, max_size=4))
+def test_large_data_are_hashed_in_pieces_to_the_same(data):
+    """Data that are spelled part by part have the fingerprint of the whole."""
+    assert fingerprint_of_large(data) == fingerprint(data)
 
 
 def test_known_values_never_change():
