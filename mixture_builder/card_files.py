@@ -256,21 +256,23 @@ _PLACEHOLDER = re.compile(r"\$\{([a-z_]+)\}")
 _WHOLE_NUMBER = re.compile(r"\d+")
 
 
-def _has_placeholder(value: Any) -> bool:
+def _columns_of(value: Any) -> Iterator[str]:
+    """The columns that its placeholders name, in the order in which they stand."""
     if isinstance(value, str):
-        return "${" in value
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return any(_has_placeholder(v) for v in inner)
+        yield from _PLACEHOLDER.findall(value)
+    elif isinstance(value, (dict, list)):
+        for inner in value.values() if isinstance(value, dict) else value:
+            yield from _columns_of(inner)
 
 
 def _filler(value: Any) -> Callable[[Mapping[str, str]], Any]:
     """What gives `value` with `${column}` replaced, for one member after another.
 
     A text that is one placeholder takes the cell's type: a whole number becomes one, an empty
-    cell becomes nothing, and a cell that stands alone in a list is split at spaces. Parts
-    without a placeholder are the same for all members, and they share them.
+    cell becomes nothing, and a cell that stands alone in a list is split at spaces. Members
+    with the same cells share what is made of them, and all share parts without a placeholder.
     """
-    if not _has_placeholder(value):
+    if not any(_columns_of(value)):
         return lambda _: value
     if isinstance(value, str):
         alone = _PLACEHOLDER.fullmatch(value)
@@ -278,10 +280,24 @@ def _filler(value: Any) -> Callable[[Mapping[str, str]], Any]:
             return lambda member: _typed(member[alone[1]])
         return lambda member: _PLACEHOLDER.sub(lambda found: member[found[1]], value)
     if isinstance(value, dict):
-        fillers = {key: _filler(inner) for key, inner in value.items() if _has_placeholder(inner)}
+        fillers = {k: _shared_filler(v) for k, v in value.items() if any(_columns_of(v))}
         return lambda member: {**value, **{key: fill(member) for key, fill in fillers.items()}}
     items = [_list_filler(inner) for inner in value]
     return lambda member: [item for fill in items for item in fill(member)]
+
+
+def _shared_filler(value: Any) -> Callable[[Mapping[str, str]], Any]:
+    fill = _filler(value)
+    columns = tuple(dict.fromkeys(_columns_of(value)))
+    made: dict[tuple[str, ...], Any] = {}
+
+    def filled(member: Mapping[str, str]) -> Any:
+        cells = tuple([member[column] for column in columns])
+        if cells not in made:
+            made[cells] = fill(member)
+        return made[cells]
+
+    return filled
 
 
 def _list_filler(inner: Any) -> Callable[[Mapping[str, str]], list[Any]]:
