@@ -199,9 +199,8 @@ _ALL = (
         id="content/not_as_rendered",
         severity=ERROR,
         finds="A record is not what its row gives: text, template, style or rows are others.",
-        decides="Rendered anew from its draw, any column differs. Of a built mixture whose rows "
-        "the store holds: all records of up to 10,000 examples; of more, up to 16 of each task in "
-        "a stretch of one of its shards.",
+        decides="Rendered anew from its draw, a digest of its columns is another. Of a built "
+        "mixture whose rows the store holds: all records.",
         remedy=_REBUILD,
     ),
     Check(

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import xxhash
 
 from mixture_builder.audit.checks import NOTE, AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.view import ShardView, TextColumn
+from mixture_builder.audit.view import ShardView
 
 SAMPLE = 1 << 19
 """Prompts with so many records are held: 24 bytes each."""
@@ -46,20 +44,12 @@ class Conflicts:
 def observe(view: ShardView) -> Conflicts:
     """Takes hashes of the texts of a stretch."""
     records = np.zeros(view.rows, dtype=_RECORD)
-    records["prompt"] = _hashes(view.inputs)
-    records["target"] = _hashes(view.targets)
+    records["prompt"] = view.inputs.hashes
+    records["target"] = view.targets.hashes
     numbers = [task.number if task else -1 for task in view.tasks]
     records["task"] = np.asarray(numbers, dtype=np.int32)[view.task_codes] if view.rows else 0
     records["direct"] = ~view.inverted
     return _smallest(records, 1 << 64)
-
-
-def _hashes(column: TextColumn) -> npt.NDArray[np.uint64]:
-    data = memoryview(column.data)
-    offsets = column.offsets.tolist()
-    take = xxhash.xxh3_64_intdigest
-    found = [take(data[a:b]) for a, b in pairwise(offsets)]
-    return np.asarray(found, dtype=np.uint64)
 
 
 def _smallest(records: npt.NDArray[Any], limit: int) -> Conflicts:

@@ -15,6 +15,9 @@ from mixture_builder.shards import shard_name
 from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 
+FEW = 10_000
+"""Of mixtures of up to so many examples all texts are taken apart."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class AuditContext:
@@ -29,6 +32,7 @@ class AuditContext:
       tokenizer: path of a `tokenizer.json`; empty if tokens are not counted.
       held_out: folder of an index of held-out items; empty if none are looked for.
       near_share: share of an item's runs of words that makes a near copy.
+      given: folder of what the rows give; empty if it is worked out for each stretch.
     """
 
     lock: Mapping[str, Any]
@@ -38,10 +42,11 @@ class AuditContext:
     tokenizer: str = ""
     held_out: str = ""
     near_share: float = 0.5
+    given: str = ""
 
     def __getstate__(self) -> dict[str, Any]:
         """What is pickled: nothing that follows from the rest."""
-        names = ("lock", "manifest", "out", "store", "tokenizer", "held_out", "near_share")
+        names = ("lock", "manifest", "out", "store", "tokenizer", "held_out", "near_share", "given")
         return {name: getattr(self, name) for name in names}
 
     @cached_property
@@ -90,6 +95,10 @@ class AuditContext:
             file: str = self.manifest["shards"][shard]["file"]
             return file
         return f"data/{shard_name(shard, self.locked.plan.shards, self.locked.format)}"
+
+    def takes_apart(self, file: str) -> bool:
+        """Whether all texts of a shard are taken apart, also of records that rows give so."""
+        return self.locked.plan.examples <= FEW or file == self.shard_file(0)
 
     def dropped(self, task: str) -> int:
         """Draws of a task that gave no example."""

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+import pyarrow as pa
 
 from mixture_builder.audit.layouts import MOST_OPTIONS, PREPARED, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.queries import Queries
-from mixture_builder.audit.view import Flags, Numbers
+from mixture_builder.audit.view import Flags, Numbers, ShardView
+from mixture_builder.draw import distinct
 
 
 def look_at_options(
@@ -32,12 +34,12 @@ def look_at_options(
     """
     view = noted.view
     offsets = noted.targets.offsets
-    layouts = view.context.layouts
-    options = [layouts.options(style) for style in view.styles]
+    options = view.option_layouts
     right: list[tuple[str, int, int]] = []
     lists = np.asarray([bool(recipe.lists) for recipe in recipes], dtype=bool)[keys]
     noted.note_all("options/no_list", np.flatnonzero(queries.read & ~shows & lists))
-    listed = np.flatnonzero(queries.read & shows)
+    known = queries.read & shows & view.trusted
+    listed = np.flatnonzero(queries.read & shows & ~known)
     for row, key, style, begin, end, goal, stop in zip(
         listed.tolist(),
         keys[listed].tolist(),
@@ -51,8 +53,34 @@ def look_at_options(
         _option(noted, right, row, recipes[key], options[style], begin, end, goal, stop)
     positions: dict[tuple[str, int], Counter[int]] = {}
     for (task, count, place), times in Counter(right).items():
-        positions.setdefault((task, count), Counter())[place] = times
+        positions.setdefault((task, count), Counter())[place] += times
+    lone = np.asarray([recipe.direct and recipe.lone for recipe in recipes], dtype=bool)[keys]
+    for (task, count, place), times in _of_given(view, np.flatnonzero(known & lone)):
+        positions.setdefault((task, count), Counter())[place] += times
     return positions
+
+
+def _of_given(view: ShardView, rows: Numbers) -> Iterator[tuple[tuple[str, int, int], int]]:
+    """Where right options stand whose lists are as their rows give them, and how often."""
+    items = list({layout.item: None for layout in view.option_layouts if layout})
+    numbers = {item: number for number, item in enumerate(items) if item.enumerate}
+    # Layouts that differ in their items only have the same labels.
+    samples = {layout.item: layout for layout in view.option_layouts if layout}
+    of_styles = [numbers.get(layout.item, -1) if layout else -1 for layout in view.option_layouts]
+    of_rows = np.asarray(of_styles, dtype=np.int64)[view.style_codes[rows]]
+    rows, of_rows = rows[of_rows >= 0], of_rows[of_rows >= 0]
+    if not len(rows) or view.given is None:
+        return
+    targets = view.targets.array.take(pa.array(rows)).dictionary_encode()
+    texts, width = targets.dictionary.to_pylist(), len(targets.dictionary)
+    pairs, places = distinct(of_rows * width + targets.indices.to_numpy())
+    indices = [samples[items[pair // width]].label_index(texts[pair % width]) for pair in pairs]
+    index, most = np.asarray(indices)[places], MOST_OPTIONS + 1
+    codes = (view.task_codes[rows] * most + view.given.options[rows]) * most + index
+    met, counts = np.unique(codes[index >= 0], return_counts=True)
+    for code, times in zip(met.tolist(), counts.tolist(), strict=True):
+        task, count = view.task_names[code // most // most], code // most % most
+        yield (task, count, code % most), times
 
 
 def _option(

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from mixture_builder.audit.context import AuditedTask
 from mixture_builder.audit.frames import Frame, frame_of
 from mixture_builder.audit.view import Numbers, ShardView
@@ -81,17 +79,11 @@ def _frames(sources: Sequence[str], *, shows: bool) -> tuple[Frame, ...]:
 
 def recipes_of(view: ShardView) -> tuple[list[PromptRecipe], Numbers]:
     """The recipes of a stretch, and the place among them of that of each record."""
-    templates, variants = len(view.template_names), len(view.variant_names)
-    codes = (view.task_codes * templates + view.template_codes) * variants + view.variant_codes
-    different, keys = np.unique(codes, return_inverse=True)
     known = view.context.recipes
     recipes: list[PromptRecipe] = []
-    for code in different.tolist():
-        task = code // variants // templates
-        template = view.template_names[code // variants % templates]
-        variant = view.variant_names[code % variants]
+    for task, template, variant in view.sorts:
         key = (view.task_names[task], template, variant)
         if key not in known:
             known[key] = prompt_recipe(view.tasks[task], template, variant)
         recipes.append(known[key])
-    return recipes, keys
+    return recipes, view.sort_codes

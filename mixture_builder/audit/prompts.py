@@ -68,12 +68,13 @@ def observe(view: ShardView) -> Prompts:
     frames = [r.inputs[shown] for r in recipes for shown in (False, True)]
     goals = [r.targets[shown] for r in recipes for shown in (False, True)]
     codes = 2 * keys + shows
-    framed = np.flatnonzero(queries.framed)
+    # What is as its row gives it has the words of its template: they were put there.
+    framed = np.flatnonzero(queries.framed & ~view.trusted)
     for row, fault in faults(
         noted.inputs, frames, codes[framed], framed, queries.begins[framed], queries.ends[framed]
     ):
         noted.note(f"template/{fault}", row)
-    read = np.flatnonzero(queries.read)
+    read = np.flatnonzero(queries.read & ~view.trusted)
     offsets = noted.targets.offsets
     for row, fault in faults(
         noted.targets, goals, codes[read], read, offsets[:-1][read], offsets[1:][read]

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.given import given_records
 from mixture_builder.audit.sections import SECTIONS
 from mixture_builder.audit.view import ShardView
 from mixture_builder.errors import VerifyError
@@ -87,6 +88,7 @@ def observed(stretches: Iterable[pa.Table], context: AuditContext, *, file: str)
     row = 0
     for table in stretches:
         view = ShardView(table, context, file=file, first_row=row)
+        view.given = given_records(view)
         row += table.num_rows
         states = {name: section.observe(view) for name, section in SECTIONS.items()}
         result = result.merged(ShardAudit(examples=table.num_rows, states=states))

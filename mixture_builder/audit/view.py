@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import xxhash
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
-from mixture_builder.audit.layouts import DrawnStyle, parse_style
+from mixture_builder.audit.layouts import DrawnStyle, OptionLayout, parse_style
+from mixture_builder.draw import Bits, distinct
 
 Numbers = npt.NDArray[np.int64]
 Flags = npt.NDArray[np.bool_]
@@ -66,6 +70,11 @@ class TextColumn:
         """Characters of each text."""
         found: Numbers = pc.utf8_length(self.array).to_numpy()
         return found
+
+    @cached_property
+    def hashes(self) -> Bits:
+        """A hash of each text."""
+        return text_hashes(self)
 
     @cached_property
     def leads(self) -> Numbers:
@@ -129,6 +138,30 @@ class TextColumn:
         return found
 
 
+def text_hashes(column: TextColumn) -> Bits:
+    """A hash of each text."""
+    data, take = memoryview(column.data), xxhash.xxh3_64_intdigest
+    offsets = column.offsets.tolist()
+    return np.asarray([take(data[a:b]) for a, b in pairwise(offsets)], dtype=np.uint64)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Given:
+    """What the rows of a mixture give for the records of a stretch.
+
+    Attributes:
+      compared: records that were read and held against their rows.
+      same: records that are what their row gives, in every column.
+      options: how many options the row of each has; 0 if none, or not known.
+      labels: which of the labels of its task the answer of its row is, from 1; 0 if none.
+    """
+
+    compared: Flags
+    same: Flags
+    options: Numbers
+    labels: Numbers
+
+
 class ShardView:
     """Records of one shard, in their order.
 
@@ -137,6 +170,9 @@ class ShardView:
       context: of the audit.
       file: the shard's.
       first_row: place of the first record in the file.
+
+    Attributes:
+      given: what the rows give for the records; `None` if that is not known.
     """
 
     def __init__(
@@ -147,6 +183,7 @@ class ShardView:
         self.file = file
         self.first_row = first_row
         self.rows: int = table.num_rows
+        self.given: Given | None = None
 
     def column(self, name: str) -> pa.Array:
         """A column in one piece."""
@@ -228,9 +265,56 @@ class ShardView:
         return [parse_style(text) for text in self._styles[0]]
 
     @property
+    def style_names(self) -> list[str]:
+        """The same as they stand in the column."""
+        return self._styles[0]
+
+    @cached_property
+    def option_layouts(self) -> list[OptionLayout | None]:
+        """How each of `styles` lists options."""
+        layouts = self.context.layouts
+        return [layouts.options(style) for style in self.styles]
+
+    @property
     def style_codes(self) -> Numbers:
         """For each record the place of its style in `styles`."""
         return self._styles[1]
+
+    @cached_property
+    def _sorts(self) -> tuple[list[tuple[int, str, str]], Numbers]:
+        templates, variants = len(self.template_names), len(self.variant_names)
+        codes = (self.task_codes * templates + self.template_codes) * variants + self.variant_codes
+        different, places = distinct(codes)
+        sorts = [
+            (
+                code // variants // templates,
+                self.template_names[code // variants % templates],
+                self.variant_names[code % variants],
+            )
+            for code in different.tolist()
+        ]
+        return sorts, places
+
+    @property
+    def sorts(self) -> list[tuple[int, str, str]]:
+        """What records are of: place of the task in `task_names`, template and variant."""
+        return self._sorts[0]
+
+    @property
+    def sort_codes(self) -> Numbers:
+        """For each record its place in `sorts`."""
+        return self._sorts[1]
+
+    @cached_property
+    def trusted(self) -> Flags:
+        """Records whose texts need not be taken apart: they are what their rows give.
+
+        In small mixtures, and in the first shard, all are taken apart the same: what rendering
+        itself does wrong would be seen there.
+        """
+        if self.given is None or self.context.takes_apart(self.file):
+            return np.zeros(self.rows, dtype=bool)
+        return self.given.same
 
     def with_variant(self, *names: str) -> Flags:
         """Whether each record is of one of some variants."""
@@ -248,19 +332,16 @@ class ShardView:
         """Whether each record is of a template that goes from an answer back to its question."""
         if not self.rows:
             return np.zeros(0, dtype=bool)
-        pairs = self.task_codes * len(self.template_names) + self.template_codes
-        different, keys = np.unique(pairs, return_inverse=True)
         flags = []
-        for code in different.tolist():
-            task = self.tasks[code // len(self.template_names)]
-            name = self.template_names[code % len(self.template_names)]
+        for code, name, _ in self.sorts:
+            task = self.tasks[code]
             place = task.template_places.get(name) if task else None
             flags.append(
                 task is not None
                 and place is not None
                 and task.templates[place].direction == "inverted"
             )
-        found: Flags = np.asarray(flags, dtype=bool)[keys]
+        found: Flags = np.asarray(flags, dtype=bool)[self.sort_codes]
         return found
 
     @cached_property
@@ -285,6 +366,12 @@ class ShardView:
         """Identity of the row of each record."""
         ids: Numbers = self.column("row").to_numpy()
         return ids
+
+    @cached_property
+    def draws(self) -> Numbers:
+        """Number of the draw of each record within its task."""
+        numbers: Numbers = self.column("draw").to_numpy()
+        return numbers
 
     def task_of(self, row: int) -> str:
         """The id of a record's task."""

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.given import given_files, render_digests
 from mixture_builder.audit.shard import ShardAudit, audit_shard
 from mixture_builder.drivers.pool import Job, WorkerPool, start_early
+from mixture_builder.jobs.rounds import Chunk
 
 
 def run_audit(
@@ -27,19 +32,33 @@ def run_audit(
       StoreError: if the store does not hold the rows of a mixture that is not built.
       BuildError: if workers die.
     """
+    if workers:
+        # Once for all workers, not once in each.
+        start_early(also=[audit_shard.__module__])
     jobs = [
         Job(label=f"shard {shard}", function=_audit, argument=shard)
         for shard in range(context.shards)
     ]
-    if workers:
-        # Once for all workers, not once in each.
-        start_early(also=[audit_shard.__module__])
     total = ShardAudit()
-    with WorkerPool(min(workers, len(jobs)), initializer=_set_context, initargs=(context,)) as pool:
-        for _, seen in pool.run(jobs):
-            total = total.merged(seen)
-            if on_shard:
-                on_shard(seen.examples)
+    with TemporaryDirectory(prefix="mixture-builder-") as folder:
+        given = []
+        if context.built and context.store:
+            context = replace(context, given=folder)
+            given = [
+                Job(label=f"rows {number}", function=_render, argument=chunk)
+                for number, chunk in enumerate(given_files(context, Path(folder)))
+            ]
+        with WorkerPool(
+            min(workers, max(len(given), len(jobs))),
+            initializer=_set_context,
+            initargs=(context,),
+        ) as pool:
+            for _ in pool.run(given):
+                pass
+            for _, seen in pool.run(jobs):
+                total = total.merged(seen)
+                if on_shard:
+                    on_shard(seen.examples)
     return total
 
 
@@ -50,6 +69,11 @@ _context: AuditContext | None = None
 def _set_context(context: AuditContext) -> None:
     global _context  # noqa: PLW0603  (a worker process has no other place for what it is given)
     _context = context
+
+
+def _render(chunk: Chunk) -> int:
+    assert _context is not None
+    return render_digests(_context, chunk)
 
 
 def _audit(shard: int) -> ShardAudit:

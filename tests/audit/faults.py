@@ -13,8 +13,8 @@ from typing import Any
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.frames import frame_of
-from mixture_builder.audit.labels import MOST_LABELS
 from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout, parse_style
+from mixture_builder.audit.source_answers import MOST_LABELS
 from tests.audit import held_out_items
 from tests.audit.held_out_items import ITEMS, Dress
 

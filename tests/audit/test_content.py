@@ -1,4 +1,4 @@
-"""Records held against what their rows give, in mixtures that are too large to compare whole."""
+"""Records held against what their rows give: all of them, in mixtures of any size."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ import pyarrow as pa
 import pytest
 import yaml
 
-from mixture_builder.audit.content import SAMPLE, WHOLE, observe
-from mixture_builder.audit.shard import audit_shard
+from mixture_builder.audit.context import FEW
+from mixture_builder.audit.document import document
+from mixture_builder.audit.given import given_records
+from mixture_builder.audit.shard import audit_shard, merged
 from mixture_builder.audit.subject import built_mixture
 from mixture_builder.audit.view import ShardView
+from mixture_builder.drivers.auditing import run_audit
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.io.parquet import write_parquet
 from mixture_builder.jobs.inspect.records import read_batches
@@ -27,14 +30,14 @@ SHARDS = 3
 
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A mixture of more than `WHOLE` examples of two tasks, in three shards, and its row store."""
-    folder = tmp_path_factory.mktemp("sampled")
+    """A mixture of more than `FEW` examples of two tasks, in three shards, and its row store."""
+    folder = tmp_path_factory.mktemp("given")
     recipe = {
-        "name": "sampled",
+        "name": "given",
         "seed": 1,
-        "size": {"examples": WHOLE + 200},
+        "size": {"examples": FEW + 200},
         "submixtures": {"all": {"rate": 1, "tasks": list(TASKS)}},
-        "variants": {"zs_opt": 1, "zs_noopt": 1},
+        "variants": {"zs_opt": 1, "zs_noopt": 1, "fs_opt": 1},
         "output": {"shards": SHARDS},
     }
     (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe), encoding="utf-8")
@@ -44,73 +47,124 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return out, store
 
 
-def compared_by_shard(out: Path, store: Path) -> list[int]:
-    context = built_mixture(str(out), store=store)
-    return [audit_shard(context, shard).states["content"].compared for shard in range(SHARDS)]
+def other_rows(record: dict[str, Any]) -> bool:
+    """The first two exemplars change places, in the column alone."""
+    rows = record["exemplar_rows"]
+    record["exemplar_rows"] = [*rows[1::-1], *rows[2:]]
+    return len(rows) > 1
 
 
-def test_of_a_large_mixture_some_records_of_every_task_are_compared(large: tuple[Path, Path]):
-    """Each task is compared in one shard, and there as many of its records as the check says."""
-    out, store = large
-    context = built_mixture(str(out), store=store)
-    compared = compared_by_shard(out, store)
-
-    # Shards of 3,400 records are looked at in one stretch.
-    assert sum(compared) == SAMPLE * len(TASKS)
-    assert all(count % SAMPLE == 0 for count in compared)
-    assert compared == compared_by_shard(out, store)
-    assert context.locked.plan.examples > WHOLE
+def text_changed(name: str, record: dict[str, Any]) -> bool:
+    """A letter in the middle becomes another."""
+    text = record[name]
+    at = len(text) // 2
+    record[name] = f"{text[:at]}{'x' if text[at] != 'x' else 'y'}{text[at + 1 :]}"
+    return True
 
 
-def test_a_record_of_the_sample_that_is_wrong_is_found(large: tuple[Path, Path], tmp_path: Path):
-    """Every record that is compared is compared whole: another answer is an error of its task."""
+CHANGES = {
+    "a letter of the prompt": lambda record: text_changed("inputs", record),
+    "a letter of the target": lambda record: text_changed("targets", record),
+    "the row": lambda record: bool(record.update(row=record["row"] + 1)) or True,
+    "the order of exemplars": other_rows,
+    "the template": lambda record: bool(record.update(template_id="other")) or True,
+    "the variant": lambda record: bool(record.update(variant="zs_other")) or True,
+    "the style": lambda record: bool(record.update(style="")) or bool(record["num_exemplars"]),
+}
+
+
+@pytest.mark.parametrize("what", CHANGES)
+@pytest.mark.parametrize("shard", range(SHARDS))
+def test_a_record_that_is_wrong_is_found_wherever_it_stands(
+    large: tuple[Path, Path], tmp_path: Path, what: str, shard: int
+):
+    """One record of which one column is not as its row gives it is an error, in any shard."""
     clean, store = large
     context = built_mixture(str(clean), store=store)
-    for task in TASKS:
-        shard, place = next(
-            (shard, place)
-            for shard in range(SHARDS)
-            for place in compared_places(clean, store, shard, task)
-        )
-        file = context.shard_file(shard)
-        records = records_of(clean / file)
-        records[place]["targets"] += " "
-        out = tmp_path / task.replace("/", "-")
-        shutil.copytree(clean, out)
-        write_parquet(pa.Table.from_pylist(records, schema=EXAMPLE_SCHEMA), f"{out}/{file}")
+    file = context.shard_file(shard)
+    records = records_of(clean / file)
+    # The last one that can be changed so: no sample of the first would see it.
+    place, record = next(
+        (place, changed)
+        for place, changed in reversed([*enumerate(map(dict, records))])
+        if CHANGES[what](changed)
+    )
+    out = tmp_path / "out"
+    shutil.copytree(clean, out)
+    records[place] = record
+    write_parquet(pa.Table.from_pylist(records, schema=EXAMPLE_SCHEMA), f"{out}/{file}")
 
-        told = audited(out, store, tmp_path)
+    told = audited(out, store, tmp_path)
 
-        [finding] = findings_of(told, "content/not_as_rendered")
-        assert (finding["task"], finding["count"]) == (task, 1)
-        assert (finding["evidence"][0]["shard"], finding["evidence"][0]["row"]) == (file, place)
+    [finding] = findings_of(told, "content/not_as_rendered")
+    assert (finding["task"], finding["count"]) == (record["task_id"], 1)
+    assert (finding["evidence"][0]["shard"], finding["evidence"][0]["row"]) == (file, place)
 
 
-def test_nothing_is_found_in_a_large_mixture_that_is_as_its_rows_give_it(
+def test_nothing_is_found_in_a_mixture_that_is_as_its_rows_give_it(
     large: tuple[Path, Path], tmp_path: Path
 ):
-    """The sample of a sound mixture is what its rows give."""
+    """All records of a sound mixture are compared, and are what their rows give."""
     told = audited(*large, tmp_path)
 
-    assert told["content"] == {"compared": SAMPLE * len(TASKS)}
+    assert told["content"] == {"compared": FEW + 200}
     assert "content/not_as_rendered" not in checks_of(told)
+
+
+def test_what_rows_give_does_not_depend_on_when_it_is_worked_out(large: tuple[Path, Path]):
+    """Rendered beforehand for all shards or for each stretch alone: the document is the same."""
+    out, store = large
+    context = built_mixture(str(out), store=store)
+
+    beforehand = document(run_audit(context, workers=0), context)
+    alone = document(merged(audit_shard(context, s) for s in range(SHARDS)), context)
+
+    assert json.dumps(beforehand) == json.dumps(alone)
+
+
+def test_texts_of_the_first_shard_are_taken_apart_and_no_others_that_rows_give_so(
+    large: tuple[Path, Path],
+):
+    """What rendering itself does wrong is looked for in one shard; elsewhere rows are trusted."""
+    out, store = large
+    context = built_mixture(str(out), store=store)
+    trusted = []
+    for shard in range(SHARDS):
+        file = context.shard_file(shard)
+        table = pa.Table.from_pylist(records_of(out / file), schema=EXAMPLE_SCHEMA)
+        view = ShardView(table.combine_chunks(), context, file=file, first_row=0)
+        view.given = given_records(view)
+        trusted.append(set(view.trusted.tolist()))
+
+    assert trusted == [{False}, {True}, {True}]
+
+
+def test_figures_are_those_of_texts_taken_apart(large: tuple[Path, Path]):
+    """Places of right options are the same whether read from prompts or worked out from rows."""
+    out, store = large
+    with_rows = document_of(out, store)
+    without = document_of(out, store / "none")
+
+    places = {
+        name: told["option_positions"]["counts"]
+        for name, told in without["tasks"].items()
+        if "option_positions" in told
+    }
+    assert set(places) == {"quickstart/reviews"}
+    assert places == {
+        name: with_rows["tasks"][name]["option_positions"]["counts"] for name in places
+    }
+
+
+def document_of(out: Path, store: Path) -> dict[str, Any]:
+    context = built_mixture(str(out), store=store)
+    return document(run_audit(context, workers=0), context)
 
 
 def records_of(file: Path) -> list[dict[str, Any]]:
     batches = list(read_batches(str(file), format="parquet"))
     records: list[dict[str, Any]] = pa.Table.from_batches(batches).to_pylist()
     return records
-
-
-def compared_places(out: Path, store: Path, shard: int, task: str) -> list[int]:
-    """Which records of a task are compared in a shard: the first of it, if any are."""
-    context = built_mixture(str(out), store=store)
-    file = context.shard_file(shard)
-    records = records_of(out / file)
-    places = [place for place, record in enumerate(records) if record["task_id"] == task]
-    table = pa.Table.from_pylist([records[p] for p in places], schema=EXAMPLE_SCHEMA)
-    view = ShardView(table, context, file=file, first_row=0)
-    return places[: observe(view).compared]
 
 
 def audited(out: Path, store: Path, folder: Path) -> dict[str, Any]:

@@ -1,0 +1,291 @@
+"""What the rows of a mixture give: of each draw a digest of its record, and facts of its row.
+
+    given_files       an empty place for each draw of a mixture
+    render_digests    draws of some tasks, rendered as a build does, to their places  (any worker)
+    given_records     what is given for the records of a stretch
+
+Whole tasks are rendered by columns at a fraction of what building them takes, and of a record
+eight bytes are kept and two more. So every record of a mixture can be held against its row,
+however large the mixture is. Without the files, what a stretch names is rendered for it alone:
+the same, at a higher price.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import xxhash
+
+from mixture_builder.audit.context import AuditContext, AuditedTask
+from mixture_builder.audit.layouts import MOST_OPTIONS
+from mixture_builder.audit.source_answers import ANSWER, answers_of, plain_label, source_labels
+from mixture_builder.audit.view import Given, Numbers, ShardView, TextColumn, text_hashes
+from mixture_builder.draw import Bits, derive_seed, random_bits
+from mixture_builder.io.remote_store import store_folder
+from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.io.stored_task import task_folder
+from mixture_builder.jobs.build import render_task, without_garbage_collection
+from mixture_builder.jobs.rounds import Chunk, plan_rounds
+from mixture_builder.jobs.shard_table import code_book, coded_tables
+from mixture_builder.plan import TaskPlan
+from mixture_builder.shards import draws_of_shard, shard_offset
+
+_SEED = derive_seed(0, "audit", "record")
+
+_FILES: tuple[tuple[str, type], ...] = (
+    ("digests", np.uint64),
+    ("options", np.uint8),
+    ("labels", np.uint8),
+)
+"""A number for each draw of a mixture, task by task: of the record, how many options its row has,
+and which of the task's labels its answer is, from 1. 0 is for nothing."""
+
+Small = npt.NDArray[np.uint8]
+
+Columns = tuple[npt.NDArray[Any], ...]
+"""One for each of `_FILES`."""
+
+
+def given_files(context: AuditContext, folder: Path) -> list[Chunk]:
+    """Makes the files of a mixture, with nothing in them; gives what has to be rendered.
+
+    Args:
+      context: of the audit.
+      folder: for the files.
+    """
+    size = sum(task.quota for task in context.locked.plan.tasks)
+    for name, kind in _FILES:
+        with (folder / name).open("wb") as file:
+            file.truncate(size * np.dtype(kind).itemsize)
+    store, shards = store_folder(context.store), range(context.shards)
+    rounds = plan_rounds(context.locked, store=store, shards=shards, folder=folder)
+    return [chunk for part in rounds for chunk in part.chunks]
+
+
+def render_digests(context: AuditContext, chunk: Chunk) -> int:
+    """Renders draws and writes what is kept of them to their places; gives how many there are.
+
+    Args:
+      context: of the audit, with the folder of the files.
+      chunk: which draws.
+
+    Raises:
+      StoreError: if the store does not hold the rows of the mixture.
+    """
+    lock = context.locked
+    files, starts = _opened(context.given, "r+"), _starts(context)
+    rendered = 0
+    for piece in chunk.pieces:
+        plan = lock.plan.tasks[piece.task]
+        shards = chunk.shards[piece.first : piece.last]
+        offset = shard_offset(lock.plan.seed, plan.task)
+        stretches = [
+            np.arange(stretch.start, stretch.stop)
+            for shard in shards
+            for stretch in draws_of_shard(
+                plan.quota, shard=shard, shards=lock.plan.shards, offset=offset
+            )
+        ]
+        if not stretches:
+            continue
+        for draws, columns in _rendered(context, plan, np.concatenate(stretches)):
+            for file, column in zip(files, columns, strict=True):
+                file[starts[piece.task] + draws] = column
+            rendered += len(draws)
+    return rendered
+
+
+def given_records(view: ShardView) -> Given | None:
+    """What is given for the records of a stretch; nothing if the store does not hold the rows."""
+    context = view.context
+    if not context.store or not view.rows:
+        return None
+    if not context.built:
+        return _just_rendered(view)
+    quotas = np.asarray([task.plan.quota if task else 0 for task in view.tasks])
+    draws = view.draws
+    # Draws that the plan does not have are a finding of another check.
+    known = (draws >= 0) & (draws < quotas[view.task_codes])
+    found: Columns = tuple(np.zeros(view.rows, dtype=kind) for _, kind in _FILES)
+    if context.given:
+        starts = _starts(context)
+        numbers = np.asarray([task.number if task else 0 for task in view.tasks])
+        places = (starts[numbers[view.task_codes]] + draws)[known]
+        for column, file in zip(found, _opened(context.given, "r"), strict=True):
+            column[known] = file[places]
+    missing = np.flatnonzero(known & (found[0] == 0))
+    if len(missing):
+        _add_missing(view, found, missing)
+    digests, options, labels = found
+    return Given(
+        compared=known,
+        same=known & (digests == _digests_of(view)),
+        options=options.astype(np.int64),
+        labels=labels.astype(np.int64),
+    )
+
+
+def _just_rendered(view: ShardView) -> Given:
+    """Records that were rendered for this audit are what their rows give."""
+    facts = np.zeros((2, view.rows), dtype=np.int64)
+    for code, task in enumerate(view.tasks):
+        assert task is not None
+        if task.lists_options:
+            rows = np.flatnonzero(view.task_codes == code)
+            facts[:, rows] = RowFacts(view.context, task).of(view.row_ids[rows])
+    return Given(
+        compared=np.zeros(view.rows, dtype=bool),
+        same=np.ones(view.rows, dtype=bool),
+        options=facts[0],
+        labels=facts[1],
+    )
+
+
+def _add_missing(view: ShardView, found: Columns, missing: Numbers) -> None:
+    """Renders what some records should be; those whose draws give nothing keep nothing."""
+    codes = view.task_codes[missing]
+    for code in np.unique(codes).tolist():
+        task = view.tasks[code]
+        assert task is not None
+        rows = missing[codes == code]
+        wanted, places = np.unique(view.draws[rows], return_inverse=True)
+        for draws, columns in _rendered(view.context, task.plan, wanted):
+            held = np.full(len(wanted), -1)
+            held[np.searchsorted(wanted, draws)] = np.arange(len(draws))
+            of_rows = held[places]
+            for column, values in zip(found, columns, strict=True):
+                column[rows[of_rows >= 0]] = values[of_rows[of_rows >= 0]]
+
+
+def _opened(folder: str, mode: Any) -> Columns:
+    files = ((Path(folder) / name, kind) for name, kind in _FILES)
+    return tuple(np.memmap(file, dtype=kind, mode=mode) for file, kind in files)
+
+
+def _starts(context: AuditContext) -> Numbers:
+    """Where in the files the draws of each task begin."""
+    quotas = [task.quota for task in context.locked.plan.tasks]
+    starts: Numbers = np.concatenate([[0], np.cumsum(quotas)]).astype(np.int64)
+    return starts
+
+
+def _rendered(
+    context: AuditContext, plan: TaskPlan, draws: Numbers
+) -> Iterator[tuple[Numbers, Columns]]:
+    """Draws of a task that give a record, with what is kept of it."""
+    lock = context.locked
+    facts = RowFacts(context, context.tasks[plan.task])
+    with without_garbage_collection():
+        part = render_task(lock, plan, store=store_folder(context.store), draws=draws)
+        variants = _words([cell.variant for cell in plan.cells])
+        templates = _words(part.template_names)
+        for table in coded_tables(part, code_book(lock)):
+            batch = table.combine_chunks().to_batches()[0]
+            styles = batch.column("style").dictionary_encode()
+            lists = batch.column("exemplar_rows")
+            rows = batch.column("row").to_numpy()
+            digests = _digests(
+                text_hashes(TextColumn(batch.column("inputs"))),
+                text_hashes(TextColumn(batch.column("targets"))),
+                variants[batch.column("cell").to_numpy()],
+                templates[batch.column("template").to_numpy()],
+                _words(styles.dictionary.to_pylist())[styles.indices.to_numpy()],
+                _of_lists(lists.values.to_numpy(), lists.offsets.to_numpy().astype(np.int64)),
+                rows.astype(np.uint64),
+            )
+            yield batch.column("draw").to_numpy(), (digests, *facts.of(rows))
+
+
+def _digests_of(view: ShardView) -> Bits:
+    variants, templates = _words(view.variant_names), _words(view.template_names)
+    return _digests(
+        view.inputs.hashes,
+        view.targets.hashes,
+        variants[view.variant_codes],
+        templates[view.template_codes],
+        _words(view.style_names)[view.style_codes],
+        _of_lists(*view.exemplar_rows),
+        view.row_ids.astype(np.uint64),
+    )
+
+
+def _digests(*columns: Bits) -> Bits:
+    """One number for each record; never 0."""
+    found = random_bits(_SEED, columns[0])
+    for column in columns[1:]:
+        found ^= column
+        found = random_bits(_SEED, found)
+    result: Bits = np.maximum(found, np.uint64(1))
+    return result
+
+
+def _words(texts: Sequence[str]) -> Bits:
+    return np.asarray([xxhash.xxh3_64_intdigest(text.encode()) for text in texts], dtype=np.uint64)
+
+
+def _of_lists(values: Numbers, starts: Numbers) -> Bits:
+    """One number for each list of rows; 0 for one that is empty."""
+    first, last = int(starts[0]), int(starts[-1])
+    if first == last:
+        return np.zeros(len(starts) - 1, dtype=np.uint64)
+    sizes = np.diff(starts)
+    at = np.arange(first, last) - np.repeat(starts[:-1], sizes)
+    mixed = random_bits(_SEED, values[first:last].astype(np.uint64) ^ random_bits(_SEED, at))
+    summed = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+    result: Bits = summed[starts[1:] - first] - summed[starts[:-1] - first]
+    return result
+
+
+class RowFacts:
+    """What is kept of the rows of a task beside digests: options, and labels of their answers.
+
+    Args:
+      context: of the audit.
+      task: of the mixture.
+    """
+
+    def __init__(self, context: AuditContext, task: AuditedTask) -> None:
+        self._context, self._task = context, task
+        self._by_row: tuple[Small, Small] | None = None
+        self._ids: Numbers = np.zeros(0, dtype=np.int64)
+        if not task.lists_options:
+            return
+        plan, locked = task.plan, context.locked.tasks[task.plan.task]
+        folder = task_folder(store_folder(context.store), plan.task, locked.stored)
+        rows = StoredRows(folder, expected_rows=plan.rows)
+        if "options" not in rows.fields:
+            return
+        at = np.arange(plan.first_query, plan.first_query + plan.query_rows)
+        ids = rows.ids(at)
+        order = np.argsort(ids)
+        sizes = rows.arrays(["options"], at)["options"].value_lengths().to_numpy()
+        options = np.minimum(sizes, MOST_OPTIONS).astype(np.uint8)
+        self._by_row = options[order], self._labels(rows, at)[order]
+        self._ids = ids[order]
+
+    def _labels(self, rows: StoredRows, at: Numbers) -> Small:
+        known = {name: n for n, name in enumerate(source_labels(self._task, ANSWER, self._context))}
+        texts = answers_of(rows, ANSWER, at) if known else None
+        if texts is None:
+            return np.zeros(len(at), dtype=np.uint8)
+        encoded = texts.dictionary_encode()
+        codes = [1 + known[plain_label(text)] for text in encoded.dictionary.to_pylist()]
+        found: Small = np.asarray(codes, dtype=np.uint8)[encoded.indices.to_numpy()]
+        return found
+
+    def of(self, rows: Numbers) -> tuple[Small, Small]:
+        """How many options rows have, and the labels of their answers.
+
+        Args:
+          rows: their identities.
+        """
+        if self._by_row is None:
+            none = np.zeros(len(rows), dtype=np.uint8)
+            return none, none
+        places = np.searchsorted(self._ids, rows)
+        options, labels = self._by_row
+        return options[places], labels[places]
