@@ -395,8 +395,9 @@ _ALL = (
         id="text/damaged_character",
         severity=WARNING,
         finds="A text holds what is left of a wrong encoding.",
-        decides="C1 control characters, the replacement character, a byte order mark. In fewer "
-        "than ten records of a task, or one in a hundred, it is a note.",
+        decides="C1 control characters, the replacement character, a byte order mark, and pairs of "
+        "characters that UTF-8 gives when it is read as Windows-1252, such as those of an "
+        "apostrophe. In fewer than ten records of a task, or one in a hundred, it is a note.",
         remedy="See whether the card names the right encoding; the source itself may be damaged.",
     ),
     Check(

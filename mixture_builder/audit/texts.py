@@ -27,9 +27,20 @@ _TAB, _NEW_LINE, _RETURN = b"\t\n\r"
 _LEADS = np.zeros(256, dtype=np.bool_)
 _LEADS[[0xC2, 0xEF]] = True
 
-_BAD = re.compile("[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\ufeff-\\U0010ffff]")
+_ACCENTED = 0xC3
+"""What letters of Western European languages beyond ASCII begin with."""
 
-_DAMAGED = r"[\x{80}-\x{9F}\x{FFFD}\x{FFFE}\x{FEFF}]"
+_BAD = re.compile(
+    "[\\x00-\\x08\\x0b\\x0c\\x0e-\\x1f\\x7f-\\x9f\\ufeff-\\U0010ffff]"
+    "|\\xe2\\u20ac|\\xc3[\\xa0-\\xbf]|\\xc2[\\xa0\\xa3\\xa9\\xae\\xb0\\xb1\\xbd]"
+)
+
+_DAMAGED = (
+    r"[\x{80}-\x{9F}\x{FFFD}\x{FFFE}\x{FEFF}]"
+    r"|\x{E2}\x{20AC}|\x{C3}[\x{A0}-\x{BF}]|\x{C2}[\x{A0}\x{A3}\x{A9}\x{AE}\x{B0}\x{B1}\x{BD}]"
+)
+"""The last ones are UTF-8 read as Windows-1252: of quotation marks and dashes, of letters with
+accents, of signs. No language writes them so."""
 
 _JINJA = re.compile(
     r"\{\{-?\s*([a-z_][a-z0-9_]*)[^{}]*\}\}|\{%-?\s*(?:if|elif|else|endif|for|endfor)\b"
@@ -107,12 +118,24 @@ def _control_characters(state: Texts, view: ShardView, name: str, column: TextCo
     rows = np.unique(column.rows_of(column.positions(_controls)))
     view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
     data, leads = column.numbers, column.leads
+    first = data[leads]
     # First bytes of C1 control characters, the replacement character and the byte order mark.
-    leading = np.unique(column.rows_of(leads[_LEADS[data[leads]]]))
+    suspicious = leads[_LEADS[first] | _misread(column, leads, first)]
+    leading = np.unique(column.rows_of(suspicious))
     if len(leading):
         damaged = _matches(column.array.take(pa.array(leading)), _DAMAGED)
         found = leading[damaged]
         view.hit(state.hits, "text/damaged_character", found, column=name, at=_first(column, found))
+
+
+def _misread(column: TextColumn, leads: Numbers, first: Bytes) -> Flags:
+    """Characters that may be the first byte of one in UTF-8, read as Windows-1252."""
+    marks = np.zeros(len(leads), dtype=np.bool_)
+    letters = np.flatnonzero(first == _ACCENTED)
+    second, third = (column.byte_at(leads[letters] + further) for further in (1, 2))
+    low = (second == 0x82) | (second == 0x83)
+    marks[letters] = (low & (third == 0xC2)) | ((second == 0xA2) & (third == 0xE2))
+    return marks
 
 
 def _controls(block: Bytes) -> Flags:

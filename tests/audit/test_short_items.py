@@ -21,7 +21,7 @@ def found(text: str, *, question: str = QUESTION, options: tuple[str, ...] = OPT
 
 def prompt(question: str, options: tuple[str, ...] = OPTIONS) -> str:
     """A prompt as a template would write it."""
-    listed = "\n".join(f"({letter}) {text}" for letter, text in zip("ABCD", options, strict=True))
+    listed = "\n".join(f"({letter}) {text}" for letter, text in zip("ABCD", options, strict=False))
     return f"Answer this.\n\n{question}\nOptions:\n{listed}\nAnswer:"
 
 
@@ -62,3 +62,39 @@ def test_evidence_is_the_stretch_of_the_question():
 
     assert text[span.start : span.end] == QUESTION.replace("bath", "pool").rstrip("?")
     assert told[0].share == pytest.approx(7 / 8)
+
+
+TINY = "Capital of Peru?"
+CITIES = ("Lima", "Cusco", "Ica")
+
+
+@pytest.mark.parametrize(
+    ("text", "rule"),
+    [
+        (prompt(TINY, CITIES), "whole"),
+        (prompt(TINY.upper(), CITIES[::-1]), "whole"),
+        (f"Choose one.\n{', '.join(CITIES)}\n\n{TINY} Answer:", "whole"),
+        (f"Q: Who was he? A: a cook\nQ: {TINY} 1. Cusco 2. Ica 3. Lima A:", "whole"),
+        (prompt(TINY, ("Lima", "Cusco", "Puno")), ""),
+        (prompt("Capital of Chile?", CITIES), ""),
+        (f"{TINY} It lies by the sea. {'He went on and on. ' * 5} Lima, Cusco, Ica", ""),
+        (f"{TINY} Lima", ""),
+    ],
+)
+def test_items_of_a_few_words_need_their_options_beside_the_question(text: str, rule: str):
+    """Fewer than 8 words in all: no word may change, and the options follow, or come before."""
+    assert found(text, question=TINY, options=CITIES) == rule
+
+
+def test_options_that_are_names_of_labels_do_not_make_an_item():
+    """Yes and no stand below questions of any kind: a short question with them is no item."""
+    question, options = "Is this true?", ("yes", "no", "maybe")
+
+    assert found(prompt(question, options), question=question, options=options) == ""
+
+
+def test_a_question_of_two_words_is_not_looked_for():
+    """With fewer than three words a question is in too many texts."""
+    question, options = "Which one?", ("red", "green", "blue")
+
+    assert found(prompt(question, options), question=question, options=options) == ""

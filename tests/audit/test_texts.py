@@ -44,6 +44,28 @@ def test_damaged_characters_are_found(clean: Clean, character: str):
     assert "text/damaged_character" in checks_of(told)
 
 
+@pytest.mark.parametrize("sound", ["\u2019", "\u201c", "\u2014", "\u00e9", "\u00fc", "\u00a3"])
+@pytest.mark.parametrize("column", ["inputs", "targets"])
+def test_utf_8_read_as_windows_1252_is_found(clean: Clean, sound: str, column: str):
+    """A character of UTF-8 whose bytes were taken for one each is found, also among sound ones."""
+    damaged = sound.encode().decode("windows-1252", "replace").replace("\ufffd", "")
+    text = f" caf\u00e9 \u00e2me it{damaged}s"
+    told = clean.with_fault(zero_shot, lambda r: {**r, column: r[column] + text})
+
+    assert "text/damaged_character" in checks_of(told)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\u00c3O \u00c2ngulo \u00e2ge", "it\u2019s \u20ac5", "\u00e2 \u20ac", "\u00abS\u00c3O\u00bb"],
+)
+def test_letters_with_accents_are_sound(clean: Clean, text: str):
+    """Letters that misread texts are full of are no fault by themselves."""
+    told = clean.with_fault(zero_shot, lambda r: {**r, "targets": f"{r['targets']} {text}"})
+
+    assert "text/damaged_character" not in checks_of(told)
+
+
 def test_few_damaged_characters_are_a_note_and_many_a_warning(clean: Clean):
     """Sources have such characters here and there; a tenth of a task's records is another thing."""
     for times, severity in ((1, "note"), (50, "warning")):

@@ -6,6 +6,11 @@ changes, no number changed, and all its options are there too, in any order. An 
 words; each may stand in another text of the row. An item without options needs 8 words: one of
 fewer is looked for as a whole field only.
 
+An item of fewer than 8 words with its options is in a row if its question is there without a
+change, and all its options stand beside it: in the same text, right after the question or right
+before it, with no more than a few words between them. Its options need 3 words, and one of them
+must be other than the names of labels, which stand below questions of any kind.
+
     words of the question       up to 4    5 to 9    10 to 14    15 to 19    ...    40
     changes that are allowed          0         1           2           3             8
 
@@ -34,7 +39,20 @@ LONGEST = 40
 """Words of a question; longer ones have runs enough."""
 
 FEWEST_WORDS = 8
-"""Words that question and options must have together."""
+"""Words that question and options must have together to stand apart."""
+
+FEWEST_IN_OPTIONS = 3
+"""Words that options beside a question must have together."""
+
+BETWEEN, BETWEEN_OPTIONS = 6, 2
+"""Words that may stand between a question and its options, and with each option: a lead-in, and
+letters or numbers."""
+
+LABELS = frozenset(
+    "yes no true false maybe unknown none both neither correct incorrect right wrong positive "
+    "negative neutral entailment contradiction agree disagree".split()
+)
+"""Options that say nothing about a question."""
 
 _NEVER = 99
 """What a change of a number costs."""
@@ -101,7 +119,14 @@ def short_items(texts: Sequence[str], words: Words, counts: Sequence[int]) -> Sh
         begin, end = int(firsts[item]), int(firsts[item + 1])
         own = sizes[begin:end]
         least = SHORTEST if end - begin > 1 else SHORTEST_ALONE
-        if len(own) and least <= own[0] <= LONGEST and own.sum() >= FEWEST_WORDS and own.min():
+        if not len(own) or not least <= own[0] <= LONGEST or not own.min():
+            enough = False
+        elif own.sum() >= FEWEST_WORDS:
+            enough = True
+        else:
+            options = {text.strip().casefold() for text in texts[begin + 1 : end]}
+            enough = own[1:].sum() >= FEWEST_IN_OPTIONS and bool(options - LABELS)
+        if enough:
             held += range(begin, end)
         ends.append(len(held))
     stretches = [np.arange(words.firsts[t], words.firsts[t + 1]) for t in held]
@@ -150,6 +175,8 @@ def find_short(items: ShortItems, item: int, row: Sequence[Hashes]) -> ShortMatc
     """
     first, *options = items.texts_of(item)
     question, fixed = items.words[first], items.fixed[first]
+    if options and options[-1].stop - first.start < FEWEST_WORDS:
+        return _beside(question, [items.words[option] for option in options], row)
     allowed = int(changes_allowed(np.asarray(len(question))))
     best: ShortMatch | None = None
     for number, words in enumerate(row):
@@ -180,11 +207,30 @@ def _distances(question: Hashes, fixed: npt.NDArray[np.bool_], words: Hashes) ->
     return before[1:]
 
 
+def _beside(
+    question: Hashes, options: Sequence[Hashes], row: Sequence[Hashes]
+) -> ShortMatch | None:
+    """Where a question stands with all its options right after it, or right before it."""
+    room = BETWEEN + sum(len(option) + BETWEEN_OPTIONS for option in options)
+    for number, words in enumerate(row):
+        for place in _places(words, question).tolist():
+            end = place + len(question)
+            for around in (words[end : end + room], words[max(0, place - room) : place]):
+                if all(_holds(around, option) for option in options):
+                    return ShortMatch(changes=0, text=number, begin=place, end=end)
+    return None
+
+
 def _holds(words: Hashes, run: Hashes) -> bool:
     """Whether a run of words stands in a text."""
+    return bool(len(_places(words, run)))
+
+
+def _places(words: Hashes, run: Hashes) -> Places:
+    """Where a run of words stands in a text."""
     if len(run) > len(words):
-        return False
+        return np.zeros(0, dtype=np.int64)
     places = np.flatnonzero(words[: len(words) - len(run) + 1] == run[0])
     for offset in range(1, len(run)):
         places = places[words[places + offset] == run[offset]]
-    return bool(len(places))
+    return places
