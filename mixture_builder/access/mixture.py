@@ -23,6 +23,7 @@ from mixture_builder.draw import Indices
 from mixture_builder.errors import RecipeError, UsageError
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
+from mixture_builder.jobs.build import without_garbage_collection
 from mixture_builder.jobs.inspect.records import Record
 from mixture_builder.lock import Lock, lock_from_json
 
@@ -109,9 +110,15 @@ class Mixture:
           VerifyError: if a lock or a manifest cannot be read.
           StoreError: if the store does not hold the rows.
         """
-        opened: Opened = open_mixture(
-            source, store=store, seed=seed, cards=cards, templates=templates, leave_out=leave_out
-        )
+        with without_garbage_collection():
+            opened: Opened = open_mixture(
+                source,
+                store=store,
+                seed=seed,
+                cards=cards,
+                templates=templates,
+                leave_out=leave_out,
+            )
         return cls(
             opened.lock,
             store=opened.store,

@@ -95,7 +95,7 @@ def render_task(
 
 @contextmanager
 def without_garbage_collection() -> Iterator[None]:
-    """Rendering makes millions of texts and lists and no cycles.
+    """For what makes millions of texts and lists and no cycles: rendering, opening a mixture.
 
     To look for cycles among them again and again takes a fifth of the time of few-shot shards.
     """
