@@ -148,6 +148,43 @@ def test_streams_of_xz_follow_each_other_and_a_damaged_one_is_an_error(tmp_path:
         read(tmp_path, first + b"no stream of xz")
 
 
+def tar_of(*members: tuple[tarfile.TarInfo, bytes]) -> bytes:
+    """A tar archive of these headers and what follows them."""
+    blocks = b"".join(
+        info.tobuf(tarfile.GNU_FORMAT) + data + b"\0" * (-len(data) % 512) for info, data in members
+    )
+    return blocks + b"\0" * 1024
+
+
+def test_a_name_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
+    """What a tar archive says of a member is bounded, and its length is known before it is read."""
+    for kind in (tarfile.XHDTYPE, tarfile.XGLTYPE, tarfile.GNUTYPE_LONGNAME):
+        info = tarfile.TarInfo("a.jsonl")
+        info.type, info.size = kind, 1 << 32
+        with pytest.raises(SourceError, match=r"take 4,294,967,296 bytes; expected at most 1,048,"):
+            read(tmp_path, tar_of((info, b"")), files=("tar://*::data",))
+
+    sparse = tarfile.TarInfo("a.jsonl")
+    sparse.type = tarfile.GNUTYPE_SPARSE
+    with pytest.raises(SourceError, match="found a sparse file; expected members"):
+        read(tmp_path, tar_of((sparse, b"")), files=("tar://*::data",))
+
+
+def test_members_are_not_remembered(tmp_path: Path) -> None:
+    """A hundred thousand members take no more memory than one: they are passed by and forgotten."""
+    one = tarfile.TarInfo("a.jsonl")
+    one.size = len(LINES)
+    # The same header again and again, as a packed archive can have it for next to nothing.
+    many = tar_of((tarfile.TarInfo("other"), b""))[:512] * 100_000 + tar_of((one, LINES))
+    tracemalloc.start()
+    found = read(tmp_path, many, files=("tar://a.jsonl::data",))
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(found) == 2
+    assert most < 16 * MIB
+
+
 def parquet(columns: dict[str, object], **options: object) -> bytes:
     """A Parquet file."""
     out = io.BytesIO()

@@ -25,6 +25,21 @@ from mixture_builder.io.readers.seen import SeenFile, SeenStream
 
 _CHUNK = 1 << 20
 _ZIP_HEADER_BYTES = 30
+_SHOWN_NAME = 300
+MAX_HEADER_BYTES = 1 << 20
+"""What a tar archive may say of a member beside its content; `tarfile` holds it in memory."""
+
+_DESCRIBING = frozenset(
+    [
+        tarfile.XHDTYPE,
+        tarfile.XGLTYPE,
+        tarfile.SOLARIS_XHDTYPE,
+        tarfile.GNUTYPE_LONGNAME,
+        tarfile.GNUTYPE_LONGLINK,
+    ]
+)
+"""Kinds of members that only describe the next one."""
+
 STALL_SECONDS = 60.0
 """How long a web server may say nothing, while connecting or in the middle of a file."""
 
@@ -160,13 +175,15 @@ def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
     others: list[str] = []
     found = False
     # Mode "r|" reads forward only, so the archive need not fit memory or be seekable.
-    with tarfile.open(fileobj=bare, mode="r|") as file:
-        for info in file:
+    with tarfile.open(fileobj=bare, mode="r|", tarinfo=_BoundedHeader) as file:
+        while (info := file.next()) is not None:
+            # It keeps all that it has seen, for those who ask for names later.
+            file.members.clear()
             member_name = info.name.removeprefix("./")
             if not info.isreg():
                 continue
             if not wanted_name.fullmatch(member_name):
-                others.append(member_name)
+                others.append(member_name[:_SHOWN_NAME])
                 del others[1000:]
                 continue
             found = True
@@ -180,6 +197,33 @@ def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
         # What follows the last member holds the checksum that proves the rest was whole.
         while bare.read(_CHUNK):
             pass
+
+
+class _BoundedHeader(tarfile.TarInfo):
+    """The header of a member; what describes the member in further blocks has its limits."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+        """See the base class.
+
+        Raises:
+          ReadingError: if names and the like come to more than `MAX_HEADER_BYTES`, or the member
+            is a sparse file, whose map could be of any length.
+        """
+        info = super().frombuf(buf, encoding, errors)
+        if info.type in _DESCRIBING and info.size > MAX_HEADER_BYTES:
+            raise ReadingError(
+                found=f"a member whose name and attributes take {info.size:,} bytes",
+                expected=f"at most {MAX_HEADER_BYTES:,}",
+                way_out="Unpack the archive and mirror the files in it.",
+            )
+        if info.type == tarfile.GNUTYPE_SPARSE:
+            raise ReadingError(
+                found="a sparse file",
+                expected="members that are stored as a whole",
+                way_out="Unpack the archive and mirror the files in it.",
+            )
+        return info
 
 
 def _no_member(pattern: str, names: list[str], *, archive: str) -> ReadingError:
