@@ -8,7 +8,7 @@ prompts holds for the mixture. Mixtures of up to `SAMPLE` records are looked at 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -33,43 +33,56 @@ class Conflicts:
     """Hashes of the records of some prompts.
 
     Attributes:
-      records: in any order; tasks are places in the plan.
-      limit: prompts with this hash or a larger one are not among them.
+      parts: of records, in any order; tasks are places in the plan.
+      limit: prompts with this hash or a larger one do not count, and may be among them.
     """
 
-    records: npt.NDArray[Any] = field(default_factory=lambda: np.zeros(0, dtype=_RECORD))
+    parts: tuple[npt.NDArray[Any], ...] = ()
     limit: int = 1 << 64
+
+    @property
+    def count(self) -> int:
+        """Records in all parts."""
+        return sum(map(len, self.parts))
 
 
 def observe(view: ShardView) -> Conflicts:
     """Takes hashes of the texts of a stretch."""
+    if not view.rows:
+        return Conflicts()
     records = np.zeros(view.rows, dtype=_RECORD)
     records["prompt"] = view.inputs.hashes
     records["target"] = view.targets.hashes
     numbers = [task.number if task else -1 for task in view.tasks]
-    records["task"] = np.asarray(numbers, dtype=np.int32)[view.task_codes] if view.rows else 0
+    records["task"] = np.asarray(numbers, dtype=np.int32)[view.task_codes]
     records["direct"] = ~view.inverted
-    return _smallest(records, 1 << 64)
+    return Conflicts(parts=(records,))
 
 
-def _smallest(records: npt.NDArray[Any], limit: int) -> Conflicts:
+def _smallest(state: Conflicts) -> Conflicts:
+    """The sample alone, in one part."""
+    records = np.concatenate([np.zeros(0, dtype=_RECORD), *state.parts])
+    limit = state.limit
+    if limit < 1 << 64:
+        records = records[records["prompt"] < np.uint64(limit)]
     if len(records) > SAMPLE:
         # The first prompt that does not come in with all its records is left out.
         limit = int(np.partition(records["prompt"], SAMPLE)[SAMPLE])
-    if limit < 1 << 64:
         records = records[records["prompt"] < np.uint64(limit)]
-    return Conflicts(records=records, limit=limit)
+    return Conflicts(parts=(records,), limit=limit)
 
 
 def merge(one: Conflicts, other: Conflicts) -> Conflicts:
     """The prompts of both, as far as they are held."""
-    both = np.concatenate([one.records, other.records])
-    return _smallest(both, min(one.limit, other.limit))
+    both = Conflicts(parts=(*one.parts, *other.parts), limit=min(one.limit, other.limit))
+    # Now and then is enough: what a sample leaves out is never in one of more records.
+    return _smallest(both) if both.count > 2 * SAMPLE else both
 
 
 def report(state: Conflicts, context: AuditContext) -> SectionReport:
     """Prompts of which records differ in their target, by task."""
-    held = state.records
+    state = _smallest(state)
+    (held,) = state.parts
     # Sorted once and by columns: sorting records by several fields takes many times as long.
     records = held[np.lexsort((held["task"], held["target"], held["prompt"]))]
     names = list(context.tasks)

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from mixture_builder.audit.layouts import Layouts
+from mixture_builder.audit.style_book import StyleBook
 from mixture_builder.licences import about
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.plan import TaskPlan
@@ -73,6 +74,11 @@ class AuditContext:
     def layouts(self) -> Layouts:
         """What drawn styles put into prompts."""
         return Layouts(self.locked.style_pools.styles)
+
+    @cached_property
+    def style_book(self) -> StyleBook:
+        """What is known of the styles that shards name."""
+        return StyleBook(self.layouts)
 
     @cached_property
     def recipes(self) -> dict[tuple[str, str, str], Any]:

@@ -74,13 +74,16 @@ def look_at_exemplars(noted: Noted, queries: Queries, direct: Flags) -> None:
 def _note_answers(noted: Noted, queries: Queries, rows: Numbers, lasts: Numbers) -> None:
     """Looks for long targets in the exemplars; `lasts` are places of the topmost ones."""
     goals, stops = noted.targets.offsets[rows], noted.targets.offsets[rows + 1]
-    for place in np.flatnonzero(stops - goals >= LEAK_LENGTH).tolist():
+    long = np.flatnonzero(stops - goals >= LEAK_LENGTH)
+    tops = np.asarray(queries.places, dtype=np.int64)[lasts[long]]
+    markers = [len(queries.layouts[place].marker) for place in long.tolist()]
+    ends = queries.begins[rows[long]] - np.asarray(markers, dtype=np.int64)
+    for some in may_show(noted, goals[long], stops[long], tops, ends):
+        place = int(long[some])
         goal, stop, row = int(goals[place]), int(stops[place]), queries.rows[place]
-        top = queries.places[lasts[place]]
-        end = int(queries.begins[row]) - len(queries.layouts[place].marker)
-        at = find_target(noted, goal, stop, top, end)
-        long = at >= 0 and noted.targets.data[goal:stop].decode("utf-8", "replace")
-        if long and len(long) >= LEAK_LENGTH:
+        at = find_target(noted, goal, stop, int(tops[some]), int(ends[some]))
+        target = at >= 0 and noted.targets.data[goal:stop].decode("utf-8", "replace")
+        if target and len(target) >= LEAK_LENGTH:
             noted.note("shots/answer_shown", row, at=at - int(noted.inputs.offsets[row]))
 
 
@@ -126,6 +129,33 @@ def _nearly(data: bytes, text: bytes, begin: int, end: int, layout: ExemplarLayo
     return len(near) >= NEAR_LENGTH and near == data[begin:at].translate(_LOWER, _DROPPED)
 
 
+def may_show(
+    noted: Noted, goals: Numbers, stops: Numbers, begins: Numbers, ends: Numbers
+) -> list[int]:
+    """Which targets may stand in stretches of the prompts: the middle of each is looked for.
+
+    The middle of a long target hardly ever stands where the whole does not, and is found sooner.
+
+    Args:
+      noted: of the stretch.
+      goals: where each target begins in the bytes of all targets.
+      stops: where it ends.
+      begins: where its stretch begins in the bytes of all prompts.
+      ends: where it ends.
+    """
+    find, wanted = noted.inputs.data.find, noted.targets.data
+    middles = np.maximum(goals, (goals + stops - _PROBE) // 2)
+    probes = zip(
+        middles.tolist(),
+        np.minimum(stops, middles + _PROBE).tolist(),
+        begins.tolist(),
+        ends.tolist(),
+        strict=True,
+    )
+    found = [find(wanted[a:b], begin, end) >= 0 for a, b, begin, end in probes]
+    return np.flatnonzero(found).tolist()
+
+
 def find_target(noted: Noted, goal: int, stop: int, start: int, end: int) -> int:
     """Where a target stands in a stretch of the prompts; -1 if it does not.
 
@@ -136,9 +166,4 @@ def find_target(noted: Noted, goal: int, stop: int, start: int, end: int) -> int
       start: where the stretch begins in the bytes of all prompts.
       end: where it ends.
     """
-    data, wanted = noted.inputs.data, noted.targets.data
-    middle = max(goal, (goal + stop - _PROBE) // 2)
-    # Of a long target the middle, which hardly ever stands there, is sooner looked for.
-    if data.find(wanted[middle : min(stop, middle + _PROBE)], start, end) < 0:
-        return -1
-    return data.find(wanted[goal:stop], start, end)
+    return noted.inputs.data.find(noted.targets.data[goal:stop], start, end)

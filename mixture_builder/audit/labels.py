@@ -34,6 +34,7 @@ from mixture_builder.audit.source_answers import (
     source_labels,
 )
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
+from mixture_builder.audit.style_book import LETTERED, NAMED, READABLE
 from mixture_builder.audit.view import Numbers, ShardView
 
 MOST_SEEN = 64
@@ -67,11 +68,8 @@ def observe(view: ShardView) -> Labels:
         return state
     fields, keys = fields_of_records(view)
     options = view.option_layouts
-    named = np.asarray([bool(style.options) for style in view.styles], dtype=bool)
-    # Lists without a mark of their own, or on one line, are not told apart from what follows.
-    lettered = np.asarray([bool(o and o.item.enumerate) for o in options], dtype=bool)
-    readable = np.asarray([_is_readable(o) for o in options], dtype=bool)
-    shows, letters = named[view.style_codes], lettered[view.style_codes]
+    numbers_of = view.style_numbers[view.style_codes]
+    shows, letters = numbers_of[:, NAMED] > 0, numbers_of[:, LETTERED] > 0
     width = len(SORTS)
     listed = sorted({name for line in fields for name in line if name})
     numbers = {name: number for number, name in enumerate(listed)}
@@ -79,7 +77,9 @@ def observe(view: ShardView) -> Labels:
     codes = codes.reshape(len(fields), width)
     of_records = codes[keys, 2 * letters + (shows | letters)]
     given = view.given.same if view.given else np.zeros(view.rows, dtype=bool)
-    of_records = np.where(letters & ~given & ~readable[view.style_codes], -1, of_records)
+    # Lists without a mark of their own, or on one line, are not told apart from what follows.
+    unread = letters & ~given & (numbers_of[:, READABLE] == 0)
+    of_records = np.where(unread, -1, of_records)
     groups = np.where(of_records >= 0, view.task_codes * len(listed) + of_records, -1)
     names = {
         code: (view.task_names[code // len(listed)], listed[code % len(listed)])
@@ -101,12 +101,6 @@ def observe(view: ShardView) -> Labels:
             plain[code] = _listed_labels(view, rows, options, seen)
     state.groups.update({names[code]: seen for code, seen in plain.items()})
     return state
-
-
-def _is_readable(options: OptionLayout | None) -> bool:
-    return bool(
-        options and options.item.enumerate and not options.inline and options.lead_in.strip()
-    )
 
 
 def _plain_labels(view: ShardView, groups: Numbers, rows: Numbers) -> dict[int, Seen | None]:

@@ -20,6 +20,7 @@ from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import Evidence
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.view import Numbers, ShardView
+from mixture_builder.draw import counted_order, distinct
 from mixture_builder.io.tokenizer import load_tokenizer
 
 RATIO = 1.02
@@ -55,8 +56,11 @@ class Sketch:
 
     def merged(self, other: Sketch) -> Sketch:
         """The sizes of both."""
+        bins = dict(self.bins)
+        for number, count in other.bins.items():
+            bins[number] = bins.get(number, 0) + count
         return Sketch(
-            bins=Counter(self.bins) + Counter(other.bins),
+            bins=bins,
             count=self.count + other.count,
             total=self.total + other.total,
             shortest=min(self.shortest, other.shortest),
@@ -105,14 +109,14 @@ def observe(view: ShardView) -> Lengths:
     if not view.rows:
         return state
     groups = _groups(view)
-    order = np.argsort(groups, kind="stable")
+    order = counted_order(groups, 4 * len(view.task_names))
     starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
     for name, column in (("input", view.inputs), ("target", view.targets)):
-        _add(state, view, f"{name}_chars", column.lengths, order, starts)
+        _add(state, view, f"{name}_chars", column.lengths, groups, order, starts)
         if view.context.tokenizer:
             tokenizer = load_tokenizer(view.context.tokenizer)
             counts = tokenizer.encode(view.table.column(f"{name}s")).lengths
-            _add(state, view, f"{name}_tokens", counts, order, starts)
+            _add(state, view, f"{name}_tokens", counts, groups, order, starts)
     return state
 
 
@@ -126,6 +130,7 @@ def _add(
     view: ShardView,
     measure: str,
     sizes: npt.NDArray[Any],
+    groups: Numbers,
     order: Numbers,
     starts: Numbers,
 ) -> None:
@@ -133,12 +138,11 @@ def _add(
     some = sizes > 0
     bins[some] = np.floor(np.log(sizes[some]) / math.log(RATIO)).astype(np.int64)
     width = int(bins.max()) + 2
-    groups = _groups(view)
     codes = groups * width + bins + 1
+    different, places = distinct(codes)
+    counts = np.bincount(places)
     counted: dict[int, dict[int, int]] = {}
-    for code, count in zip(
-        *(a.tolist() for a in np.unique(codes, return_counts=True)), strict=True
-    ):
+    for code, count in zip(different.tolist(), counts.tolist(), strict=True):
         group, number = divmod(code, width)
         counted.setdefault(group, {})[number - 1] = count
     ends = np.append(starts[1:], len(order))

@@ -12,6 +12,7 @@ from mixture_builder.audit.layouts import MOST_OPTIONS, PREPARED, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.queries import Queries
+from mixture_builder.audit.style_book import ITEM, LETTERED
 from mixture_builder.audit.view import Flags, Numbers, ShardView
 from mixture_builder.draw import distinct
 
@@ -54,7 +55,9 @@ def look_at_options(
     positions: dict[tuple[str, int], Counter[int]] = {}
     for (task, count, place), times in Counter(right).items():
         positions.setdefault((task, count), Counter())[place] += times
-    lone = np.asarray([recipe.direct and recipe.lone for recipe in recipes], dtype=bool)[keys]
+    lone = np.asarray(
+        [bool(r.direct and r.task and r.task.lists_options and r.lone) for r in recipes], dtype=bool
+    )[keys]
     for (task, count, place), times in _of_given(view, np.flatnonzero(known & lone)):
         positions.setdefault((task, count), Counter())[place] += times
     return positions
@@ -62,19 +65,16 @@ def look_at_options(
 
 def _of_given(view: ShardView, rows: Numbers) -> Iterator[tuple[tuple[str, int, int], int]]:
     """Where right options stand whose lists are as their rows give them, and how often."""
-    items = list({layout.item: None for layout in view.option_layouts if layout})
-    numbers = {item: number for number, item in enumerate(items) if item.enumerate}
-    # Layouts that differ in their items only have the same labels.
-    samples = {layout.item: layout for layout in view.option_layouts if layout}
-    of_styles = [numbers.get(layout.item, -1) if layout else -1 for layout in view.option_layouts]
-    of_rows = np.asarray(of_styles, dtype=np.int64)[view.style_codes[rows]]
+    numbers = view.style_numbers[view.style_codes[rows]]
+    of_rows = np.where(numbers[:, LETTERED] > 0, numbers[:, ITEM], -1)
     rows, of_rows = rows[of_rows >= 0], of_rows[of_rows >= 0]
     if not len(rows) or view.given is None:
         return
     targets = view.targets.array.take(pa.array(rows)).dictionary_encode()
     texts, width = targets.dictionary.to_pylist(), len(targets.dictionary)
     pairs, places = distinct(of_rows * width + targets.indices.to_numpy())
-    indices = [samples[items[pair // width]].label_index(texts[pair % width]) for pair in pairs]
+    items = view.context.style_book.items
+    indices = [items[pair // width].label_index(texts[pair % width]) for pair in pairs.tolist()]
     index, most = np.asarray(indices)[places], MOST_OPTIONS + 1
     codes = (view.task_codes[rows] * most + view.given.options[rows]) * most + index
     met, counts = np.unique(codes[index >= 0], return_counts=True)

@@ -4,43 +4,48 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 from mixture_builder.audit.context import AuditedTask
 from mixture_builder.audit.frames import Frame, frame_of
 from mixture_builder.audit.view import Numbers, ShardView
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, kw_only=True)
 class PromptRecipe:
     """What a task, a template and a variant have in common.
 
     Attributes:
       task: `None` if the plan does not name it, or not the template.
-      inputs, targets: frames that a text may have, by whether options are listed.
+      sources: Jinja of prompts, and of targets, that a text may have.
       leads: whether an instruction stands above the exemplars.
       lists: whether options must be listed; `None` if they may.
       direct: whether the answer is predicted.
-      lone: whether the target is the answer and nothing else, where options are listed.
     """
 
     task: AuditedTask | None
-    inputs: Mapping[bool, tuple[Frame, ...]]
-    targets: Mapping[bool, tuple[Frame, ...]]
-    leads: bool
-    lists: bool | None
-    direct: bool
-    lone: bool
+    sources: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
+    leads: bool = False
+    lists: bool | None = None
+    direct: bool = False
+
+    @cached_property
+    def inputs(self) -> Mapping[bool, tuple[Frame, ...]]:
+        """Frames that a prompt may have, by whether options are listed."""
+        return {shows: _frames(self.sources[0], shows=shows) for shows in (False, True)}
+
+    @cached_property
+    def targets(self) -> Mapping[bool, tuple[Frame, ...]]:
+        """Frames that a target may have, likewise."""
+        return {shows: _frames(self.sources[1], shows=shows) for shows in (False, True)}
+
+    @cached_property
+    def lone(self) -> bool:
+        """Whether the target is the answer and nothing else, where options are listed."""
+        return any(frame.lone_name == "answer" for frame in self.targets[True])
 
 
-_NOTHING = PromptRecipe(
-    task=None,
-    inputs={False: (), True: ()},
-    targets={False: (), True: ()},
-    leads=False,
-    lists=None,
-    direct=False,
-    lone=False,
-)
+_NOTHING = PromptRecipe(task=None)
 
 
 def prompt_recipe(task: AuditedTask | None, template_id: str, variant: str) -> PromptRecipe:
@@ -53,23 +58,16 @@ def prompt_recipe(task: AuditedTask | None, template_id: str, variant: str) -> P
     forms = {cell.few_shot and not task.plan.form_of(cell).mixed_templates for cell in cells} or {
         False
     }
-    inputs = {
-        shows: _frames([template.input_for(few_shot=f).source for f in sorted(forms)], shows=shows)
-        for shows in (False, True)
-    }
-    targets = {
-        shows: _frames([template.target_for(few_shot=f).source for f in sorted(forms)], shows=shows)
-        for shows in (False, True)
-    }
     shows = {cell.shows_options for cell in cells}
     return PromptRecipe(
         task=task,
-        inputs=inputs,
-        targets=targets,
+        sources=(
+            tuple(template.input_for(few_shot=f).source for f in sorted(forms)),
+            tuple(template.target_for(few_shot=f).source for f in sorted(forms)),
+        ),
         leads=bool(template.instruction) and True in forms,
         lists=shows.pop() if len(shows) == 1 else None,
         direct=template.direction == "direct",
-        lone=any(frame.lone_name == "answer" for frame in targets[True]),
     )
 
 

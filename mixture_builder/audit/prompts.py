@@ -14,7 +14,7 @@ import numpy as np
 
 from mixture_builder.audit.checks import AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext
-from mixture_builder.audit.exemplars import find_target, look_at_exemplars
+from mixture_builder.audit.exemplars import find_target, look_at_exemplars, may_show
 from mixture_builder.audit.frames import faults
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.listed_options import look_at_options
@@ -23,6 +23,7 @@ from mixture_builder.audit.prompt_recipes import recipes_of
 from mixture_builder.audit.queries import Queries, find_queries
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
+from mixture_builder.audit.style_book import NAMED
 from mixture_builder.audit.view import Numbers, ShardView
 from mixture_builder.render.exemplars import LEAK_LENGTH
 
@@ -62,24 +63,22 @@ def observe(view: ShardView) -> Prompts:
         return state
     noted = Noted(view)
     recipes, keys = recipes_of(view)
-    named = np.asarray([bool(style.options) for style in view.styles], dtype=bool)
-    shows = named[view.style_codes]
+    shows = view.style_numbers[view.style_codes, NAMED] > 0
     queries = find_queries(noted, recipes, keys)
-    frames = [r.inputs[shown] for r in recipes for shown in (False, True)]
-    goals = [r.targets[shown] for r in recipes for shown in (False, True)]
     codes = 2 * keys + shows
     # What is as its row gives it has the words of its template: they were put there.
     framed = np.flatnonzero(queries.framed & ~view.trusted)
-    for row, fault in faults(
-        noted.inputs, frames, codes[framed], framed, queries.begins[framed], queries.ends[framed]
-    ):
-        noted.note(f"template/{fault}", row)
+    if len(framed):
+        frames = [r.inputs[shown] for r in recipes for shown in (False, True)]
+        begins, ends = queries.begins[framed], queries.ends[framed]
+        for row, fault in faults(noted.inputs, frames, codes[framed], framed, begins, ends):
+            noted.note(f"template/{fault}", row)
     read = np.flatnonzero(queries.read & ~view.trusted)
-    offsets = noted.targets.offsets
-    for row, fault in faults(
-        noted.targets, goals, codes[read], read, offsets[:-1][read], offsets[1:][read]
-    ):
-        noted.note(f"template/{fault}_of_target", row)
+    if len(read):
+        frames = [r.targets[shown] for r in recipes for shown in (False, True)]
+        begins, ends = noted.targets.offsets[:-1][read], noted.targets.offsets[1:][read]
+        for row, fault in faults(noted.targets, frames, codes[read], read, begins, ends):
+            noted.note(f"template/{fault}_of_target", row)
     state.positions = look_at_options(noted, queries, recipes, keys, shows)
     direct = np.asarray([recipe.direct for recipe in recipes], dtype=bool)[keys]
     look_at_exemplars(noted, queries, direct)
@@ -98,19 +97,21 @@ def _look_for_targets(
     codes = view.task_codes[rows] * width + view.template_codes[rows]
     different, tested = np.unique(codes, return_counts=True)
     found: Counter[int] = Counter()
-    for row, code, goal, stop, query, end in zip(
-        rows.tolist(),
-        codes.tolist(),
-        offsets[rows].tolist(),
-        offsets[rows + 1].tolist(),
-        queries.begins[rows].tolist(),
-        queries.ends[rows].tolist(),
-        strict=True,
-    ):
-        at = find_target(noted, goal, stop, query, end)
+    goals, stops, begins, ends = (
+        offsets[rows],
+        offsets[rows + 1],
+        queries.begins[rows],
+        queries.ends[rows],
+    )
+    for place in may_show(noted, goals, stops, begins, ends):
+        query = int(begins[place])
+        at = find_target(noted, int(goals[place]), int(stops[place]), query, int(ends[place]))
         if at >= 0:
+            code = int(codes[place])
             found[code] += 1
-            noted.note(f"{_SHOWN}{view.template_names[code % width]}", row, at=at - query)
+            noted.note(
+                f"{_SHOWN}{view.template_names[code % width]}", int(rows[place]), at=at - query
+            )
     shown = {}
     for code, count in zip(different.tolist(), tested.tolist(), strict=True):
         key = (view.task_names[code // width], view.template_names[code % width])

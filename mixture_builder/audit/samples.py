@@ -12,7 +12,7 @@ import numpy as np
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.view import ShardView
-from mixture_builder.draw import derive_seed, random_bits
+from mixture_builder.draw import counted_order, derive_seed, random_bits
 from mixture_builder.variants import VARIANTS
 
 _SEED = derive_seed(0, "audit", "samples")
@@ -48,11 +48,17 @@ def observe(view: ShardView) -> Samples:
     if not view.rows:
         return state
     groups = view.task_codes * len(view.variant_names) + view.variant_codes
-    draws = view.column("draw").to_numpy()
+    draws = view.draws
     bits = random_bits(_SEED, draws)
-    order = np.lexsort((bits, groups))
-    firsts = order[np.flatnonzero(np.diff(groups[order], prepend=-1))]
-    for row in firsts.tolist():
+    order = counted_order(groups, len(view.task_names) * len(view.variant_names))
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    least = np.repeat(
+        np.minimum.reduceat(bits[order], starts), np.diff(np.append(starts, view.rows))
+    )
+    chosen = order[bits[order] == least]
+    # Of a draw that stands there twice, the first.
+    _, firsts = np.unique(groups[chosen], return_index=True)
+    for row in chosen[firsts].tolist():
         task, variant = divmod(int(groups[row]), len(view.variant_names))
         state.chosen[view.task_names[task], view.variant_names[variant]] = Sample(
             bits=int(bits[row]), shard=view.file, row=view.first_row + row, draw=int(draws[row])

@@ -16,12 +16,13 @@ from mixture_builder.audit.sections import SECTIONS
 from mixture_builder.audit.view import ShardView
 from mixture_builder.errors import VerifyError
 from mixture_builder.io.bounded_slices import bounded_slices
-from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
+from mixture_builder.io.example_schema import EXAMPLE_SCHEMA, REPETITIVE_COLUMNS
+from mixture_builder.io.parquet import read_parquet
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import shard_table
 from mixture_builder.jobs.inspect.records import read_batches
 
-STRETCH_ROWS, STRETCH_BYTES = 16_384, 64 * 1024 * 1024
+STRETCH_ROWS, STRETCH_BYTES = 32_768, 64 * 1024 * 1024
 """So much of a shard is looked at in one go; memory depends on it, not on the shard."""
 
 
@@ -104,7 +105,7 @@ def _written(context: AuditContext, file: str) -> Iterator[pa.Table]:
     held: list[pa.RecordBatch] = []
     rows = size = 0
     try:
-        for batch in read_batches(f"{context.out}/{file}", format=context.manifest["format"]):
+        for batch in _batches(f"{context.out}/{file}", context.manifest["format"]):
             held.append(batch)
             rows += batch.num_rows
             size += batch.nbytes
@@ -118,3 +119,20 @@ def _written(context: AuditContext, file: str) -> Iterator[pa.Table]:
         ) from None
     if held:
         yield pa.Table.from_batches(held).combine_chunks()
+
+
+_CODED: pa.Schema = pa.schema(
+    [
+        pa.field(f.name, pa.dictionary(pa.int32(), pa.string()), nullable=False)
+        if f.name in REPETITIVE_COLUMNS
+        else f
+        for f in EXAMPLE_SCHEMA
+    ]
+)
+
+
+def _batches(url: str, format_: str) -> Iterator[pa.RecordBatch]:
+    """The records of a shard; where the format can, repetitive columns in codes."""
+    if format_ == "parquet":
+        return read_parquet(url, schema=_CODED)
+    return read_batches(url, format=format_)

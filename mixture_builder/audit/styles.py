@@ -13,23 +13,12 @@ from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
+from mixture_builder.audit.style_book import DRAWN, FIRST_POOL
 from mixture_builder.audit.view import ShardView
 from mixture_builder.style_pools import StylePools
 
 Group = tuple[str, bool]
 """A part of the recipe, whose pools are the same, and whether questions are asked."""
-
-_DRAWN: Mapping[str, tuple[str, int]] = {
-    "option lead-ins": ("options", 0),
-    "option items": ("options", 1),
-    "option endings": ("options", 2),
-    "dialog lead-ins": ("dialog", 0),
-    "dialog speakers": ("dialog", 1),
-    "dialog turn ends": ("dialog", 2),
-    "exemplar labels": ("exemplars", 0),
-    "exemplar separators": ("exemplars", 1),
-}
-"""Where the style of each pool stands in what a record has drawn."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -62,22 +51,17 @@ def observe(view: ShardView) -> DrawnStyles:
     pools = {id(task.pools): _Pools.of(task.pools) for task in view.tasks if task}
     row_groups = of_tasks[view.task_codes, view.inverted.astype(np.int64)]
     listed = list(groups)
-    for pool, (kind, place) in _DRAWN.items():
-        numbers: dict[str, int] = {}
-        of_styles = np.full(len(view.styles), -1, dtype=np.int64)
-        for style, drawn in enumerate(view.styles):
-            ids = getattr(drawn, kind)
-            if len(ids) > place:
-                of_styles[style] = numbers.setdefault(ids[place], len(numbers))
-        if not numbers:
+    for place, pool in enumerate(DRAWN):
+        of_styles = view.style_numbers[:, FIRST_POOL + place]
+        if (of_styles < 0).all():
             continue
-        drawn_ids = list(numbers)
+        drawn_ids = view.context.style_book.ids(place)
         codes = of_styles[view.style_codes]
         rows = np.flatnonzero((codes >= 0) & (row_groups >= 0))
-        keys = row_groups[rows] * len(numbers) + codes[rows]
+        keys = row_groups[rows] * len(drawn_ids) + codes[rows]
         counts = np.bincount(keys)
         for key in np.flatnonzero(counts).tolist():
-            group_code, number = divmod(key, len(numbers))
+            group_code, number = divmod(key, len(drawn_ids))
             part, questions, of_pools = listed[group_code]
             counter = state.counts.setdefault((part, questions, pool), Counter())
             counter[drawn_ids[number]] += int(counts[key])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,7 +17,8 @@ import xxhash
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
-from mixture_builder.audit.layouts import DrawnStyle, OptionLayout, parse_style
+from mixture_builder.audit.layouts import DrawnStyle, OptionLayout
+from mixture_builder.audit.style_book import StyleFacts
 from mixture_builder.draw import Bits, distinct
 
 Numbers = npt.NDArray[np.int64]
@@ -142,7 +144,8 @@ def text_hashes(column: TextColumn) -> Bits:
     """A hash of each text."""
     data, take = memoryview(column.data), xxhash.xxh3_64_intdigest
     offsets = column.offsets.tolist()
-    return np.asarray([take(data[a:b]) for a, b in pairwise(offsets)], dtype=np.uint64)
+    # An array of its own, because numpy takes several times as long to look into a list.
+    return np.frombuffer(array("Q", [take(data[a:b]) for a, b in pairwise(offsets)]), np.uint64)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -194,7 +197,8 @@ class ShardView:
 
     def coded(self, name: str) -> tuple[list[str], Numbers]:
         """The different values of a column of texts, and which of them each record has."""
-        encoded = self.column(name).dictionary_encode()
+        column = self.column(name)
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         codes: Numbers = encoded.indices.to_numpy().astype(np.int64)
         return encoded.dictionary.to_pylist(), codes
 
@@ -260,9 +264,20 @@ class ShardView:
         return self.coded("style")
 
     @cached_property
+    def _style_facts(self) -> list[StyleFacts]:
+        book = self.context.style_book
+        return [book.of(text) for text in self.style_names]
+
+    @cached_property
     def styles(self) -> list[DrawnStyle]:
         """The different styles in this stretch."""
-        return [parse_style(text) for text in self._styles[0]]
+        return [facts.drawn for facts in self._style_facts]
+
+    @cached_property
+    def style_numbers(self) -> Numbers:
+        """Of each of `styles` the numbers that `StyleFacts` describes, a line each."""
+        numbers = [facts.numbers for facts in self._style_facts]
+        return np.asarray(numbers, dtype=np.int64).reshape(len(numbers), -1)
 
     @property
     def style_names(self) -> list[str]:
@@ -272,8 +287,7 @@ class ShardView:
     @cached_property
     def option_layouts(self) -> list[OptionLayout | None]:
         """How each of `styles` lists options."""
-        layouts = self.context.layouts
-        return [layouts.options(style) for style in self.styles]
+        return [facts.options for facts in self._style_facts]
 
     @property
     def style_codes(self) -> Numbers:

@@ -141,6 +141,8 @@ def audit(
     The examples of a recipe are rendered for the audit and written nowhere; rows that the store
     lacks are ingested first.
     """
+    if runner is None:
+        _start_early(mixture, workers)
     from mixture_builder.audit.licences import attribution as attribution_text
     from mixture_builder.citations import bibliography
     from mixture_builder.export.targets import require
@@ -150,10 +152,10 @@ def audit(
             f"found '{beam_options[0]}'; expected nothing more. Options of Beam need --runner "
             "NAME, and stand after `--`."
         )
-    if held_out and runner is not None:
+    if held_out and runner is not None and not _works_here(runner):
         raise click.UsageError(
-            "found --held-out with --runner; expected one of them. Its index lies on this "
-            "machine: leave --runner out."
+            f"found --held-out with --runner {runner}, whose workers may be other machines; "
+            "expected FnApiRunner, or no runner. The index of held-out items lies on this machine."
         )
     require({"scipy": "audit"}, wanted_by="audit")
     if html:
@@ -198,6 +200,17 @@ def audit(
         click.echo(_text(plain))
     if any(plain["counts"][level] for level in LEVELS[: LEVELS.index(fail_on) + 1]):
         ctx.exit(1)
+
+
+def _start_early(mixture: str, workers: int | None) -> None:
+    """Lets workers import what they need while this process does, if there will be some."""
+    from mixture_builder.drivers.pool import start_early
+
+    data = Path(mixture) / "data"
+    if data.is_dir():
+        size = sum(file.stat().st_size for file in data.iterdir())
+        if workers_for(workers, size=size, few=FEW_BYTES):
+            start_early(also=["mixture_builder.audit.shard"])
 
 
 def _context(
@@ -304,6 +317,12 @@ def _document(
     with JobLog(as_json=False).bar("audit", total=total, unit="examples") as bar:
         seen = run_audit(context, workers=workers, on_shard=bar.advance)
     return document(seen, context)
+
+
+def _works_here(runner: str) -> bool:
+    from mixture_builder.transforms.runner import BLOCKING
+
+    return runner.rsplit(".", 1)[-1].lower() in BLOCKING
 
 
 def _write(path: Path, text: str) -> None:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import reduce
+
+import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixture_builder.audit import conflicts
 from mixture_builder.audit.statistics import corrected, count_test
+from mixture_builder.draw import random_bits
 from tests.audit.conftest import Clean, checks_of, findings_of
 
 
@@ -50,19 +55,27 @@ def test_one_prompt_with_two_labels_is_found(clean: Clean):
 
 def test_large_samples_keep_prompts_whole():
     """However many records there are, a prompt is compared with all its records or not at all."""
-    import numpy as np
-
-    from mixture_builder.audit import conflicts
-
     records = np.zeros(conflicts.SAMPLE + 1000, dtype=conflicts._RECORD)
     records["prompt"] = np.arange(len(records)) // 2
-    one = conflicts._smallest(records[::2], 1 << 64)
-    other = conflicts._smallest(records[1::2], 1 << 64)
-    both = conflicts.merge(one, other)
-    counts = np.unique(both.records["prompt"], return_counts=True)[1]
+    one = conflicts.Conflicts(parts=(records[::2],))
+    other = conflicts.Conflicts(parts=(records[1::2],))
+    both = conflicts._smallest(conflicts.merge(one, other))
+    counts = np.unique(both.parts[0]["prompt"], return_counts=True)[1]
 
     assert set(counts.tolist()) == {2}
-    assert len(both.records) <= conflicts.SAMPLE
+    assert both.count <= conflicts.SAMPLE
+
+
+def test_it_does_not_matter_when_records_are_left_out_of_a_sample():
+    """Taken after every merge, or once in the end, the sample is the same, and so is its limit."""
+    records = np.zeros(3 * conflicts.SAMPLE, dtype=conflicts._RECORD)
+    records["prompt"] = random_bits(7, np.arange(len(records)) // 2)
+    parts = [conflicts.Conflicts(parts=(part,)) for part in np.array_split(records, 7)]
+    often = reduce(lambda one, other: conflicts._smallest(conflicts.merge(one, other)), parts)
+    once = conflicts._smallest(conflicts.Conflicts(parts=(records,)))
+
+    assert often.limit == once.limit
+    assert sorted(often.parts[0]["prompt"].tolist()) == sorted(once.parts[0]["prompt"].tolist())
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))

@@ -31,7 +31,8 @@ def told(made: Workspace, *options: object) -> tuple[int, dict[str, Any]]:
     if not out.exists():
         built = run("build", made.recipe, *made.options, "--out", out, "--workers", 0)
         assert built.exit_code == 0, built.output
-    done = run("audit", out, "--store", made.store, "--workers", 0, "--json", "-", *options)
+    workers = () if "--runner" in options else ("--workers", 0)
+    done = run("audit", out, "--store", made.store, *workers, "--json", "-", *options)
     return done.exit_code, json.loads(done.stdout)
 
 
@@ -121,3 +122,25 @@ def test_checks_say_which_option_they_need() -> None:
         group = check.id.split("/")[0]
         if group in {"held_out", "duplicates"}:
             assert f"`--{group.replace('_', '-')}`" in check.decides
+
+
+def test_held_out_items_are_found_by_beam_as_they_are_here(workspace: Workspace) -> None:
+    """With FnApiRunner the document is the same, byte for byte; held-out items count in both."""
+    held = items(workspace, [ROWS[3]["question"], ROWS[9]["question"]])
+    code, here = told(workspace, "--held-out", held)
+    beam_code, beam = told(workspace, "--held-out", held, "--runner", "FnApiRunner")
+
+    assert checks(beam, "held_out") == ["held_out/item"]
+    assert beam["content"] == {"compared": 60}
+    assert (beam_code, json.dumps(beam)) == (code, json.dumps(here))
+
+
+def test_held_out_items_need_workers_that_see_them(workspace: Workspace) -> None:
+    """The index lies on this machine: a runner with workers elsewhere is wrong usage."""
+    out = workspace.folder / "out"
+    held = items(workspace, [ROWS[3]["question"]])
+    done = run("audit", out, "--held-out", held, "--runner", "DataflowRunner")
+
+    assert done.exit_code == 2
+    assert "DataflowRunner" in done.output
+    assert "FnApiRunner" in done.output
