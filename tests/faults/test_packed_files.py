@@ -170,6 +170,39 @@ def test_a_name_of_gigabytes_is_refused_unread(tmp_path: Path) -> None:
         read(tmp_path, tar_of((sparse, b"")), files=("tar://*::data",))
 
 
+def pax(*records: tuple[str, str]) -> bytes:
+    """A tar archive with a member of which these records say more."""
+    data = b""
+    for key, value in records:
+        record = f" {key}={value}\n".encode()
+        length = len(record) + 2
+        data += str(length if length >= 10 else 9).encode() + record
+    info = tarfile.TarInfo("a.jsonl")
+    info.type, info.size = tarfile.XHDTYPE, len(data)
+    member = tarfile.TarInfo("a.jsonl")
+    member.size = len(LINES)
+    return tar_of((info, data), (member, LINES))
+
+
+VERSION_1 = (("GNU.sparse.major", "1"), ("GNU.sparse.minor", "0"), ("GNU.sparse.realsize", "9"))
+
+
+@pytest.mark.parametrize(
+    ("records", "found"),
+    [
+        (VERSION_1, "a sparse file"),
+        ((("GNU.sparse.map", "1,2"), ("GNU.sparse.size", "9")), "a sparse file"),
+        ((("GNU.sparse.map", "1,x"), ("GNU.sparse.size", "9")), r"no whole archive \(invalid"),
+    ],
+)
+def test_holes_of_any_length_are_refused(
+    tmp_path: Path, records: tuple[tuple[str, str], ...], found: str
+) -> None:
+    """Sparse files are not read, however an archive says that a member is one."""
+    with pytest.raises(SourceError, match=f"found {found}"):
+        read(tmp_path, pax(*records), files=("tar://*::data",))
+
+
 def test_members_are_not_remembered(tmp_path: Path) -> None:
     """A hundred thousand members take no more memory than one: they are passed by and forgotten."""
     one = tarfile.TarInfo("a.jsonl")

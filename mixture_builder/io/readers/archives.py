@@ -12,7 +12,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, NoReturn, cast
 
 from mixture_builder.findings import did_you_mean
 from mixture_builder.io.mirror import has_scheme
@@ -22,6 +22,9 @@ from mixture_builder.io.readers.expansion import Unpacking, max_window_bytes, wi
 from mixture_builder.io.readers.packing import unpacked
 from mixture_builder.io.readers.records import ReadingError, listed
 from mixture_builder.io.readers.seen import SeenFile, SeenStream
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CHUNK = 1 << 20
 _ZIP_HEADER_BYTES = 30
@@ -175,10 +178,8 @@ def _tar_members(stream: BinaryIO, *, pattern: str, archive: str) -> Iterator[tu
     others: list[str] = []
     found = False
     # Mode "r|" reads forward only, so the archive need not fit memory or be seekable.
-    with tarfile.open(fileobj=bare, mode="r|", tarinfo=_BoundedHeader) as file:
-        while (info := file.next()) is not None:
-            # It keeps all that it has seen, for those who ask for names later.
-            file.members.clear()
+    with _tar_file(bare) as file:
+        while (info := _next_member(file)) is not None:
             member_name = info.name.removeprefix("./")
             if not info.isreg():
                 continue
@@ -203,12 +204,12 @@ class _BoundedHeader(tarfile.TarInfo):
     """The header of a member; what describes the member in further blocks has its limits."""
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str | None, errors: str) -> tarfile.TarInfo:
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
         """See the base class.
 
         Raises:
           ReadingError: if names and the like come to more than `MAX_HEADER_BYTES`, or the member
-            is a sparse file, whose map could be of any length.
+            is a sparse file.
         """
         info = super().frombuf(buf, encoding, errors)
         if info.type in _DESCRIBING and info.size > MAX_HEADER_BYTES:
@@ -218,12 +219,53 @@ class _BoundedHeader(tarfile.TarInfo):
                 way_out="Unpack the archive and mirror the files in it.",
             )
         if info.type == tarfile.GNUTYPE_SPARSE:
-            raise ReadingError(
-                found="a sparse file",
-                expected="members that are stored as a whole",
-                way_out="Unpack the archive and mirror the files in it.",
-            )
+            raise _sparse()
         return info
+
+    def _proc_gnusparse_10(self, *_: Any) -> NoReturn:
+        # The base class reads a map of any length here.
+        raise _sparse()
+
+
+def _tar_file(stream: BinaryIO) -> tarfile.TarFile:
+    try:
+        return tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedHeader)
+    except ValueError as problem:
+        raise _no_tar(problem) from None
+
+
+def _next_member(file: tarfile.TarFile) -> tarfile.TarInfo | None:
+    """The next member; those before are forgotten.
+
+    Raises:
+      ReadingError: if its header makes no sense, or it is a sparse file, whose holes could be of
+        any length.
+    """
+    try:
+        info = file.next()
+    except ValueError as problem:
+        raise _no_tar(problem) from None
+    # It keeps all that it has seen, for those who ask for names later.
+    cast("Any", file).members.clear()
+    if info is not None and info.issparse():
+        raise _sparse()
+    return info
+
+
+def _no_tar(problem: ValueError) -> ReadingError:
+    return ReadingError(
+        found=f"no whole archive ({problem})",
+        expected="a tar archive",
+        way_out="Fetch the file again.",
+    )
+
+
+def _sparse() -> ReadingError:
+    return ReadingError(
+        found="a sparse file",
+        expected="members that are stored as a whole",
+        way_out="Unpack the archive and mirror the files in it.",
+    )
 
 
 def _no_member(pattern: str, names: list[str], *, archive: str) -> ReadingError:
