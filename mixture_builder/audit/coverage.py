@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +10,12 @@ import numpy as np
 
 from mixture_builder.audit.checks import AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext, AuditedTask
+from mixture_builder.audit.coverage_figures import (
+    parts_told,
+    task_facts,
+    variants_asked,
+    variants_told,
+)
 from mixture_builder.audit.coverage_shots import shot_findings, shot_tests
 from mixture_builder.audit.coverage_templates import template_findings
 from mixture_builder.audit.hits import Hits
@@ -154,7 +159,7 @@ def report(state: Coverage, context: AuditContext) -> SectionReport:
             if number:
                 counts[name] = number
         findings += shot_findings(task, shots.get(name, Counter()))
-        facts[name] = _task_facts(task, found, shots.get(name, Counter()))
+        facts[name] = task_facts(task, found, shots.get(name, Counter()))
     if no_room:
         findings.append(
             AuditFinding(
@@ -177,8 +182,8 @@ def report(state: Coverage, context: AuditContext) -> SectionReport:
     findings += more
     return SectionReport(
         facts={
-            "parts": _parts(context, by_task),
-            "variants": _variants(context, by_task),
+            "parts": parts_told(context, by_task),
+            "variants": variants_told(context, by_task),
             "templates": {
                 "asked": sum(
                     len({t for c in task.plan.cells if c.quota for t in c.templates})
@@ -214,7 +219,7 @@ def _task_findings(
                 found=count,
             )
         )
-    asked = _variants_asked(task)
+    asked = variants_asked(task)
     realised: Counter[str] = Counter()
     for (variant, _), number in found.items():
         realised[variant] += number
@@ -257,60 +262,3 @@ def _sum_of_draws(quota: int) -> int:
         draws = np.arange(start, min(quota, start + _STRETCH))
         total += int(random_bits(_SUM_SEED, draws).sum(dtype=np.uint64))
     return total & _WRAP
-
-
-def _variants_asked(task: AuditedTask) -> Counter[str]:
-    asked: Counter[str] = Counter()
-    for cell in task.plan.cells:
-        asked[cell.variant] += cell.quota
-    return asked
-
-
-def _parts(
-    context: AuditContext, by_task: Mapping[str, Counter[tuple[str, str]]]
-) -> dict[str, dict[str, int]]:
-    parts: dict[str, dict[str, int]] = {}
-    for name, task in context.tasks.items():
-        part = parts.setdefault(task.plan.submixture, {"tasks": 0, "asked": 0, "found": 0})
-        part["tasks"] += 1
-        part["asked"] += task.plan.quota
-        part["found"] += by_task.get(name, Counter()).total()
-    return dict(sorted(parts.items()))
-
-
-def _variants(
-    context: AuditContext, by_task: Mapping[str, Counter[tuple[str, str]]]
-) -> dict[str, dict[str, int]]:
-    variants: dict[str, dict[str, int]] = {}
-    for task in context.tasks.values():
-        for variant, quota in _variants_asked(task).items():
-            variants.setdefault(variant, {"asked": 0, "found": 0})["asked"] += quota
-    for counts in by_task.values():
-        for (variant, _), count in counts.items():
-            variants.setdefault(variant, {"asked": 0, "found": 0})["found"] += count
-    return dict(sorted(variants.items()))
-
-
-def _task_facts(
-    task: AuditedTask, found: Counter[tuple[str, str]], shots: Counter[tuple[str, int]]
-) -> dict[str, Any]:
-    asked = _variants_asked(task)
-    variants: dict[str, dict[str, int]] = {
-        v: {"asked": n, "found": 0} for v, n in sorted(asked.items())
-    }
-    templates: dict[str, dict[str, int]] = {}
-    for (variant, template), count in sorted(found.items()):
-        variants.setdefault(variant, {"asked": 0, "found": 0})["found"] += count
-        templates.setdefault(template, {})[variant] = count
-    numbers: Counter[int] = Counter()
-    for (_, number), count in shots.items():
-        numbers[number] += count
-    return {
-        "submixture": task.plan.submixture,
-        "asked": task.plan.quota,
-        "found": found.total(),
-        "rows": task.plan.rows,
-        "variants": variants,
-        "templates": templates,
-        "shots": {str(n): c for n, c in sorted(numbers.items())},
-    }

@@ -9,7 +9,7 @@ import numpy as np
 from mixture_builder.audit.layouts import ExemplarLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.queries import Queries
-from mixture_builder.audit.view import Flags, Numbers, TextColumn
+from mixture_builder.audit.text_column import Flags, Numbers, TextColumn
 from mixture_builder.render.exemplars import LEAK_LENGTH
 
 NEAR_LENGTH = 24
@@ -153,7 +153,7 @@ def may_show(
         strict=True,
     )
     found = [find(wanted[a:b], begin, end) >= 0 for a, b, begin, end in probes]
-    return np.flatnonzero(found).tolist()
+    return [place for place, there in enumerate(found) if there]
 
 
 def find_target(noted: Noted, goal: int, stop: int, start: int, end: int) -> int:

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from jinja2 import nodes
 
-from mixture_builder.audit.view import Numbers, TextColumn
+from mixture_builder.audit.text_column import Numbers, TextColumn
 from mixture_builder.jinja_parsing import parse
 
 _KEEPING = frozenset(["trim", "upper", "lower", "capitalize", "title"])

@@ -18,12 +18,14 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import xxhash
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.layouts import MOST_OPTIONS
 from mixture_builder.audit.source_answers import ANSWER, answers_of, plain_label, source_labels
-from mixture_builder.audit.view import Given, Numbers, ShardView, TextColumn, text_hashes
+from mixture_builder.audit.text_column import Numbers, TextColumn, text_hashes
+from mixture_builder.audit.view import Given, ShardView
 from mixture_builder.draw import Bits, derive_seed, random_bits
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.stored_rows import StoredRows
@@ -96,6 +98,7 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
             for file, column in zip(files, columns, strict=True):
                 file[starts[piece.task] + draws] = column
             rendered += len(draws)
+    pa.default_memory_pool().release_unused()
     return rendered
 
 

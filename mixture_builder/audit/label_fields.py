@@ -7,7 +7,8 @@ from typing import Any
 from mixture_builder.audit.context import AuditedTask
 from mixture_builder.audit.frames import Frame, frame_of
 from mixture_builder.audit.source_answers import ANSWER
-from mixture_builder.audit.view import Numbers, ShardView
+from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.view import ShardView
 from mixture_builder.templates import PromptTemplate
 from mixture_builder.variants import Cell
 

@@ -24,7 +24,7 @@ from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import KEPT, Evidence
 from mixture_builder.audit.label_fields import SORTS, fields_of_records
-from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout
+from mixture_builder.audit.listed_labels import MOST_SEEN, Place, Seen, add_label, listed_labels
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.source_answers import (
     ANSWER,
@@ -35,19 +35,11 @@ from mixture_builder.audit.source_answers import (
 )
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
 from mixture_builder.audit.style_book import LETTERED, NAMED, READABLE
-from mixture_builder.audit.view import Numbers, ShardView
-
-MOST_SEEN = 64
-"""Different targets of a task that are told apart; with more it is not looked at."""
+from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.view import ShardView
 
 Group = tuple[str, str]
 """A task, and the field that its targets are."""
-
-Place = tuple[str, int]
-"""File of a shard, and the place of a record in it."""
-
-Seen = Mapping[str, tuple[int, Place]]
-"""How often each label is a target, and the record that stands first."""
 
 
 @dataclass(kw_only=True, slots=True)
@@ -98,7 +90,7 @@ def observe(view: ShardView) -> Labels:
         code = int(groups[rows[0]])
         seen = plain.get(code, {})
         if seen is not None:
-            plain[code] = _listed_labels(view, rows, options, seen)
+            plain[code] = listed_labels(view, rows, options, seen)
     state.groups.update({names[code]: seen for code, seen in plain.items()})
     return state
 
@@ -124,7 +116,7 @@ def _plain_labels(view: ShardView, groups: Numbers, rows: Numbers) -> dict[int, 
         strict=True,
     ):
         place = (view.file, view.first_row + first)
-        _add(found.setdefault(owner, {}), plain_label(texts[code]), count, place)
+        add_label(found.setdefault(owner, {}), plain_label(texts[code]), count, place)
     return {**result, **found}
 
 
@@ -147,68 +139,7 @@ def _add_given(
             continue
         name = list(source_labels(task, ANSWER, view.context))[label - 1]
         seen = plain[group] = dict(plain.get(group) or {})
-        _add(seen, name, count, (view.file, view.first_row + first))
-
-
-def _add(seen: dict[str, tuple[int, Place]], label: str, count: int, place: Place) -> None:
-    before = seen.get(label)
-    seen[label] = (count, place) if before is None else (before[0] + count, min(before[1], place))
-
-
-def _listed_labels(
-    view: ShardView, rows: Numbers, options: list[OptionLayout | None], seen: Seen
-) -> Seen | None:
-    """Targets that are letters, as the options they stand for."""
-    found = dict(seen)
-    data, offsets = view.inputs.data, view.inputs.offsets
-    layouts = view.context.layouts
-    for row in rows.tolist():
-        style = int(view.style_codes[row])
-        layout = options[style]
-        assert layout is not None
-        index = layout.label_index(view.targets.text(row))
-        if index < 0:
-            continue
-        shown = layouts.exemplars(view.styles[style]) if view.few_shot[row] else None
-        text = _option(data, int(offsets[row]), int(offsets[row + 1]), layout, index, shown)
-        if text is None:
-            continue
-        if len(text) > LONGEST:
-            return None
-        label = plain_label(text.decode("utf-8", "replace"))
-        _add(found, label, 1, (view.file, view.first_row + row))
-        if len(found) > MOST_SEEN:
-            return None
-    return found
-
-
-def _option(
-    data: bytes,
-    start: int,
-    end: int,
-    layout: OptionLayout,
-    index: int,
-    exemplars: ExemplarLayout | None,
-) -> bytes | None:
-    """The text of an option of the last list of a prompt; `None` if there is no such option."""
-    if exemplars is not None and data.endswith(exemplars.tail, start, end):
-        end -= len(exemplars.tail)
-    opening = layout.lead_in + layout.first
-    at = data.rfind(opening, start, end)
-    if at < 0:
-        return None
-    at += len(opening)
-    for number in range(1, index + 1):
-        mark = layout.separator + layout.prefix(number)
-        at = data.find(mark, at, end)
-        if at < 0:
-            return None
-        at += len(mark)
-    stop = data.find(layout.separator + layout.prefix(index + 1), at, end)
-    if stop < 0:
-        line = data.find(b"\n", at, end)
-        stop = end if line < 0 else line
-    return data[at:stop]
+        add_label(seen, name, count, (view.file, view.first_row + first))
 
 
 def merge(one: Labels, other: Labels) -> Labels:
@@ -221,7 +152,7 @@ def merge(one: Labels, other: Labels) -> Labels:
             continue
         both = dict(mine)
         for label, (count, place) in seen.items():
-            _add(both, label, count, place)
+            add_label(both, label, count, place)
         groups[group] = both if len(both) <= MOST_SEEN else None
     return Labels(groups=groups)
 

@@ -17,7 +17,8 @@ from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.view import Numbers, ShardView, TextColumn
+from mixture_builder.audit.text_column import Numbers, TextColumn
+from mixture_builder.audit.view import ShardView
 
 SCRIPTS = (
     "Other",

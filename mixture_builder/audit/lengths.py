@@ -19,7 +19,8 @@ from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import Evidence
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.view import Numbers, ShardView
+from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.view import ShardView
 from mixture_builder.draw import counted_order, distinct
 from mixture_builder.io.tokenizer import load_tokenizer
 

@@ -13,7 +13,8 @@ from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.queries import Queries
 from mixture_builder.audit.style_book import ITEM, LETTERED
-from mixture_builder.audit.view import Flags, Numbers, ShardView
+from mixture_builder.audit.text_column import Flags, Numbers
+from mixture_builder.audit.view import ShardView
 from mixture_builder.draw import distinct
 
 

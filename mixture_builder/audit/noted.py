@@ -7,7 +7,8 @@ from functools import cached_property
 import numpy as np
 
 from mixture_builder.audit.hits import Hits
-from mixture_builder.audit.view import Numbers, ShardView, TextColumn
+from mixture_builder.audit.text_column import Numbers, TextColumn
+from mixture_builder.audit.view import ShardView
 
 
 class Noted:

@@ -8,7 +8,8 @@ from functools import cached_property
 
 from mixture_builder.audit.context import AuditedTask
 from mixture_builder.audit.frames import Frame, frame_of
-from mixture_builder.audit.view import Numbers, ShardView
+from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.view import ShardView
 
 
 @dataclass(frozen=True, kw_only=True)

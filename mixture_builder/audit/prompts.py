@@ -24,7 +24,8 @@ from mixture_builder.audit.queries import Queries, find_queries
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.statistics import CountTest, corrected, count_test, speaks_up
 from mixture_builder.audit.style_book import NAMED
-from mixture_builder.audit.view import Numbers, ShardView
+from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.view import ShardView
 from mixture_builder.render.exemplars import LEAK_LENGTH
 
 SHARE_SHOWN, SHARE_OF_OTHERS = 0.3, 0.1

@@ -11,7 +11,7 @@ from mixture_builder.audit.frames import least_fault
 from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
-from mixture_builder.audit.view import Flags, Numbers
+from mixture_builder.audit.text_column import Flags, Numbers
 
 _SPARE = 24
 """Places that could be where the query begins, that are tried beyond those expected."""

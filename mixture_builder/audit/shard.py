@@ -22,7 +22,7 @@ from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import shard_table
 from mixture_builder.jobs.inspect.records import read_batches
 
-STRETCH_ROWS, STRETCH_BYTES = 32_768, 64 * 1024 * 1024
+STRETCH_ROWS, STRETCH_BYTES = 32_768, 32 * 1024 * 1024
 """So much of a shard is looked at in one go; memory depends on it, not on the shard."""
 
 
@@ -93,6 +93,9 @@ def observed(stretches: Iterable[pa.Table], context: AuditContext, *, file: str)
         row += table.num_rows
         states = {name: section.observe(view) for name, section in SECTIONS.items()}
         result = result.merged(ShardAudit(examples=table.num_rows, states=states))
+        del table, view
+        # What Arrow keeps for later would add up with what other libraries keep.
+        pa.default_memory_pool().release_unused()
     return result
 
 
@@ -110,15 +113,22 @@ def _written(context: AuditContext, file: str) -> Iterator[pa.Table]:
             rows += batch.num_rows
             size += batch.nbytes
             if rows >= STRETCH_ROWS or size >= STRETCH_BYTES:
-                yield pa.Table.from_batches(held).combine_chunks()
-                held, rows, size = [], 0, 0
+                yield _joined(held)
+                rows = size = 0
     except FileNotFoundError:
         raise VerifyError(
             f"{context.out}/{file}: found no such file, which the manifest names. Build the "
             "mixture again; only what is missing is built."
         ) from None
     if held:
-        yield pa.Table.from_batches(held).combine_chunks()
+        yield _joined(held)
+
+
+def _joined(held: list[pa.RecordBatch]) -> pa.Table:
+    """One table, of which there is no second copy while it is looked at."""
+    table = pa.Table.from_batches(held).combine_chunks()
+    held.clear()
+    return table
 
 
 _CODED: pa.Schema = pa.schema(

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
-from mixture_builder.audit.view import Numbers
+from mixture_builder.audit.text_column import Numbers
 from mixture_builder.errors import StoreError
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.stored_rows import StoredRows

@@ -16,7 +16,8 @@ from mixture_builder.audit.checks import NOTE, AuditFinding, from_hits
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.view import Bytes, Flags, Numbers, ShardView, TextColumn
+from mixture_builder.audit.text_column import Bytes, Flags, Numbers, TextColumn
+from mixture_builder.audit.view import ShardView
 
 _SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
 """A character that can be seen."""

@@ -2,150 +2,20 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
-import xxhash
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
 from mixture_builder.audit.layouts import DrawnStyle, OptionLayout
 from mixture_builder.audit.style_book import StyleFacts
-from mixture_builder.draw import Bits, distinct
-
-Numbers = npt.NDArray[np.int64]
-Flags = npt.NDArray[np.bool_]
-Bytes = npt.NDArray[np.uint8]
-
-_BLOCK = 1 << 16
-"""Bytes that are looked at at a time: as many as stay in the cache of a core."""
-
-_WORD, _COMPARED = 8, 512
-"""Bytes that are compared at once, and of a stretch at all."""
-
-
-class TextColumn:
-    """A column of texts, with its bytes at hand.
-
-    Args:
-      column: of strings, in one piece.
-    """
-
-    def __init__(self, column: pa.Array) -> None:
-        self.array = column
-        offsets: Numbers = np.frombuffer(column.buffers()[1], dtype=np.int32)[
-            column.offset : column.offset + len(column) + 1
-        ].astype(np.int64)
-        data = column.buffers()[2]
-        first, last = int(offsets[0]), int(offsets[-1])
-        # Of a slice, what the others hold is not looked at.
-        self._buffer = data.slice(first, last - first) if data is not None else pa.py_buffer(b"")
-        self.offsets: Numbers = offsets - first
-
-    @cached_property
-    def data(self) -> bytes:
-        """The bytes of all texts, one after the other; those of text i from `offsets[i]` on."""
-        # A copy of some MB: searching with bounds is only for real bytes.
-        content: bytes = self._buffer.to_pybytes()
-        return content
-
-    @cached_property
-    def numbers(self) -> Bytes:
-        """The same bytes as numbers."""
-        return np.frombuffer(self._buffer, dtype=np.uint8)
-
-    @cached_property
-    def sizes(self) -> Numbers:
-        """Bytes of each text."""
-        return np.diff(self.offsets)
-
-    @cached_property
-    def lengths(self) -> Numbers:
-        """Characters of each text."""
-        found: Numbers = pc.utf8_length(self.array).to_numpy()
-        return found
-
-    @cached_property
-    def hashes(self) -> Bits:
-        """A hash of each text."""
-        return text_hashes(self)
-
-    @cached_property
-    def leads(self) -> Numbers:
-        """Where characters beyond ASCII begin."""
-        return self.positions(lambda block: block >= 0xC2)
-
-    def positions(self, marks: Callable[[Bytes], Flags]) -> Numbers:
-        """Places of some bytes.
-
-        Args:
-          marks: says of a stretch of bytes which of them are meant; nothing at all for none.
-        """
-        found = [
-            np.flatnonzero(marks(self.numbers[start : start + _BLOCK])) + start
-            for start in range(0, len(self.numbers), _BLOCK)
-        ]
-        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-
-    def byte_at(self, positions: Numbers) -> Bytes:
-        """The bytes at some places; 0 for a place that is none of the texts'."""
-        last = int(self.offsets[-1])
-        if not last:
-            return np.zeros(len(positions), dtype=np.uint8)
-        found: Bytes = self.numbers[np.clip(positions, 0, last - 1)]
-        return np.where((positions >= 0) & (positions < last), found, 0).astype(np.uint8)
-
-    def common(self, ones: Numbers, others: Numbers, sizes: Numbers) -> Numbers:
-        """How many bytes pairs of stretches begin with in common; their sizes, where all may be.
-
-        Args:
-          ones: where the first stretch of each pair begins.
-          others: where the second does.
-          sizes: bytes of both; of long ones the beginning is compared.
-        """
-        result: Numbers = sizes.copy()
-        last = len(self.data) - _WORD
-        if last < 0:
-            return result
-        # At every place a number of eight bytes, the first of them the lowest.
-        words = np.ndarray((last + 1,), dtype="<u8", buffer=self.data, strides=(1,))
-        left = np.arange(len(sizes))
-        for at in range(0, _COMPARED, _WORD):
-            left = left[(sizes[left] > at) & (np.maximum(ones, others)[left] + at <= last)]
-            if not len(left):
-                break
-            differing = words[ones[left] + at] ^ words[others[left] + at]
-            apart = differing != 0
-            lowest = differing[apart] & (~differing[apart] + np.uint64(1))
-            found = at + (np.log2(lowest.astype(np.float64)).astype(np.int64) >> 3)
-            result[left[apart]] = np.minimum(found, sizes[left[apart]])
-            left = left[~apart]
-        return result
-
-    def text(self, row: int) -> str:
-        """One text."""
-        return self.data[self.offsets[row] : self.offsets[row + 1]].decode("utf-8", "replace")
-
-    def rows_of(self, positions: Numbers) -> Numbers:
-        """Which text each byte belongs to, for positions within the texts."""
-        found: Numbers = np.searchsorted(self.offsets, positions, side="right") - 1
-        return found
-
-
-def text_hashes(column: TextColumn) -> Bits:
-    """A hash of each text."""
-    data, take = memoryview(column.data), xxhash.xxh3_64_intdigest
-    offsets = column.offsets.tolist()
-    # An array of its own, because numpy takes several times as long to look into a list.
-    return np.frombuffer(array("Q", [take(data[a:b]) for a, b in pairwise(offsets)]), np.uint64)
+from mixture_builder.audit.text_column import Flags, Numbers, TextColumn
+from mixture_builder.draw import distinct
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

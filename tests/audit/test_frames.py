@@ -8,7 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mixture_builder.audit.frames import Frame, Gap, faults, least_fault
-from mixture_builder.audit.view import TextColumn
+from mixture_builder.audit.text_column import TextColumn
 
 # Few letters, so that values begin with the words that follow them, and much white space.
 pieces = st.text("ab \né", max_size=4)

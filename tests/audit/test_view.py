@@ -7,7 +7,7 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mixture_builder.audit.view import TextColumn
+from mixture_builder.audit.text_column import TextColumn
 
 letters = st.text("aB\n", max_size=40)
 
