@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from fnmatch import fnmatchcase
 
 from mixture_builder.cards import TaskCard
 from mixture_builder.filters import PREFIX
 from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.globs import Globs, is_name
 from mixture_builder.recipe_model import MixtureRecipe, Submixture
 from mixture_builder.styles import Styles
 from mixture_builder.task_rates import Override
@@ -32,7 +32,7 @@ def filter_tasks(
     findings: dict[str, Finding] = {}
     for part in recipe.root.walk():
         for glob in (*(part.filters.cards.allow or ()), *part.filters.cards.exclude):
-            if not any(fnmatchcase(task, glob) for task in owners):
+            if not (glob in owners if is_name(glob) else any(map(Globs([glob]).match, owners))):
                 place = f"submixtures.{part.path}.filters.cards" if part.path else "filters.cards"
                 findings.setdefault(
                     glob,

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.filters import NO_FILTERS, Filters
+from mixture_builder.globs import Globs
 from mixture_builder.rates import exact
 from mixture_builder.settings import Settings, settings_with
 from mixture_builder.sizes import Size, size_from
@@ -58,12 +58,8 @@ class Submixture:
 
     def select(self, ids: Iterable[str]) -> list[str]:
         """Ids that this part names, in the order of `ids`."""
-        return [
-            i
-            for i in ids
-            if any(fnmatchcase(i, glob) for glob in self.tasks)
-            and not any(fnmatchcase(i, glob) for glob in self.exclude)
-        ]
+        named, excluded = Globs(self.tasks), Globs(self.exclude)
+        return [i for i in ids if named.match(i) and not excluded.match(i)]
 
     def walk(self) -> Iterator[Submixture]:
         """This part and all below it."""

@@ -8,11 +8,11 @@ of templates and the inversion rate are inherited from the part around and may b
 from __future__ import annotations
 
 from collections.abc import Iterable
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.findings import Finding, did_you_mean, error
+from mixture_builder.globs import Globs, is_name
 from mixture_builder.recipe_model import MixtureRecipe, Submixture, recipe_from_json
 from mixture_builder.recipe_rules import broken_rules
 from mixture_builder.settings import Settings, Shots
@@ -67,13 +67,13 @@ def select_tasks(
       Submixture by task id, sorted by id, and an error for every glob that names no card
       and every task that two submixtures name.
     """
-    known = list(ids)
+    known = dict.fromkeys(ids)
     owners: dict[str, Submixture] = {}
     findings: list[Finding] = []
     for part in recipe.root.walk():
         place = f"submixtures.{part.path}.tasks"
         for glob in part.tasks:
-            if not any(fnmatchcase(i, glob) for i in known):
+            if not (glob in known if is_name(glob) else any(map(Globs([glob]).match, known))):
                 findings.append(
                     error(
                         recipe.file,

@@ -7,13 +7,14 @@ is the same on every machine.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from fnmatch import fnmatchcase
 from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from mixture_builder.globs import Globs
 from mixture_builder.rates import exact
 
 if TYPE_CHECKING:
@@ -88,6 +89,7 @@ class TaskRates:
       cap: most rows that count for a task's rate; 0 for no cap. It bounds a rate, not rows.
       temperature: of tempered rates.
       explicit: glob and rate; the last glob that matches counts.
+      explicit_globs: the globs of these.
       overrides: the last that matches a task counts.
     """
 
@@ -96,6 +98,10 @@ class TaskRates:
     temperature: Fraction = Fraction(1)
     explicit: tuple[tuple[str, Fraction], ...] = ()
     overrides: tuple[Override, ...] = ()
+    explicit_globs: Globs = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "explicit_globs", Globs(glob for glob, _ in self.explicit))
 
     def rate_of(self, card: TaskCard, rows: int) -> Fraction:
         """The rate of a task beside its siblings.
@@ -117,8 +123,8 @@ class TaskRates:
             return tempered(counted, self.temperature)
         if self.kind == "equal":
             return Fraction(1)
-        matching = [rate for glob, rate in self.explicit if fnmatchcase(task, glob)]
-        return matching[-1] if matching else Fraction(0)
+        place = self.explicit_globs.last(task)
+        return self.explicit[place][1] if place >= 0 else Fraction(0)
 
 
 BY_ROWS = TaskRates()
