@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 
 from mixture_builder.styles import OptionItem, Styles
 
@@ -27,21 +26,6 @@ class DrawnStyle:
     options: tuple[str, ...] = ()
     dialog: tuple[str, ...] = ()
     exemplars: tuple[str, ...] = ()
-
-
-@lru_cache(maxsize=100_000)
-def parse_style(text: str) -> DrawnStyle:
-    """Takes a style apart; kinds that are not known are left aside.
-
-    >>> parse_style("options=none/dash/none;exemplars=q_a/blank_line").exemplars
-    ('q_a', 'blank_line')
-    """
-    kinds: dict[str, tuple[str, ...]] = {}
-    for part in text.split(";"):
-        kind, _, ids = part.partition("=")
-        if kind in {"options", "dialog", "exemplars"}:
-            kinds[kind] = tuple(ids.split("/"))
-    return DrawnStyle(**kinds)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

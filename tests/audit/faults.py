@@ -13,7 +13,7 @@ from typing import Any
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.frames import frame_of
-from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout, parse_style
+from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout
 from mixture_builder.audit.source_answers import MOST_LABELS
 from tests.audit import held_out_items
 from tests.audit.held_out_items import ITEMS, Dress
@@ -85,7 +85,7 @@ def few_shot_layout(context: AuditContext, record: Record) -> ExemplarLayout | N
     """How the exemplars of a record are set off, if it has some that can be told apart."""
     if record["num_exemplars"] < 2:
         return None
-    layout = context.layouts.exemplars(parse_style(record["style"]))
+    layout = context.layouts.exemplars(context.style_book.of(record["style"]).drawn)
     if layout is None:
         return None
     pieces = record["inputs"].count(layout.marker.decode())
@@ -94,7 +94,7 @@ def few_shot_layout(context: AuditContext, record: Record) -> ExemplarLayout | N
 
 def option_layout(context: AuditContext, record: Record) -> OptionLayout | None:
     """How the options of a record are listed, if its target is a label of them."""
-    layout = context.layouts.options(parse_style(record["style"]))
+    layout = context.layouts.options(context.style_book.of(record["style"]).drawn)
     return layout if layout and layout.label_index(record["targets"]) >= 0 else None
 
 
@@ -109,7 +109,7 @@ def _lost_field(context: AuditContext, record: Record, random: Random) -> Record
         return None
     task = context.tasks[record["task_id"]]
     template = task.templates[task.template_places[record["template_id"]]]
-    shows = bool(parse_style(record["style"]).options)
+    shows = bool(context.style_book.of(record["style"]).drawn.options)
     words = [w.decode() for w in frame_of(template.input, shows_options=shows).words]
     text, at, gaps = record["inputs"], 0, []
     for number, word in enumerate(words):
@@ -298,7 +298,7 @@ def _label_to_text(context: AuditContext, record: Record, random: Random) -> Rec
 
 
 def _not_listed(context: AuditContext, record: Record, random: Random) -> Record | None:
-    layout = context.layouts.options(parse_style(record["style"]))
+    layout = context.layouts.options(context.style_book.of(record["style"]).drawn)
     if layout is None or layout.item.enumerate or not is_direct(context, record):
         return None
     return {**record, "targets": "an answer of another task"}
@@ -521,7 +521,7 @@ def style_uneven(
             result.append(record)
             continue
         head, _, separator = record["style"].rpartition("/")
-        one = context.layouts.exemplars(parse_style(f"{head}/blank_line"))
+        one = context.layouts.exemplars(context.style_book.of(f"{head}/blank_line").drawn)
         if one is None or separator == "blank_line":
             result.append(record)
             continue
