@@ -315,7 +315,8 @@ def _document(
     workers = workers_for(workers, size=size, few=FEW_BYTES)
     total = context.locked.plan.examples
     with JobLog(as_json=False).bar("audit", total=total, unit="examples") as bar:
-        seen = run_audit(context, workers=workers, on_shard=bar.advance)
+        # Rendering what records should be is one half of the way, looking at them the other.
+        seen = run_audit(context, workers=workers, on_shard=bar.whole, on_rendered=bar.half)
     return document(seen, context)
 
 

@@ -83,20 +83,11 @@ def build_locked(
     kept = 0
     log.event("build_started", examples=examples, shards=taken)
     with log.bar("build", total=examples, unit="examples") as bar:
-        half_done = 0
-
-        def rendered(examples: int) -> None:
-            # Rendering is one half of the way, writing the other.
-            nonlocal half_done
-            half_done += examples // 2
-            bar.advance(examples // 2)
 
         def tell(result: ShardResult, already: bool) -> None:  # noqa: FBT001
-            nonlocal half_done, kept
+            nonlocal kept
             kept += already
-            credit = 0 if already else min(half_done, result.rows // 2)
-            half_done -= credit
-            bar.advance(result.rows - credit, already=already)
+            bar.whole(result.rows, already=already)
             log.event(
                 "shard",
                 shard=result.shard,
@@ -112,7 +103,8 @@ def build_locked(
             out=out,
             runner=runner,
             on_shard=tell,
-            on_rendered=rendered,
+            # Rendering is one half of the way, writing the other.
+            on_rendered=bar.half,
             take=taken,
             update=update,
         )

@@ -71,6 +71,7 @@ class Bar:
         self._shown = shown
         self._started = time.monotonic()
         self._rows = 0
+        self._half_done = 0
 
     def advance(self, count: int, *, already: bool = False) -> None:
         """Moves on; what was there already does not count for the rate."""
@@ -82,6 +83,17 @@ class Bar:
             self._shown.refresh()
         else:
             self._shown.update(count)
+
+    def half(self, count: int) -> None:
+        """Moves on by half of so many, of which the other half follows as part of `whole`."""
+        self._half_done += count // 2
+        self.advance(count // 2)
+
+    def whole(self, count: int, *, already: bool = False) -> None:
+        """Moves on by so many, less the halves of them that were gone before."""
+        credit = 0 if already else min(self._half_done, count // 2)
+        self._half_done -= credit
+        self.advance(count - credit, already=already)
 
     def of(self, count: int, total: int) -> None:
         """Moves on towards a total that was not known when the bar began."""

@@ -21,6 +21,7 @@ def run_audit(
     *,
     workers: int,
     on_shard: Callable[[int], None] | None = None,
+    on_rendered: Callable[[int], None] | None = None,
 ) -> ShardAudit:
     """Looks at all shards; gives what was seen in all of them.
 
@@ -28,6 +29,7 @@ def run_audit(
       context: of the audit.
       workers: how many processes; 0 for this one.
       on_shard: told of each shard how many records it has.
+      on_rendered: told how many draws were rendered beforehand, to hold records against them.
 
     Raises:
       VerifyError: if a shard is missing or damaged.
@@ -57,8 +59,9 @@ def run_audit(
             initializer=_set_context,
             initargs=(context,),
         ) as pool:
-            for _ in pool.run(given):
-                pass
+            for _, rendered in pool.run(given):
+                if on_rendered:
+                    on_rendered(rendered)
             for _, seen in pool.run(jobs):
                 total = total.merged(seen)
                 if on_shard:
