@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -111,27 +112,47 @@ class LocalRunner:
                     yield result
                 return
             with _folder_for_rounds(lock, out) as folder:
-                for part in plan_rounds(lock, store=store, shards=shards, folder=folder):
-                    yield from _run_round(pool, part, out=out, on_rendered=on_rendered)
+                rounds = plan_rounds(lock, store=store, shards=shards, folder=folder)
+                yield from _run_rounds(pool, rounds, out=out, on_rendered=on_rendered)
 
 
-def _run_round(
-    pool: WorkerPool, part: Round, *, out: str, on_rendered: Callable[[int], None] | None
+def _run_rounds(
+    pool: WorkerPool,
+    rounds: Iterable[Round],
+    *,
+    out: str,
+    on_rendered: Callable[[int], None] | None,
 ) -> Iterator[ShardResult]:
-    chunks = [
+    """Each round's shards together with the chunks of the next, so that no worker waits between."""
+    before: Round | None = None
+    for part in chain(rounds, [None]):
+        assemblies = _assemblies(before, out)
+        left = len(assemblies)
+        for job, result in pool.run([*assemblies, *_chunks(part)]):
+            if job.function is not _assemble:
+                if on_rendered:
+                    on_rendered(result)
+                continue
+            yield result
+            left -= 1
+            if not left and before:
+                for chunk in before.chunks:
+                    Path(chunk.file).unlink(missing_ok=True)
+        before = part
+
+
+def _chunks(part: Round | None) -> list[Job]:
+    return [
         Job(label=f"part {number} of a round", function=_render, argument=chunk)
-        for number, chunk in enumerate(part.chunks)
+        for number, chunk in enumerate(part.chunks if part else ())
     ]
-    for _, examples in pool.run(chunks):
-        if on_rendered:
-            on_rendered(examples)
-    shards = [
-        Job(label=f"shard {a.shard}", function=_assemble, argument=a) for a in part.assemblies(out)
+
+
+def _assemblies(part: Round | None, out: str) -> list[Job]:
+    return [
+        Job(label=f"shard {assembly.shard}", function=_assemble, argument=assembly)
+        for assembly in (part.assemblies(out) if part else ())
     ]
-    for _, result in pool.run(shards):
-        yield result
-    for chunk in part.chunks:
-        Path(chunk.file).unlink(missing_ok=True)
 
 
 @contextmanager

@@ -48,7 +48,7 @@ CHUNK_BYTES = 16 << 20
 CHUNK_EXAMPLES = 50_000
 
 ROUND_BYTES = 2 << 30
-"""About what the files of a round take on disk."""
+"""About what the files of a round take on disk; two rounds' files may stand there together."""
 
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.jobs import rounds
 from mixture_builder.jobs.build import build_shard
 from mixture_builder.jobs.rounds import (
@@ -102,3 +103,45 @@ def test_one_shard_is_built_by_itself(quickstart: Any) -> None:
 
     assert not worth_rounds(lock, [3])
     assert worth_rounds(lock, [0, 1])
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_rounds_that_follow_one_another_give_the_same_and_leave_nothing(
+    quickstart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Shards of a round are put together while the next is rendered; files go with their round."""
+    monkeypatch.setattr(rounds, "CHUNK_EXAMPLES", 300)
+    monkeypatch.setattr(rounds, "ROUND_BYTES", 400_000)
+    lock = lock_of(quickstart, shards=6, examples=2_400)
+    folder, out = tmp_path / "chunks", tmp_path / "out"
+    parts = list(plan_rounds(lock, store=quickstart.store, shards=list(range(6)), folder=folder))
+    assert len(parts) > 2
+    rendered: list[int] = []
+    most_files = 0
+
+    built = {}
+    runner = LocalRunner(workers=workers)
+    for result in runner.build(
+        lock,
+        store=quickstart.store,
+        out=str(out),
+        shards=list(range(6)),
+        on_rendered=rendered.append,
+    ):
+        built[result.shard] = result
+        most_files = max(most_files, len(list(out.rglob("round-*.arrow"))))
+
+    assert sum(rendered) == sum(result.rows for result in built.values())
+    assert (
+        0
+        < most_files
+        <= max(
+            len(one.chunks) + len(next_one.chunks)
+            for one, next_one in zip(parts, [*parts[1:], parts[-1]], strict=True)
+        )
+    )
+    assert not list(out.rglob("*.arrow"))
+    for shard, result in built.items():
+        alone = build_shard(lock, store=quickstart.store, out=str(tmp_path / "one"), shard=shard)
+        assert result == alone
+        assert (out / alone.file).read_bytes() == (tmp_path / "one" / alone.file).read_bytes()
