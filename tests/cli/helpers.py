@@ -135,3 +135,17 @@ class Workspace:
 QUESTIONS = [{"question": f"What is {n} and 1?", "answer": f"{n + 1}"} for n in range(8)]
 
 PLAIN = {"id": "plain", "input": "{{ question }}", "target": "{{ answer }}"}
+
+
+def imported_by(folder: Path, *words: object) -> set[str]:
+    """Names of all modules that a command imports, in its own process, run in a folder."""
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *command(*words)[1:]],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=True,
+    )
+    return {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}

@@ -8,24 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.helpers import command, environment
+from tests.cli.helpers import environment, imported_by
 
 pytest.importorskip("pandas", reason="without pandas there is nothing to keep out")
 
 
 def test_neither_a_build_nor_its_workers_import_pandas(tmp_path: Path) -> None:
     """With its first arrays pyarrow imports it, wherever it is installed, in every process."""
-    built = subprocess.run(
-        [sys.executable, "-X", "importtime", *command("quickstart", "--workers", 2)[1:]],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    )
+    imported = imported_by(tmp_path, "quickstart", "--workers", 2)
 
-    imported = {line.rpartition("|")[2].strip() for line in built.stderr.splitlines()}
     assert "pyarrow.lib" in imported
     assert not {name for name in imported if name.startswith("pandas.")}
 

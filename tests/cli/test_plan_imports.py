@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
-from tests.cli.helpers import command, environment
+from tests.cli.helpers import imported_by
 
 HEAVY = ("pyarrow", "fsspec", "datasets", "apache_beam", "scipy", "pandas")
 
 
 def test_a_plan_from_known_counts_imports_nothing_that_renders_or_reads(tmp_path: Path) -> None:
     """Neither Arrow nor a client of storage; of 1,836 tasks the counts in their cards will do."""
-    planned = subprocess.run(
-        [sys.executable, "-X", "importtime", *command("plan", "flan2022", "--json")[1:]],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=True,
-    )
+    imported = imported_by(tmp_path, "plan", "flan2022", "--json")
 
-    imported = {line.rpartition("|")[2].strip() for line in planned.stderr.splitlines()}
     assert "mixture_builder.plan" in imported
     assert not {name for name in imported if name.partition(".")[0] in HEAVY}
