@@ -21,7 +21,14 @@ from typing import final
 
 import psutil
 
-SAMPLES_PER_SECOND = 20
+SELDOM = 2
+"""Samples a second of a run that is timed.
+
+A sample walks the tables of all pages of a process, ten milliseconds and more for a worker of a
+build, and makes it wait when it asks for memory: twenty a second made builds a sixth slower."""
+
+OFTEN = 20
+"""Samples a second of a run that is made to see its memory."""
 
 _SUBREAPER = 36
 """PR_SET_CHILD_SUBREAPER: orphans of the program become our children, so that we count them."""
@@ -52,7 +59,12 @@ class Measured:
 
 
 def measure(
-    command: Sequence[str], *, env: Mapping[str, str], log: Path, accepted: Collection[int] = (0,)
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    accepted: Collection[int] = (0,),
+    samples: int = SELDOM,
 ) -> Measured:
     """Runs `command` to its end.
 
@@ -61,6 +73,7 @@ def measure(
       env: replaces the environment.
       log: file for its output, both streams.
       accepted: statuses it may end with.
+      samples: of memory, so many a second.
 
     Raises:
       ProgramFailedError: if it ends with another status.
@@ -71,7 +84,7 @@ def measure(
     with log.open("wb") as output:
         started = time.perf_counter()
         process = subprocess.Popen(command, env=env, stdout=output, stderr=subprocess.STDOUT)
-        with _Sampler(others) as sampler:
+        with _Sampler(others, samples) as sampler:
             _, status, usage = os.wait4(process.pid, 0)
             wall = time.perf_counter() - started
     # The status is taken already; without this, Popen would wait for it in vain.
@@ -111,8 +124,9 @@ def _reap_orphans(others: Collection[int]) -> float:
 class _Sampler:
     """Watches the memory of all descendants of this process but some."""
 
-    def __init__(self, others: Collection[int]) -> None:
+    def __init__(self, others: Collection[int], samples: int) -> None:
         self._others = others
+        self._pause = 1 / samples
         self.peak = 0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -127,7 +141,7 @@ class _Sampler:
 
     def _watch(self) -> None:
         own = psutil.Process()
-        while not self._stop.wait(1 / SAMPLES_PER_SECOND):
+        while not self._stop.wait(self._pause):
             # One look at all processes a time: it takes some milliseconds.
             mine = [c for c in own.children(recursive=True) if c.pid not in self._others]
             self.peak = max(self.peak, sum(map(_memory, mine)))

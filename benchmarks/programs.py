@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from benchmarks.measure import Measured, ProgramFailedError, measure
+from benchmarks.measure import OFTEN, SELDOM, Measured, ProgramFailedError, measure
 from benchmarks.workload import ROOT, Workload, keep_rendered, prepare, write_records
 
 WORKERS = 2
@@ -139,12 +139,22 @@ class Bench:
         if program == "audit" and not workload.built.exists():
             self._once("ours", workload, keep=_keep_built)
         taken = self._once(program, workload)
+        self._tell(program, workload, taken)
+        self.runs.setdefault((program, workload.name, workload.examples), []).append(taken)
+        return taken
+
+    def peak(self, program: str, workload: Workload) -> int:
+        """The peak memory of a run that is made for it; its times do not count."""
+        taken = self._once(program, workload, samples=OFTEN)
+        self._tell(program, workload, taken)
+        return taken.peak_bytes
+
+    @staticmethod
+    def _tell(program: str, workload: Workload, taken: Measured) -> None:
         say(
             f"{workload.name} {workload.examples:,}: {program}: {taken.wall_seconds:.2f} s, "
             f"{taken.cpu_seconds:.2f} CPU s, {taken.peak_bytes / 1e6:,.0f} MB"
         )
-        self.runs.setdefault((program, workload.name, workload.examples), []).append(taken)
-        return taken
 
     def _once(
         self,
@@ -152,12 +162,16 @@ class Bench:
         workload: Workload,
         *,
         keep: Callable[[Workload, Path], None] | None = None,
+        samples: int = SELDOM,
     ) -> Measured:
         with tempfile.TemporaryDirectory(dir=self.folder, prefix="out-") as folder:
             out = Path(folder)
             warm(workload.inputs())
             taken = measure(
-                PROGRAMS[program](workload, out), env=environment(), log=self.folder / "last.log"
+                PROGRAMS[program](workload, out),
+                env=environment(),
+                log=self.folder / "last.log",
+                samples=samples,
             )
             fact = _check_output(out, workload, program)
             self.facts.setdefault(f"{workload.name} {workload.examples}", {})[program] = fact

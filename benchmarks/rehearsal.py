@@ -31,7 +31,7 @@ from typing import Any
 import yaml
 
 from benchmarks.grown_sources import grow_sources
-from benchmarks.measure import Measured, ProgramFailedError, measure
+from benchmarks.measure import OFTEN, Measured, ProgramFailedError, measure
 from benchmarks.workload import ROOT, shared_data
 from mixture_builder.card_files import load_cards
 from mixture_builder.cards import TaskCard
@@ -118,6 +118,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             env=environment(),
             log=rehearsal.folder / "build.log",
             accepted=(0, LEFT_OUT),
+            samples=OFTEN,
         )
     except ProgramFailedError as problem:
         print(problem)
