@@ -26,7 +26,7 @@ SWITCH = "MIXTURE_BUILDER_KNOWN"
 
 _PACKAGE = Path(__file__).resolve().parent
 
-_READ_BY = ("*.py", "schemas/*.json", "render/columnar_texts.py")
+_READ_BY = ("*.py", "schemas/*.json", "render/programs.py")
 """The code that decides what is found out."""
 
 _PARSERS = ("jinja2", "yaml")

@@ -14,8 +14,8 @@ from mixture_builder.errors import VerifyError
 from mixture_builder.jobs.inspect.records import read_lock
 from mixture_builder.known_files import SWITCH, recall, remember
 from mixture_builder.recipes import load_recipe
-from mixture_builder.render import columnar_texts
-from mixture_builder.render.columnar_texts import know_programs, program_of, programs_to_json
+from mixture_builder.render import programs
+from mixture_builder.render.programs import know_programs, program_of, programs_to_json
 from mixture_builder.shipped import cards_folder, recipes_folder, templates_folder
 from mixture_builder.styles import load_styles
 from mixture_builder.template_files import load_templates, template_names
@@ -170,7 +170,7 @@ def test_known_programs_are_those_that_would_be_made() -> None:
     texts.append("{{ thing | upper }}")
     plain = programs_to_json(texts)
     made = [program_of(text, options_shown=shown) for text in texts for shown in (False, True)]
-    columnar_texts._programs.clear()
+    programs._programs.clear()
     know_programs(plain)
-    assert [columnar_texts._programs[t, s] for t in texts for s in (False, True)] == made
+    assert [programs._programs[t, s] for t in texts for s in (False, True)] == made
     assert None in made

@@ -21,7 +21,7 @@ from mixture_builder.jobs.build import option_pieces
 from mixture_builder.jobs.loading import load_mixture
 from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import style_pools_of
-from mixture_builder.render.columnar_texts import know_programs, program_of, programs_to_json
+from mixture_builder.render.programs import know_programs, program_of, programs_to_json
 from mixture_builder.settings import Settings
 from mixture_builder.style_pins import StylePins
 from mixture_builder.template_texts import facts_to_json, know_facts

@@ -27,14 +27,9 @@ from mixture_builder.render.columnar_options import (
     list_options,
     unambiguous,
 )
-from mixture_builder.render.columnar_texts import (
-    Program,
-    as_list,
-    join_texts,
-    program_of,
-    row_by_row,
-)
+from mixture_builder.render.columnar_texts import as_list, join_texts
 from mixture_builder.render.pairs import uses_few_shot_texts
+from mixture_builder.render.programs import Program, program_of, row_by_row
 from mixture_builder.style_pools import PREPARED
 
 
