@@ -19,6 +19,8 @@ from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
 from mixture_builder.render.columnar_texts import as_list
 
+_TEXTS, _LISTS = pa.string(), pa.list_(pa.string())
+
 Number = TypeVar("Number", np.int64, np.uint64)
 
 
@@ -57,37 +59,41 @@ class StoredRows:
                 f"{self._path}: expected {expected_rows:,} rows, found another number. Run ingest "
                 "again."
             )
-        names = self._reader.schema.names
-        self._places = {name: place for place, name in enumerate(names)}
-        schema = self.schema = self._reader.schema
-        self.text_fields = frozenset(
-            n for n in names if not n.startswith("#") and pa.types.is_string(schema.field(n).type)
-        )
-        self.list_fields = frozenset(
-            n
-            for n in names
-            if not n.startswith("#") and schema.field(n).type == pa.list_(pa.string())
-        )
-        self.fields: tuple[str, ...] = tuple(n for n in names if not n.startswith("#"))
+        self.schema = self._reader.schema
+        self._places: dict[str, int] = {}
+        kinds: dict[str, pa.DataType] = {}
+        for place, column in enumerate(self.schema):
+            name = column.name
+            self._places[name] = place
+            if not name.startswith("#"):
+                kinds[name] = column.type
+        self.fields: tuple[str, ...] = tuple(kinds)
+        self.text_fields = frozenset(name for name, kind in kinds.items() if kind == _TEXTS)
+        self.list_fields = frozenset(name for name, kind in kinds.items() if kind == _LISTS)
 
     def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:
         """Some columns of rows, in the order of `indices`."""
+        blocks, located = self._located(indices)
+        places = _as_arrow(located)
+        if len(blocks) == 1:
+            return [blocks[0].column(self._places[name]).take(places) for name in names]
+        return [
+            pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
+            for name in names
+        ]
+
+    def _located(self, indices: Indices) -> tuple[list[pa.RecordBatch], Indices]:
+        """The blocks that rows stand in, and the place of each row in all of them together."""
         numbers = indices // BLOCK_ROWS
         first, last = int(numbers.min()), int(numbers.max())
         if first == last:
-            block = self._block(first)
-            places = _as_arrow(indices - first * BLOCK_ROWS)
-            return [block.column(self._places[name]).take(places) for name in names]
+            return [self._block(first)], indices - first * BLOCK_ROWS
         used = np.zeros(last - first + 1, dtype=np.int64)
         used[numbers - first] = 1
         blocks = [self._block(int(b) + first) for b in np.flatnonzero(used)]
         # Only the last block of a task is short, and it sorts last, so places hold.
         rank = np.cumsum(used) - 1
-        places = _as_arrow(rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS)
-        return [
-            pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
-            for name in names
-        ]
+        return blocks, rank[numbers - first] * BLOCK_ROWS + indices % BLOCK_ROWS
 
     def _block(self, number: int) -> pa.RecordBatch:
         # A block is a view of the mapped file: keeping it costs its description only.
@@ -104,6 +110,22 @@ class StoredRows:
     def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
         """Some fields for rows in the order of `indices`, as Arrow columns."""
         return dict(zip(names, self._take(list(names), indices), strict=True))
+
+    def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
+        """Of texts their bytes, of lists their items, for rows in the order of `indices`.
+
+        No text is read for it.
+
+        Args:
+          names: of `text_fields` and `list_fields`.
+          indices: at least one.
+        """
+        blocks, places = self._located(indices)
+        found: dict[str, Indices] = {}
+        for name in names:
+            columns = [block.column(self._places[name]) for block in blocks]
+            found[name] = np.concatenate([_lengths(column) for column in columns])[places]
+        return found
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""
@@ -147,6 +169,13 @@ def _as_arrow(numbers: Indices) -> pa.Array:
     """The same numbers for Arrow."""
     buffer = pa.py_buffer(np.ascontiguousarray(numbers, dtype=np.int64))
     return pa.Array.from_buffers(pa.int64(), len(numbers), [None, buffer])
+
+
+def _lengths(column: pa.Array) -> npt.NDArray[np.int32]:
+    """How long each text or list of a column is."""
+    ends = np.frombuffer(column.buffers()[1], dtype=np.int32)
+    mine = ends[column.offset : column.offset + len(column) + 1]
+    return mine[1:] - mine[:-1]
 
 
 def _as_numpy(numbers: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:

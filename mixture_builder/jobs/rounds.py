@@ -37,7 +37,7 @@ from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import DroppedDraw, RenderedExamples
-from mixture_builder.shards import draws_of_shard, shard_offset
+from mixture_builder.shards import draws_of_shards, shard_offset
 
 FEW_DRAWS = 4_000
 """With fewer draws a task and shard on average, rounds cost less than shards one by one."""
@@ -226,10 +226,12 @@ def _draws(
     """First draws of the stretches, ascending, whose shard each is, and all draws, by shards."""
     offset = shard_offset(lock.plan.seed, task.task)
     stretches = [
-        (stretch.start, stretch.stop, place)
-        for place in range(piece.first, piece.last)
-        for stretch in draws_of_shard(
-            task.quota, shard=shards[place], shards=lock.plan.shards, offset=offset
+        (stretch.start, stretch.stop, piece.first + place)
+        for place, stretch in draws_of_shards(
+            task.quota,
+            shards[piece.first : piece.last],
+            shards=lock.plan.shards,
+            offset=offset,
         )
     ]
     draws = [np.arange(start, stop) for start, stop, _ in stretches]

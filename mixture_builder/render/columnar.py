@@ -48,6 +48,10 @@ class ColumnarRows(Protocol):
         """Some columns for rows in the order of `indices`."""
         ...
 
+    def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
+        """Bytes of texts and items of lists, for rows in the order of `indices`."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RenderedBlock:
@@ -200,23 +204,18 @@ def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program
 
 def _program(context: TaskContext, text: str, *, shown: bool) -> Program:
     simple = program_of(text, options_shown=shown)
-    if simple is None or not simple.names - simple.lists <= _texts_known(context):
+    if simple is None or not all(_is_text(context, name) for name in simple.names - simple.lists):
         return row_by_row(text)
     read: Any = context.rows
     return simple if simple.lists <= read.list_fields else row_by_row(text)
 
 
-def _texts_known(context: TaskContext) -> frozenset[str]:
-    """Names that are columns of texts."""
+def _is_text(context: TaskContext, name: str) -> bool:
+    """Whether a name is that of a column of texts."""
     read: Any = context.rows
-    names = set(read.text_fields)
-    if "options" in context.rows.fields:
-        names |= {"options_text", "answer", "answer_text"}
-    if "answers" in context.rows.fields:
-        names.add("answer")
-    if "turns" in context.rows.fields:
-        names.add("dialog_text")
-    return frozenset(names)
+    if name in read.text_fields:
+        return True
+    return any(field in context.rows.fields for field in _DRAWN_TEXTS.get(name, ()))
 
 
 def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
@@ -232,13 +231,23 @@ def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.N
     keys = cells * len(context.templates) + templates
     met, inverse = distinct(keys)
     able = np.zeros(len(met), dtype=bool)
-    known = _texts_known(context) | set(context.rows.fields) | {"chance"}
+    known = {name for name in _DRAWN_TEXTS if _is_text(context, name)}
+    known |= {*context.rows.fields, "chance"}
     for place, key in enumerate(met.tolist()):
         cell, template = divmod(key, len(context.templates))
         programs = programs_of(context, cell, template)
         able[place] = all(program.names <= known for program in programs)
     eligible: npt.NDArray[np.bool_] = able[inverse]
     return eligible
+
+
+_DRAWN_TEXTS = {
+    "options_text": ("options",),
+    "answer_text": ("options",),
+    "answer": ("options", "answers"),
+    "dialog_text": ("turns",),
+}
+"""Texts that are drawn, and the fields of which one must be there for it."""
 
 
 def lacks_required(
@@ -251,7 +260,7 @@ def lacks_required(
     if not demanding:
         return result
     names = sorted({name for i in demanding for name in context.templates[i].requires})
-    empty = {name: _empty(array) for name, array in arrays_of(context, names, rows).items()}
+    empty = _empty(context, names, rows)
     for number in demanding:
         mine = templates == number
         for name in context.templates[number].requires:
@@ -259,16 +268,18 @@ def lacks_required(
     return result
 
 
-def _empty(values: pa.Array) -> npt.NDArray[np.bool_]:
-    """Values that are false in a template: empty texts and lists, zero, no."""
-    if pa.types.is_string(values.type):
-        lengths = pc.binary_length(values)
-    elif pa.types.is_list(values.type):
-        lengths = values.value_lengths()
-    else:
-        return ~np.asarray([bool(value) for value in as_list(values)])
-    none: npt.NDArray[np.bool_] = lengths.to_numpy(zero_copy_only=False) == 0
-    return none
+def _empty(
+    context: TaskContext, names: Sequence[str], rows: Indices
+) -> dict[str, npt.NDArray[np.bool_]]:
+    """Where columns have values that are false in a template: empty texts and lists, zero, no."""
+    read: Any = context.rows
+    sized = [n for n in names if n in read.text_fields or n in read.list_fields]
+    others = [n for n in names if n not in sized]
+    lengths = read.lengths(sized, rows) if sized else {}
+    found = {name: values == 0 for name, values in lengths.items()}
+    for name, values in arrays_of(context, others, rows).items() if others else ():
+        found[name] = ~np.asarray([bool(value) for value in as_list(values)])
+    return found
 
 
 def _queries(
