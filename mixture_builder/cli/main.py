@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import gc
+import os
 import sys
 import traceback
 from importlib import import_module
@@ -151,6 +152,9 @@ def main() -> None:
         # A terminal that cannot show a letter gets its escape, not a crash.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # Nothing here multiplies matrices. numpy's library for it would start threads in each process,
+    # which wait by spinning: a tenth of a second of a start when all cores are wanted.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Cards, templates and plans live as long as the command does: to look through thousands of
     # them for what is of no use any more, again and again, took a fifth of `plan`.
     gc.set_threshold(200_000, 20, 20)

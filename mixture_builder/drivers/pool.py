@@ -18,8 +18,10 @@ import threading
 import traceback
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing import connection, forkserver
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError, of_the_machine
@@ -160,7 +162,8 @@ class WorkerPool:
         ours, theirs = context.Pipe()
         process = context.Process(target=_work, args=(theirs, self._initializer, self._initargs))
         try:
-            process.start()
+            with _main_module_hidden():
+                process.start()
         except BaseException:
             ours.close()
             raise
@@ -306,6 +309,25 @@ def _end_with_parent() -> None:
         parent.join()
         # The parent was killed: nobody takes the work any more, and nobody would end us.
         os._exit(1)
+
+
+@contextmanager
+def _main_module_hidden() -> Iterator[None]:
+    """Keeps a worker from importing the main module, as processes of the standard library do.
+
+    Nothing that a worker is told to do stands there. A script would need a guard around all it
+    does, and the command line would be imported for nothing.
+    """
+    with _HIDING:
+        shown = sys.modules["__main__"]
+        sys.modules["__main__"] = ModuleType("__main__")
+        try:
+            yield
+        finally:
+            sys.modules["__main__"] = shown
+
+
+_HIDING = threading.Lock()
 
 
 def _context() -> Any:

@@ -1,4 +1,4 @@
-"""What a build does not import: it would take longer than many a shard."""
+"""What a command keeps libraries from: it would take longer than many a shard."""
 
 from __future__ import annotations
 
@@ -33,3 +33,26 @@ def test_who_wants_pandas_afterwards_gets_it() -> None:
     )
 
     assert done.stdout.strip() == "3"
+
+
+@pytest.mark.parametrize(("given", "then"), [(None, "1"), ("4", "4")])
+def test_numpy_starts_no_threads_in_a_command_unless_it_is_asked_to(
+    given: str | None, then: str
+) -> None:
+    """Threads of its linear algebra, for which there is no work, spin while they wait."""
+    code = (
+        "import atexit, os; from mixture_builder.cli.main import main; "
+        "atexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS'])); main()"
+    )
+    env = {k: v for k, v in environment().items() if k != "OPENBLAS_NUM_THREADS"}
+    if given:
+        env["OPENBLAS_NUM_THREADS"] = given
+    done = subprocess.run(
+        [sys.executable, "-c", code, "--version"],
+        env=env,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    assert done.stdout.split("\n")[-2] == then
