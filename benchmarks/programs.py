@@ -44,6 +44,8 @@ def _ours(workers: int) -> Command:
             "--mirror",
             str(workload.mirror),
         ]
+        if workload.cards:
+            where += ["--cards", str(workload.cards)]
         return python(
             *("mixture_builder", "build", str(workload.recipe), "--offline", *where),
             *("--workers", str(workers)),

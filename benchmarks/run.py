@@ -89,7 +89,7 @@ def compare_workers(bench: Bench, many: int, rounds: int) -> list[Result]:
 
 
 def compare_tasks(bench: Bench, many: int, rounds: int) -> list[Result]:
-    """A mixture of more than a thousand small tasks against one of ten large ones."""
+    """The same rows as thousands of small tasks against ten large ones."""
     small, large = (bench.workload(name, many) for name in ("many_small", "ten_large"))
     walls: dict[str, list[float]] = {small.name: [], large.name: []}
     cpu: dict[str, list[float]] = {small.name: [], large.name: []}
@@ -103,7 +103,7 @@ def compare_tasks(bench: Bench, many: int, rounds: int) -> list[Result]:
     )
     return [
         Result(
-            measure=f"zero-shot: {small.tasks:,} small tasks / {large.tasks} large ones",
+            measure=f"zero-shot: {small.tasks:,} small tasks / the same rows in {large.tasks}",
             target="<= 1.5x",
             value=f"{wall:.2f}x",
             cpu=f"{work:.2f}x",

@@ -8,6 +8,7 @@ A workload is a folder:
     pool.parquet                for the baselines: rows that exemplars are drawn from
     templates.json              for the baselines: the texts of the templates
     rendered/*.arrow            our own output, for the floor; see `keep_rendered`
+    cards/, sources/            of tasks that are made for the workload; see `cut_tasks`
     built/                      the same as a finished mixture, for audits
 
 So the baselines are spared all arithmetic: which row meets which template is decided, with the
@@ -22,7 +23,6 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import yaml
 
+from benchmarks.cut_tasks import cut
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.example_schema import REPETITIVE_COLUMNS
 from mixture_builder.io.mirror import Mirror
@@ -46,6 +47,11 @@ from tests.shared_mirror import write_mirror
 
 ROOT = Path(__file__).resolve().parent.parent
 RECIPES = Path(__file__).resolve().parent / "recipes"
+
+CUTS = {"many_small": 1_836, "ten_large": 10}
+"""Workloads of the same rows, and into how many tasks each cuts them."""
+
+CUT_COLLECTION = "niv2/*"
 
 POOL_ROWS = 1024
 FEWEST_SHARDS = 2
@@ -85,6 +91,12 @@ class Workload:
         return self.folder / "mirror.yaml"
 
     @property
+    def cards(self) -> Path | None:
+        """The folder of cards, if they are not the shipped ones."""
+        folder = self.folder / "cards"
+        return folder if folder.exists() else None
+
+    @property
     def records(self) -> Path:
         """The folder of records, if they have been written."""
         return self.folder / "records"
@@ -116,11 +128,15 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
       workers: for ingest.
 
     Raises:
-      NotReadyError: if a task cannot be ingested.
+      NotReadyError: if a task cannot be ingested, or rows that are to be cut are not at hand.
     """
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     shared = shared_data()
+    if name in CUTS:
+        return _prepare_cut(
+            name, folder=folder, store=store, examples=examples, workers=workers, shared=shared
+        )
     raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
     raw["size"] = {"examples": examples}
     raw["output"] = {"shards": _shards(examples)}
@@ -134,18 +150,11 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
         mixture, store=store, mirror=mirror, runner=LocalRunner(workers=workers)
     )
     broken = {**mixture.broken, **broken}
-    # Of a whole collection, what is at hand; of tasks named one by one, all.
-    whole = any("*" in glob for part in raw["submixtures"].values() for glob in part["tasks"])
-    if broken and not whole:
+    if broken:
         raise NotReadyError(
             "\n".join(f"{task}: {why}" for task, why in sorted(broken.items()))
             + f"\n{recipe}: these tasks cannot be ingested; all must be."
         )
-    if broken:
-        for part in raw["submixtures"].values():
-            part["tasks"] = sorted(t for t in stored if _named_by(t, part["tasks"]))
-        recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-        mixture = load_mixture(recipe, shown_as=str(recipe))
     lock = lock_mixture(mixture, stored=stored, broken={})
     return Workload(
         name=name,
@@ -157,8 +166,51 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
     )
 
 
-def _named_by(task: str, globs: list[str]) -> bool:
-    return any(fnmatchcase(task, glob) for glob in globs)
+def _prepare_cut(
+    name: str, *, folder: Path, store: Path, examples: int, workers: int, shared: Path | None
+) -> Workload:
+    """A workload of rows of Natural Instructions, cut into tasks of its own."""
+    if not shared:
+        raise NotReadyError(
+            f"{name}: found no kept files of Natural Instructions, whose rows are cut into tasks; "
+            "name their folder in MIXTURE_BUILDER_SHARED."
+        )
+    runner = LocalRunner(workers=workers)
+    everything = folder / "collection.yaml"
+    parts = {"collection": {"rate": 1, "tasks": [CUT_COLLECTION]}}
+    everything.write_text(
+        yaml.safe_dump({"name": "cut", "size": {"examples": examples}, "submixtures": parts}),
+        encoding="utf-8",
+    )
+    collection = load_mixture(everything, shown_as=str(everything))
+    mirror = _mirror(collection, shared, folder / "mirror.yaml")
+    stored, _ = ingest_mixture(collection, store=store, mirror=mirror, runner=runner)
+    rows = [
+        _stored_rows(task_folder(store, task, found.fingerprint))
+        for task, found in sorted(stored.items())
+    ]
+    sources = cut(pa.concat_tables(rows), folder, tasks=CUTS[name])
+    (folder / "mirror.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
+    recipe = folder / "recipe.yaml"
+    raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
+    raw |= {"size": {"examples": examples}, "output": {"shards": _shards(examples)}}
+    recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
+    # Its rows belong to it: other workloads have tasks of the same names.
+    own = folder / "store"
+    mixture = load_mixture(recipe, shown_as=str(recipe), cards=folder / "cards")
+    _, broken = ingest_mixture(
+        mixture, store=own, mirror=Mirror.load(folder / "mirror.yaml", offline=True), runner=runner
+    )
+    if broken:
+        raise NotReadyError("\n".join(f"{task}: {why}" for task, why in sorted(broken.items())))
+    return Workload(
+        name=name,
+        folder=folder,
+        store=own,
+        examples=examples,
+        tasks=len(mixture.cards),
+        data="real rows",
+    )
 
 
 def write_records(workload: Workload) -> None:
