@@ -17,7 +17,7 @@ from mixture_builder.draw import Bits, Indices
 from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
-from mixture_builder.render.columnar_texts import as_list
+from mixture_builder.render.text_arrays import as_list
 
 _TEXTS, _LISTS = pa.string(), pa.list_(pa.string())
 

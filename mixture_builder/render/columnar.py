@@ -27,9 +27,9 @@ from mixture_builder.render.columnar_options import (
     list_options,
     unambiguous,
 )
-from mixture_builder.render.columnar_texts import as_list, join_texts
-from mixture_builder.render.pairs import uses_few_shot_texts
-from mixture_builder.render.programs import Program, program_of, row_by_row
+from mixture_builder.render.columnar_texts import join_texts
+from mixture_builder.render.task_programs import all_known, programs_of
+from mixture_builder.render.text_arrays import as_list
 from mixture_builder.style_pools import PREPARED
 
 
@@ -186,38 +186,6 @@ def arrays_of(context: TaskContext, names: Sequence[str], rows: Indices) -> dict
     return arrays
 
 
-def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program, Program, Program]:
-    """Prompt, target and instruction of a template in a cell."""
-    known = context.programs.get((cell, template))
-    if known is None:
-        shown = context.plan.cells[cell].shows_options
-        both = context.templates[template]
-        texts = [both.input, both.target, ""]
-        if uses_few_shot_texts(context.plan, cell):
-            texts = [both.few_shot_input or texts[0], both.few_shot_target or texts[1]]
-            texts.append(both.instruction)
-        known = tuple(_program(context, text, shown=shown) for text in texts)
-        context.programs[cell, template] = known
-    programs: tuple[Program, Program, Program] = known
-    return programs
-
-
-def _program(context: TaskContext, text: str, *, shown: bool) -> Program:
-    simple = program_of(text, options_shown=shown)
-    if simple is None or not all(_is_text(context, name) for name in simple.names - simple.lists):
-        return row_by_row(text)
-    read: Any = context.rows
-    return simple if simple.lists <= read.list_fields else row_by_row(text)
-
-
-def _is_text(context: TaskContext, name: str) -> bool:
-    """Whether a name is that of a column of texts."""
-    read: Any = context.rows
-    if name in read.text_fields:
-        return True
-    return any(field in context.rows.fields for field in _DRAWN_TEXTS.get(name, ()))
-
-
 def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
     """The keys that occur, ascending, and the places of each, ascending."""
     met, which = distinct(keys)
@@ -230,24 +198,12 @@ def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.N
     """Draws whose template reads columns that are known."""
     keys = cells * len(context.templates) + templates
     met, inverse = distinct(keys)
-    able = np.zeros(len(met), dtype=bool)
-    known = {name for name in _DRAWN_TEXTS if _is_text(context, name)}
-    known |= {*context.rows.fields, "chance"}
-    for place, key in enumerate(met.tolist()):
-        cell, template = divmod(key, len(context.templates))
-        programs = programs_of(context, cell, template)
-        able[place] = all(program.names <= known for program in programs)
+    able = np.asarray(
+        [all_known(context, *divmod(key, len(context.templates))) for key in met.tolist()],
+        dtype=bool,
+    )
     eligible: npt.NDArray[np.bool_] = able[inverse]
     return eligible
-
-
-_DRAWN_TEXTS = {
-    "options_text": ("options",),
-    "answer_text": ("options",),
-    "answer": ("options", "answers"),
-    "dialog_text": ("turns",),
-}
-"""Texts that are drawn, and the fields of which one must be there for it."""
 
 
 def lacks_required(

@@ -24,15 +24,16 @@ from mixture_builder.render.columnar import (
     drawn_chance,
     members_of,
     picked_answers,
-    programs_of,
     shuffles_options,
     with_style,
 )
 from mixture_builder.render.columnar_options import OptionPieces, list_options
 from mixture_builder.render.columnar_styles import ExemplarPieces, may_begin_with_label
-from mixture_builder.render.columnar_texts import join_texts, lay_down
+from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
+from mixture_builder.render.task_programs import programs_of
+from mixture_builder.render.text_arrays import lay_down
 from mixture_builder.style_pools import PREPARED
 
 

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
-from mixture_builder.render.columnar_texts import lay_down
+from mixture_builder.render.text_arrays import lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
 

@@ -91,12 +91,11 @@ def _give(
     order: Sequence[Sequence[int]], holders: dict[int, Turn], turn: Turn, *, tried: set[int]
 ) -> bool:
     """Gives a turn a template that no other has, moving others where that helps."""
-    untried = [template for template in order[turn[0]] if template not in tried]
-    for template in untried:
-        if template not in holders:
+    for template in order[turn[0]]:
+        if template not in holders and template not in tried:
             holders[template] = turn
             return True
-    for template in untried:
+    for template in order[turn[0]]:
         if template in tried:
             continue
         tried.add(template)

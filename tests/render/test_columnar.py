@@ -18,9 +18,10 @@ from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jobs.build import task_renderer
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_label
-from mixture_builder.render.columnar_texts import WHITE_SPACE, join_texts
+from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.programs import program_of
 from mixture_builder.render.task import TaskRenderer
+from mixture_builder.render.text_arrays import WHITE_SPACE
 from tests.jobs.test_build import lock_of
 from tests.jobs.test_ingest import card_of, rows_of, stored_of, write
 from tests.makers import (

@@ -1,0 +1,70 @@
+"""Arrays of texts: laid down piece by piece, stripped, and taken out as Python values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from mixture_builder.canonical import plain_values
+
+WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
+"""What `str.strip` strips: Arrow's own idea of white space differs."""
+
+_MAYBE_SPACE = np.zeros(256, dtype=bool)
+"""Bytes that white space can begin or end with in UTF-8."""
+for _character in WHITE_SPACE:
+    _MAYBE_SPACE[_character.encode()[0]] = _MAYBE_SPACE[_character.encode()[-1]] = True
+
+
+def as_list(column: pa.Array) -> list[Any]:
+    """Python values of a column, as templates see them."""
+    if pa.types.is_list(column.type):
+        flat: list[Any] = column.flatten().to_pylist()
+        # `to_numpy` would import pandas: too long a wait for a single record.
+        lengths = np.frombuffer(column.value_lengths().buffers()[1], dtype=np.int32)
+        ends = np.cumsum(lengths[: len(column)]).tolist()
+        return [flat[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+    values: list[Any] = column.to_pylist()
+    return plain_values(values) if pa.types.is_binary(column.type) else values
+
+
+def lay_down(
+    everything: pa.Array, places: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]
+) -> tuple[pa.Array, npt.NDArray[np.int32]]:
+    """Texts of which each is so many strings one after the other.
+
+    Args:
+      everything: the strings; no nulls.
+      places: of the strings, those of one text after those of the one before.
+      counts: how many each text has.
+
+    Returns:
+      The texts, and the byte of their data at which each string stands.
+    """
+    pieces = everything.take(pa.array(places))
+    _, offsets, data = pieces.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int32)[: len(pieces) + 1]
+    thinned = ends[np.concatenate([[0], np.cumsum(counts)])]
+    # Strings that are all empty come without data.
+    laid = data if data is not None else pa.py_buffer(b"")
+    return pa.StringArray.from_buffers(len(counts), pa.py_buffer(thinned), laid), ends
+
+
+def stripped(texts: pa.Array) -> pa.Array:
+    """Texts without white space at their ends, as `str.strip` leaves them."""
+    _, offsets, data = texts.buffers()
+    if data is None or not len(data):
+        return texts
+    start = texts.offset
+    ends = np.frombuffer(offsets, dtype=np.int32)[start : start + len(texts) + 1]
+    whole = ends[1:] > ends[:-1]
+    held = np.frombuffer(data, dtype=np.uint8)
+    first, last = held[ends[:-1][whole]], held[ends[1:][whole] - 1]
+    # Nearly all texts begin and end with a letter: most need no look at their characters.
+    if not (_MAYBE_SPACE[first].any() or _MAYBE_SPACE[last].any()):
+        return texts
+    return pc.utf8_trim(texts, characters=WHITE_SPACE)
