@@ -157,7 +157,6 @@ def audit(
             f"found --held-out with --runner {runner}, whose workers may be other machines; "
             "expected FnApiRunner, or no runner. The index of held-out items lies on this machine."
         )
-    require({"scipy": "audit"}, wanted_by="audit")
     if html:
         require({"matplotlib": "plots"}, wanted_by="audit --html")
     if tokenizer:
@@ -310,7 +309,9 @@ def _document(
     from mixture_builder.audit.document import document
     from mixture_builder.cli.progress import JobLog
     from mixture_builder.drivers.auditing import run_audit
+    from mixture_builder.io.no_pandas import keep_pandas_out
 
+    keep_pandas_out()
     size = context.manifest.get("bytes", math.inf)
     workers = workers_for(workers, size=size, few=FEW_BYTES)
     total = context.locked.plan.examples

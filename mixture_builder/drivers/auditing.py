@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from threading import Thread
 
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.given import given_files, render_digests
 from mixture_builder.audit.shard import ShardAudit, audit_shard
-from mixture_builder.audit.statistics import prepare
 from mixture_builder.drivers.pool import Job, WorkerPool, start_early
 from mixture_builder.jobs.rounds import Chunk
 
@@ -39,8 +37,6 @@ def run_audit(
     if workers:
         # Once for all workers, not once in each.
         start_early(also=[audit_shard.__module__])
-        # While workers begin there is nothing to do here.
-        Thread(target=prepare, daemon=True).start()
     jobs = [
         Job(label=f"shard {shard}", function=_audit, argument=shard)
         for shard in range(context.shards)
