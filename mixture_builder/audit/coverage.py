@@ -21,7 +21,7 @@ from mixture_builder.audit.coverage_templates import template_findings
 from mixture_builder.audit.hits import Hits
 from mixture_builder.audit.report import SectionReport
 from mixture_builder.audit.view import ShardView
-from mixture_builder.draw import derive_seed, random_bits
+from mixture_builder.draw import derive_seed, distinct, random_bits
 
 _SUM_SEED = derive_seed(0, "audit", "draws")
 _WRAP = (1 << 64) - 1
@@ -69,8 +69,8 @@ def observe(view: ShardView) -> Coverage:
 
 
 def _counted(codes: Any) -> list[tuple[int, int]]:
-    found, counts = np.unique(codes, return_counts=True)
-    return list(zip(found.tolist(), counts.tolist(), strict=True))
+    found, places = distinct(codes)
+    return list(zip(found.tolist(), np.bincount(places).tolist(), strict=True))
 
 
 def _add_draws(state: Coverage, view: ShardView) -> None:

@@ -196,7 +196,7 @@ def _rendered(
                 text_hashes(TextColumn(batch.column("targets"))),
                 variants[batch.column("cell").to_numpy()],
                 templates[batch.column("template").to_numpy()],
-                _words(styles.dictionary.to_pylist())[styles.indices.to_numpy()],
+                text_hashes(TextColumn(styles.dictionary))[styles.indices.to_numpy()],
                 _of_lists(lists.values.to_numpy(), lists.offsets.to_numpy().astype(np.int64)),
                 rows.astype(np.uint64),
             )
@@ -210,7 +210,7 @@ def _digests_of(view: ShardView) -> Bits:
         view.targets.hashes,
         variants[view.variant_codes],
         templates[view.template_codes],
-        _words(view.style_names)[view.style_codes],
+        text_hashes(TextColumn(view.style_texts))[view.style_codes],
         _of_lists(*view.exemplar_rows),
         view.row_ids.astype(np.uint64),
     )

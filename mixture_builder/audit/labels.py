@@ -59,8 +59,7 @@ def observe(view: ShardView) -> Labels:
     if not view.rows or not view.context.store:
         return state
     fields, keys = fields_of_records(view)
-    options = view.option_layouts
-    numbers_of = view.style_numbers[view.style_codes]
+    numbers_of = view.styles.numbers[view.style_codes]
     shows, letters = numbers_of[:, NAMED] > 0, numbers_of[:, LETTERED] > 0
     width = len(SORTS)
     listed = sorted({name for line in fields for name in line if name})
@@ -90,7 +89,7 @@ def observe(view: ShardView) -> Labels:
         code = int(groups[rows[0]])
         seen = plain.get(code, {})
         if seen is not None:
-            plain[code] = listed_labels(view, rows, options, seen)
+            plain[code] = listed_labels(view, rows, seen)
     state.groups.update({names[code]: seen for code, seen in plain.items()})
     return state
 

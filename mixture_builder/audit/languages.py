@@ -210,7 +210,7 @@ def _letters(column: TextColumn) -> tuple[Numbers, Numbers, Numbers]:
 
     Of ASCII, four in five characters are taken for letters.
     """
-    data, leads = column.numbers, column.leads
+    data, leads = column.numbers, column.marks.leads
     leads = leads[leads < len(data) - 1]
     lead = data[leads].astype(np.int64)
     owners = column.rows_of(leads)

@@ -118,15 +118,40 @@ class Layouts:
 
     def exemplars(self, style: DrawnStyle) -> ExemplarLayout | None:
         """That of the exemplars; `None` if the style names none, or none of the pools."""
-        if style.exemplars not in self._exemplars:
-            self._exemplars[style.exemplars] = self._exemplar_layout(style.exemplars)
-        return self._exemplars[style.exemplars]
+        return self.exemplars_of(style.exemplars)
+
+    def exemplars_of(self, ids: tuple[str, ...]) -> ExemplarLayout | None:
+        """The same for the ids that a style names."""
+        if ids not in self._exemplars:
+            self._exemplars[ids] = self._exemplar_layout(ids)
+        return self._exemplars[ids]
 
     def options(self, style: DrawnStyle) -> OptionLayout | None:
         """That of the options; `None` if the style names none, or none of the pools."""
-        if style.options not in self._options:
-            self._options[style.options] = self._option_layout(style.options)
-        return self._options[style.options]
+        return self.options_of(style.options)
+
+    def options_of(self, ids: tuple[str, ...]) -> OptionLayout | None:
+        """The same for the ids that a style names."""
+        if ids not in self._options:
+            self._options[ids] = self._option_layout(ids)
+        return self._options[ids]
+
+    def item_of(self, ids: tuple[str, ...]) -> OptionItem | None:
+        """The item of a layout of options; `None` if there is no such layout."""
+        if len(ids) not in {3, 4} or ids[0] not in self._lead_ins or ids[2] not in self._endings:
+            return None
+        if len(ids) == 4 and ids[3] not in self._option_separators:
+            return None
+        return self._items.get(ids[1])
+
+    def is_readable(self, ids: tuple[str, ...]) -> bool:
+        """Whether a list can be told apart from what follows: it has marks, and lines of its own.
+
+        Args:
+          ids: of a layout of options that there is.
+        """
+        lead_in = self._lead_ins[ids[0]].text.encode()
+        return bool(self._items[ids[1]].enumerate and len(ids) == 3 and lead_in.strip())
 
     def _exemplar_layout(self, ids: tuple[str, ...]) -> ExemplarLayout | None:
         if len(ids) != 2 or ids[0] not in self._labels or ids[1] not in self._separators:
@@ -143,21 +168,16 @@ class Layouts:
         )
 
     def _option_layout(self, ids: tuple[str, ...]) -> OptionLayout | None:
-        if len(ids) not in {3, 4} or ids[0] not in self._lead_ins or ids[1] not in self._items:
+        item, inline = self.item_of(ids), len(ids) == 4
+        if item is None:
             return None
-        if ids[2] not in self._endings:
-            return None
-        if len(ids) == 4:
-            separator = self._option_separators.get(ids[3])
-            if separator is None:
-                return None
-            text = separator.text
+        if inline:
+            text = self._option_separators[ids[3]].text
         elif len({s.text for s in self._lines}) == 1:
             text = self._lines[0].text
         else:
             # Which of them was drawn does not stand in the style: all begin a new line.
             text = "\n"
-        item, inline = self._items[ids[1]], len(ids) == 4
         marks = self._marks.get((item.id, inline))
         if marks is None:
             marks = self._marks[item.id, inline] = _marks(item, inline=inline)

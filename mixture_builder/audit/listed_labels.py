@@ -25,9 +25,7 @@ def add_label(seen: dict[str, tuple[int, Place]], label: str, count: int, place:
     seen[label] = (count, place) if before is None else (before[0] + count, min(before[1], place))
 
 
-def listed_labels(
-    view: ShardView, rows: Numbers, options: list[OptionLayout | None], seen: Seen
-) -> Seen | None:
+def listed_labels(view: ShardView, rows: Numbers, seen: Seen) -> Seen | None:
     """Adds targets that are letters, as the options they stand for, to those that are counted.
 
     Gives `None` for too many labels, or too long ones.
@@ -35,20 +33,18 @@ def listed_labels(
     Args:
       view: of the stretch.
       rows: whose targets are letters.
-      options: layouts of the styles of the stretch.
       seen: what is counted already.
     """
     found = dict(seen)
     data, offsets = view.inputs.data, view.inputs.offsets
-    layouts = view.context.layouts
     for row in rows.tolist():
         style = int(view.style_codes[row])
-        layout = options[style]
+        layout = view.styles.options(style)
         assert layout is not None
         index = layout.label_index(view.targets.text(row))
         if index < 0:
             continue
-        shown = layouts.exemplars(view.styles[style]) if view.few_shot[row] else None
+        shown = view.styles.exemplars(style) if view.few_shot[row] else None
         text = _option(data, int(offsets[row]), int(offsets[row + 1]), layout, index, shown)
         if text is None:
             continue

@@ -36,7 +36,6 @@ def look_at_options(
     """
     view = noted.view
     offsets = noted.targets.offsets
-    options = view.option_layouts
     right: list[tuple[str, int, int]] = []
     lists = np.asarray([bool(recipe.lists) for recipe in recipes], dtype=bool)[keys]
     noted.note_all("options/no_list", np.flatnonzero(queries.read & ~shows & lists))
@@ -52,7 +51,7 @@ def look_at_options(
         offsets[1:][listed].tolist(),
         strict=True,
     ):
-        _option(noted, right, row, recipes[key], options[style], begin, end, goal, stop)
+        _option(noted, right, row, recipes[key], view.styles.options(style), begin, end, goal, stop)
     positions: dict[tuple[str, int], Counter[int]] = {}
     for (task, count, place), times in Counter(right).items():
         positions.setdefault((task, count), Counter())[place] += times
@@ -66,7 +65,7 @@ def look_at_options(
 
 def _of_given(view: ShardView, rows: Numbers) -> Iterator[tuple[tuple[str, int, int], int]]:
     """Where right options stand whose lists are as their rows give them, and how often."""
-    numbers = view.style_numbers[view.style_codes[rows]]
+    numbers = view.styles.numbers[view.style_codes[rows]]
     of_rows = np.where(numbers[:, LETTERED] > 0, numbers[:, ITEM], -1)
     rows, of_rows = rows[of_rows >= 0], of_rows[of_rows >= 0]
     if not len(rows) or view.given is None:

@@ -64,7 +64,7 @@ def observe(view: ShardView) -> Prompts:
         return state
     noted = Noted(view)
     recipes, keys = recipes_of(view)
-    shows = view.style_numbers[view.style_codes, NAMED] > 0
+    shows = view.styles.numbers[view.style_codes, NAMED] > 0
     queries = find_queries(noted, recipes, keys)
     codes = 2 * keys + shows
     # What is as its row gives it has the words of its template: they were put there.

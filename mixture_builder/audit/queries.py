@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from mixture_builder.audit.frames import least_fault
-from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout, OptionLayout
+from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.text_column import Flags, Numbers
@@ -63,8 +63,6 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
         sure=known & ~shown,
     )
     rows = np.flatnonzero(shown)
-    layouts = view.context.layouts
-    exemplars = [layouts.exemplars(style) for style in view.styles] if len(rows) else []
     begins, ends, unread = [], [], []
     for row, key, style, shots, start, end in zip(
         rows.tolist(),
@@ -75,7 +73,7 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
         offsets[1:][rows].tolist(),
         strict=True,
     ):
-        layout = exemplars[style]
+        layout = view.styles.exemplars(style)
         if layout is None:
             noted.note("shots/style", row)
             unread.append(row)
@@ -83,7 +81,7 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
             ends.append(end)
             continue
         query, query_end, places = _query(
-            noted, row, start, end, layout, shots, recipes[key], view.styles[style]
+            noted, row, start, end, layout, shots, recipes[key], style
         )
         begins.append(query)
         ends.append(query_end)
@@ -122,7 +120,7 @@ def _query(
     layout: ExemplarLayout,
     shots: int,
     recipe: PromptRecipe,
-    style: DrawnStyle,
+    style: int,
 ) -> tuple[int, int, list[int]]:
     """Where the query begins and ends; and where it and, going up, the exemplars begin.
 
@@ -151,8 +149,9 @@ def _query(
         lead = data.rfind(layout.lead, start, places[-1] - size) if leads else -1
         places.append(start + len(layout.before) if lead < 0 else lead + len(layout.lead))
         return places[0], query_end, places
-    frames = recipe.inputs[bool(style.options)]
-    within = _within_lists(noted.view.context.layouts.options(style), marker)
+    styles = noted.view.styles
+    frames = recipe.inputs[styles.names_options(style)]
+    within = _within_lists(styles.options(style), marker)
     for place in places:
         if any(data.startswith(text, place - at) for text, at in within):
             continue

@@ -77,8 +77,8 @@ def _counted(task: AuditedTask, name: str, context: AuditContext) -> dict[str, i
             if len(text.encode()) > LONGEST:
                 return {}
             counts[plain_label(text)] += count
-        if len(counts) > MOST_LABELS:
-            return {}
+            if len(counts) > MOST_LABELS:
+                return {}
     if len(counts) < 2 or plan.query_rows < FEWEST_ROWS * len(counts):
         return {}
     return dict(sorted(counts.items()))

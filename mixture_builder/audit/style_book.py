@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mixture_builder.audit.layouts import DrawnStyle, Layouts, OptionLayout
+import numpy as np
+import pyarrow as pa
+
+from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout, Layouts, OptionLayout
+from mixture_builder.audit.text_column import Numbers
 
 DRAWN: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
@@ -25,30 +29,62 @@ DRAWN: Mapping[str, tuple[str, int]] = MappingProxyType(
 NAMED, LETTERED, READABLE, ITEM, FIRST_POOL = range(5)
 """Places in the numbers of a style; those of the pools of `DRAWN` follow."""
 
+Ids = tuple[str, ...]
 
-KEPT = 10_000
-"""Styles whose facts are kept. Few-shot prompts have no end of them, of parts that recur."""
+_NOTHING: Mapping[str, tuple[int, ...]] = MappingProxyType(
+    {"options": (0, 0, 0, -1, -1, -1, -1), "dialog": (-1, -1, -1), "exemplars": (-1, -1)}
+)
+"""Numbers of a style that draws nothing, by the kinds of its parts."""
+
+_IGNORED = "none that is known"
+"""Kind of all other parts."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class StyleFacts:
-    """What is known of a style.
+class _Part:
+    """A part of a style: what is drawn of one kind, and its share of the numbers of the style."""
 
-    Attributes:
-      drawn: taken apart.
-      options: how it lists options; `None` if it does not, or names what no pool has.
-      numbers: whether it names a style of options, whether options have labels, whether lists can
-        be read (see `is_readable`), the number of its options' item, and for each pool of `DRAWN`
-        the number of what is drawn from it. Numbers are places in the book; -1 is for nothing.
-    """
-
-    drawn: DrawnStyle
-    options: OptionLayout | None
+    ids: Ids
     numbers: tuple[int, ...]
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StretchStyles:
+    """The different styles of a stretch, taken apart.
+
+    Attributes:
+      layouts: of the mixture.
+      parts: of each kind, all that the book knows.
+      chosen: of each kind, for each style the place of its part.
+      numbers: a line for each style: whether it names a style of options, whether options have
+        labels, whether lists can be read (see `Layouts.is_readable`), the number of its options'
+        item, and for each pool of `DRAWN` the number of what is drawn from it. Numbers are places
+        in the book; -1 is for nothing.
+    """
+
+    layouts: Layouts
+    parts: Mapping[str, list[_Part]]
+    chosen: Mapping[str, list[int]]
+    numbers: Numbers
+
+    def names_options(self, style: int) -> bool:
+        """Whether a style, given by its place, names one of options."""
+        return bool(self._ids("options", style))
+
+    def options(self, style: int) -> OptionLayout | None:
+        """How a style lists options; `None` if it does not, or names what no pool has."""
+        return self.layouts.options_of(self._ids("options", style))
+
+    def exemplars(self, style: int) -> ExemplarLayout | None:
+        """How a style sets off exemplars; `None` likewise."""
+        return self.layouts.exemplars_of(self._ids("exemplars", style))
+
+    def _ids(self, kind: str, style: int) -> Ids:
+        return self.parts[kind][self.chosen[kind][style]].ids
+
+
 class StyleBook:
-    """Facts of styles by their texts.
+    """Parts of styles by their texts. Styles have no end, of parts that recur.
 
     Args:
       layouts: of the mixture.
@@ -56,76 +92,93 @@ class StyleBook:
 
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
-        self._facts: dict[str, StyleFacts] = {}
-        self._parts: dict[str, tuple[str, tuple[str, ...], tuple[int, ...]]] = {}
+        self._places: dict[str, tuple[str, int]] = {}
+        # The first part of each kind is that of styles without any.
+        self._parts = {kind: [_Part(ids=(), numbers=none)] for kind, none in _NOTHING.items()}
+        self._numbers = {kind: np.asarray([none]) for kind, none in _NOTHING.items()}
         self._ids: list[dict[str, int]] = [{} for _ in DRAWN]
+        self._pools = {
+            kind: [
+                (numbered, place)
+                for numbered, (of, place) in zip(self._ids, DRAWN.values(), strict=True)
+                if of == kind
+            ]
+            for kind in _NOTHING
+        }
         self._items: dict[str, int] = {}
-        self._option_numbers: dict[tuple[str, ...], tuple[int, ...]] = {(): (0, 0, 0, -1)}
         self.items: list[OptionLayout] = []
         """For each item of options a layout that has it: all of them have the same labels."""
 
-    def of(self, text: str) -> StyleFacts:
-        """The facts of a style."""
-        found = self._facts.get(text)
-        if found is None:
-            if len(self._facts) >= KEPT:
-                self._facts.clear()
-            found = self._facts[text] = self._found(text)
-        return found
+    def read(self, styles: pa.Array) -> StretchStyles:
+        """Takes styles apart.
+
+        Args:
+          styles: values of the column `style`, each once.
+        """
+        chosen = {kind: [0] * len(styles) for kind in (*_NOTHING, _IGNORED)}
+        places = self._places
+        for style, text in enumerate(styles.to_pylist()):
+            for name in text.split(";"):
+                kind, place = places.get(name) or self._place(name)
+                chosen[kind][style] = place
+        del chosen[_IGNORED]
+        by_kind = [
+            self._numbers_of(kind)[np.asarray(found, dtype=np.int64)]
+            for kind, found in chosen.items()
+        ]
+        return StretchStyles(
+            layouts=self._layouts,
+            parts=self._parts,
+            chosen=chosen,
+            numbers=np.concatenate(by_kind, axis=1),
+        )
+
+    def drawn(self, style: str) -> DrawnStyle:
+        """One style, taken apart."""
+        places = map(self._place, style.split(";"))
+        return DrawnStyle(
+            **{kind: self._parts[kind][at].ids for kind, at in places if kind != _IGNORED}
+        )
 
     def ids(self, pool: int) -> list[str]:
         """What has been drawn from a pool, given by its place in `DRAWN`, by number."""
         return list(self._ids[pool])
 
-    def _found(self, text: str) -> StyleFacts:
-        kinds: dict[str, tuple[str, ...]] = {}
-        pools: dict[str, tuple[int, ...]] = dict(_NONE)
-        for part in text.split(";"):
-            known = self._parts.get(part)
-            if known is None:
-                known = self._parts[part] = self._of_part(part)
-            kind, ids, numbers = known
-            if kind in _NONE:
-                kinds[kind], pools[kind] = ids, numbers
-        drawn = DrawnStyle(**kinds)
-        options = self._layouts.options(drawn)
-        first = self._option_numbers.get(drawn.options)
-        if first is None:
-            first = self._option_numbers[drawn.options] = self._of_options(options)
-        return StyleFacts(
-            drawn=drawn,
-            options=options,
-            numbers=first + pools["options"] + pools["dialog"] + pools["exemplars"],
-        )
-
-    def _of_part(self, part: str) -> tuple[str, tuple[str, ...], tuple[int, ...]]:
-        """The kind of a part of a style, its ids, and their numbers."""
-        kind, _, listed = part.partition("=")
+    def _place(self, text: str) -> tuple[str, int]:
+        """The kind of a part, and its place among the parts of that kind."""
+        known = self._places.get(text)
+        if known is not None:
+            return known
+        kind, _, listed = text.partition("=")
+        if kind not in _NOTHING:
+            return _IGNORED, 0
         ids = tuple(listed.split("/"))
-        numbers = [
-            known.setdefault(ids[place], len(known)) if len(ids) > place else -1
-            for known, (of, place) in zip(self._ids, DRAWN.values(), strict=True)
-            if of == kind
-        ]
-        return kind, ids, tuple(numbers)
+        numbers = tuple(
+            numbered.setdefault(ids[place], len(numbered)) if len(ids) > place else -1
+            for numbered, place in self._pools[kind]
+        )
+        if kind == "options":
+            numbers = self._of_options(ids) + numbers
+        found = self._places[text] = kind, len(self._parts[kind])
+        self._parts[kind].append(_Part(ids=ids, numbers=numbers))
+        return found
 
-    def _of_options(self, options: OptionLayout | None) -> tuple[int, ...]:
+    def _numbers_of(self, kind: str) -> Numbers:
+        """The numbers of all parts of a kind, a line each."""
+        held, parts = self._numbers[kind], self._parts[kind]
+        if len(held) < len(parts):
+            more = np.asarray([part.numbers for part in parts[len(held) :]])
+            held = self._numbers[kind] = np.concatenate([held, more])
+        return held
+
+    def _of_options(self, ids: Ids) -> tuple[int, int, int, int]:
         """The first numbers of a style that names one of options."""
-        if options is None:
+        item = self._layouts.item_of(ids)
+        if item is None:
             return 1, 0, 0, -1
-        item = self._items.setdefault(options.item.id, len(self._items))
-        if item == len(self.items):
-            self.items.append(options)
-        return 1, int(bool(options.item.enumerate)), int(is_readable(options)), item
-
-
-_NONE: Mapping[str, tuple[int, ...]] = MappingProxyType(
-    {"options": (-1, -1, -1), "dialog": (-1, -1, -1), "exemplars": (-1, -1)}
-)
-
-
-def is_readable(options: OptionLayout | None) -> bool:
-    """Whether a list can be told apart from what follows: it has marks, and lines of its own."""
-    return bool(
-        options and options.item.enumerate and not options.inline and options.lead_in.strip()
-    )
+        number = self._items.setdefault(item.id, len(self._items))
+        if number == len(self.items):
+            layout = self._layouts.options_of(ids)
+            assert layout is not None
+            self.items.append(layout)
+        return 1, int(bool(item.enumerate)), int(self._layouts.is_readable(ids)), number

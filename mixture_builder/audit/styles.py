@@ -52,7 +52,7 @@ def observe(view: ShardView) -> DrawnStyles:
     row_groups = of_tasks[view.task_codes, view.inverted.astype(np.int64)]
     listed = list(groups)
     for place, pool in enumerate(DRAWN):
-        of_styles = view.style_numbers[:, FIRST_POOL + place]
+        of_styles = view.styles.numbers[:, FIRST_POOL + place]
         if (of_styles < 0).all():
             continue
         drawn_ids = view.context.style_book.ids(place)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,30 @@ Bytes = npt.NDArray[np.uint8]
 _BLOCK = 1 << 16
 """Bytes that are looked at at a time: as many as stay in the cache of a core."""
 
+_HASHED = 1 << 10
+"""Texts that are hashed at a time: what is made for them stays in the cache of a core."""
+
 _WORD, _COMPARED = 8, 512
 """Bytes that are compared at once, and of a stretch at all."""
+
+
+_SPACE, _BRACE, _DELETE, _LEAD = 0x20, 0x7B, 0x7F, 0xC2
+_TAB, _NEW_LINE, _RETURN = b"\t\n\r"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Marks:
+    """Where some bytes stand that most texts have few of.
+
+    Attributes:
+      controls: control characters of ASCII that have no place in a text.
+      braces: opening ones.
+      leads: first bytes of characters beyond ASCII.
+    """
+
+    controls: Numbers
+    braces: Numbers
+    leads: Numbers
 
 
 class TextColumn:
@@ -73,21 +93,28 @@ class TextColumn:
         return text_hashes(self)
 
     @cached_property
-    def leads(self) -> Numbers:
-        """Where characters beyond ASCII begin."""
-        return self.positions(lambda block: block >= 0xC2)
-
-    def positions(self, marks: Callable[[Bytes], Flags]) -> Numbers:
-        """Places of some bytes.
-
-        Args:
-          marks: says of a stretch of bytes which of them are meant; nothing at all for none.
-        """
-        found = [
-            np.flatnonzero(marks(self.numbers[start : start + _BLOCK])) + start
-            for start in range(0, len(self.numbers), _BLOCK)
-        ]
-        return np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
+    def marks(self) -> Marks:
+        """Places of bytes that checks ask for, all found in one pass."""
+        none = np.zeros(0, dtype=np.int64)
+        controls, braces, leads = [none], [none], [none]
+        for start in range(0, len(self.numbers), _BLOCK):
+            block = self.numbers[start : start + _BLOCK]
+            # All that is looked for is no lower than a brace, or lower than a space.
+            high = np.flatnonzero(block >= _BRACE)
+            found = block[high]
+            controls.append(high[found == _DELETE] + start)
+            braces.append(high[found == _BRACE] + start)
+            leads.append(high[found >= _LEAD] + start)
+            low = block < _SPACE
+            # Nearly always the new lines are all there is.
+            if np.count_nonzero(low) != np.count_nonzero(block == _NEW_LINE):
+                low &= (block != _NEW_LINE) & (block != _TAB) & (block != _RETURN)
+                controls.append(np.flatnonzero(low) + start)
+        return Marks(
+            controls=np.concatenate(controls),
+            braces=np.concatenate(braces),
+            leads=np.concatenate(leads),
+        )
 
     def byte_at(self, positions: Numbers) -> Bytes:
         """The bytes at some places; 0 for a place that is none of the texts'."""
@@ -136,7 +163,10 @@ class TextColumn:
 
 def text_hashes(column: TextColumn) -> Bits:
     """A hash of each text."""
-    data, take = memoryview(column.data), xxhash.xxh3_64_intdigest
-    offsets = column.offsets.tolist()
-    # An array of its own, because numpy takes several times as long to look into a list.
-    return np.frombuffer(array("Q", [take(data[a:b]) for a, b in pairwise(offsets)]), np.uint64)
+    texts = column.array.cast(pa.binary())
+    result = np.empty(len(texts), dtype=np.uint64)
+    for start in range(0, len(texts), _HASHED):
+        some = texts.slice(start, _HASHED)
+        found = map(xxhash.xxh3_64_intdigest, some.to_numpy(zero_copy_only=False))
+        result[start : start + len(some)] = np.fromiter(found, np.uint64, len(some))
+    return result

@@ -22,9 +22,6 @@ from mixture_builder.audit.view import ShardView
 _SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
 """A character that can be seen."""
 
-_SPACE, _DELETE = 0x20, 0x7F
-_TAB, _NEW_LINE, _RETURN = b"\t\n\r"
-
 _LEADS = np.zeros(256, dtype=np.bool_)
 _LEADS[[0xC2, 0xEF]] = True
 
@@ -116,9 +113,9 @@ def _empty(column: TextColumn) -> Numbers:
 
 
 def _control_characters(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    rows = np.unique(column.rows_of(column.positions(_controls)))
+    rows = np.unique(column.rows_of(column.marks.controls))
     view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
-    data, leads = column.numbers, column.leads
+    data, leads = column.numbers, column.marks.leads
     first = data[leads]
     # First bytes of C1 control characters, the replacement character and the byte order mark.
     suspicious = leads[_LEADS[first] | _misread(column, leads, first)]
@@ -139,16 +136,6 @@ def _misread(column: TextColumn, leads: Numbers, first: Bytes) -> Flags:
     return marks
 
 
-def _controls(block: Bytes) -> Flags:
-    """Control characters of ASCII that have no place in a text."""
-    low = block < _SPACE
-    bad: Flags = block == _DELETE
-    # Nearly always the new lines are all there is.
-    if np.count_nonzero(low) != np.count_nonzero(block == _NEW_LINE):
-        bad |= low & (block != _NEW_LINE) & (block != _TAB) & (block != _RETURN)
-    return bad
-
-
 def _first(column: TextColumn, rows: Numbers) -> list[int]:
     return [
         found.start() if (found := _BAD.search(column.text(row))) else 0 for row in rows.tolist()
@@ -156,7 +143,7 @@ def _first(column: TextColumn, rows: Numbers) -> list[int]:
 
 
 def _unrendered(state: Texts, view: ShardView, name: str, column: TextColumn) -> None:
-    braces = column.positions(lambda block: block == _BRACE)
+    braces = column.marks.braces
     after = column.byte_at(braces + 1)
     braces = braces[(after == _BRACE) | (after == _PERCENT)]
     marked = np.unique(column.rows_of(braces))

@@ -12,8 +12,7 @@ import pyarrow as pa
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
-from mixture_builder.audit.layouts import DrawnStyle, OptionLayout
-from mixture_builder.audit.style_book import StyleFacts
+from mixture_builder.audit.style_book import StretchStyles
 from mixture_builder.audit.text_column import Flags, Numbers, TextColumn
 from mixture_builder.draw import distinct
 
@@ -67,10 +66,14 @@ class ShardView:
 
     def coded(self, name: str) -> tuple[list[str], Numbers]:
         """The different values of a column of texts, and which of them each record has."""
+        different, codes = self._encoded(name)
+        return different.to_pylist(), codes
+
+    def _encoded(self, name: str) -> tuple[pa.Array, Numbers]:
         column = self.column(name)
         encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
         codes: Numbers = encoded.indices.to_numpy().astype(np.int64)
-        return encoded.dictionary.to_pylist(), codes
+        return encoded.dictionary, codes
 
     @cached_property
     def inputs(self) -> TextColumn:
@@ -130,38 +133,22 @@ class ShardView:
         return self._variants[1]
 
     @cached_property
-    def _styles(self) -> tuple[list[str], Numbers]:
-        return self.coded("style")
-
-    @cached_property
-    def _style_facts(self) -> list[StyleFacts]:
-        book = self.context.style_book
-        return [book.of(text) for text in self.style_names]
-
-    @cached_property
-    def styles(self) -> list[DrawnStyle]:
-        """The different styles in this stretch."""
-        return [facts.drawn for facts in self._style_facts]
-
-    @cached_property
-    def style_numbers(self) -> Numbers:
-        """Of each of `styles` the numbers that `StyleFacts` describes, a line each."""
-        numbers = [facts.numbers for facts in self._style_facts]
-        return np.asarray(numbers, dtype=np.int64).reshape(len(numbers), -1)
+    def _styles(self) -> tuple[pa.Array, Numbers]:
+        return self._encoded("style")
 
     @property
-    def style_names(self) -> list[str]:
-        """The same as they stand in the column."""
+    def style_texts(self) -> pa.Array:
+        """The different styles in this stretch, as they stand in the column."""
         return self._styles[0]
 
     @cached_property
-    def option_layouts(self) -> list[OptionLayout | None]:
-        """How each of `styles` lists options."""
-        return [facts.options for facts in self._style_facts]
+    def styles(self) -> StretchStyles:
+        """The same, taken apart."""
+        return self.context.style_book.read(self.style_texts)
 
     @property
     def style_codes(self) -> Numbers:
-        """For each record the place of its style in `styles`."""
+        """For each record the place of its style in `style_texts`."""
         return self._styles[1]
 
     @cached_property

@@ -85,7 +85,7 @@ def few_shot_layout(context: AuditContext, record: Record) -> ExemplarLayout | N
     """How the exemplars of a record are set off, if it has some that can be told apart."""
     if record["num_exemplars"] < 2:
         return None
-    layout = context.layouts.exemplars(context.style_book.of(record["style"]).drawn)
+    layout = context.layouts.exemplars(context.style_book.drawn(record["style"]))
     if layout is None:
         return None
     pieces = record["inputs"].count(layout.marker.decode())
@@ -94,7 +94,7 @@ def few_shot_layout(context: AuditContext, record: Record) -> ExemplarLayout | N
 
 def option_layout(context: AuditContext, record: Record) -> OptionLayout | None:
     """How the options of a record are listed, if its target is a label of them."""
-    layout = context.layouts.options(context.style_book.of(record["style"]).drawn)
+    layout = context.layouts.options(context.style_book.drawn(record["style"]))
     return layout if layout and layout.label_index(record["targets"]) >= 0 else None
 
 
@@ -109,7 +109,7 @@ def _lost_field(context: AuditContext, record: Record, random: Random) -> Record
         return None
     task = context.tasks[record["task_id"]]
     template = task.templates[task.template_places[record["template_id"]]]
-    shows = bool(context.style_book.of(record["style"]).drawn.options)
+    shows = bool(context.style_book.drawn(record["style"]).options)
     words = [w.decode() for w in frame_of(template.input, shows_options=shows).words]
     text, at, gaps = record["inputs"], 0, []
     for number, word in enumerate(words):
@@ -298,7 +298,7 @@ def _label_to_text(context: AuditContext, record: Record, random: Random) -> Rec
 
 
 def _not_listed(context: AuditContext, record: Record, random: Random) -> Record | None:
-    layout = context.layouts.options(context.style_book.of(record["style"]).drawn)
+    layout = context.layouts.options(context.style_book.drawn(record["style"]))
     if layout is None or layout.item.enumerate or not is_direct(context, record):
         return None
     return {**record, "targets": "an answer of another task"}
@@ -521,7 +521,7 @@ def style_uneven(
             result.append(record)
             continue
         head, _, separator = record["style"].rpartition("/")
-        one = context.layouts.exemplars(context.style_book.of(f"{head}/blank_line").drawn)
+        one = context.layouts.exemplars(context.style_book.drawn(f"{head}/blank_line"))
         if one is None or separator == "blank_line":
             result.append(record)
             continue

@@ -101,7 +101,7 @@ def test_a_dropped_separator_is_found(clean: Clean):
     layouts = clean.context.layouts
 
     def without_separator(record: Record) -> Record:
-        layout = layouts.exemplars(clean.context.style_book.of(record["style"]).drawn)
+        layout = layouts.exemplars(clean.context.style_book.drawn(record["style"]))
         assert layout is not None
         text = record["inputs"].replace(layout.marker.decode(), " ", 1)
         return {**record, "inputs": text}
@@ -133,7 +133,7 @@ def test_the_query_as_an_exemplar_is_found(clean: Clean):
     layouts = clean.context.layouts
 
     def with_query(record: Record) -> Record:
-        layout = layouts.exemplars(clean.context.style_book.of(record["style"]).drawn)
+        layout = layouts.exemplars(clean.context.style_book.drawn(record["style"]))
         assert layout is not None
         marker, between = layout.marker.decode(), layout.between.decode()
         above, query = record["inputs"].rsplit(marker, 1)
@@ -180,7 +180,7 @@ def test_an_answer_among_the_exemplars_is_found(clean: Clean):
     tasks = clean.context.tasks
 
     def leaking(record: Record) -> Record:
-        layout = clean.context.layouts.exemplars(clean.context.style_book.of(record["style"]).drawn)
+        layout = clean.context.layouts.exemplars(clean.context.style_book.drawn(record["style"]))
         assert layout is not None
         parts = record["inputs"].split(layout.marker.decode())
         parts[-2] += " " + record["targets"]
@@ -285,9 +285,7 @@ def test_right_options_at_one_place_are_found(clean: Clean):
     shards = clean.shards()
     for records in shards:
         for record in records:
-            style = clean.context.layouts.options(
-                clean.context.style_book.of(record["style"]).drawn
-            )
+            style = clean.context.layouts.options(clean.context.style_book.drawn(record["style"]))
             if style is not None and style.label_index(record["targets"]) > 0:
                 record["targets"] = style.item.label_of(0)
     found = findings_of(clean.audit(shards), "options/positions")

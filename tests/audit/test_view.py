@@ -33,9 +33,9 @@ def test_two_stretches_have_in_common_what_they_begin_with(texts: list[str], mor
 
 def test_bytes_are_found_wherever_they_stand():
     """Places are those in all texts, one after the other, in whichever block they fall."""
-    texts = ["\t" + "a" * 65_534 + "\t", "\té", "", "a" * 140_000 + "\t"]
-    column = TextColumn(pa.array(texts, pa.string()))
+    texts = ["\a" + "a" * 65_534 + "\a", "\aé\n\t", "", "{" + "a" * 140_000 + "\x7f"]
+    marks = TextColumn(pa.array(texts, pa.string())).marks
 
-    found = column.positions(lambda block: block == 9).tolist()
-
-    assert found == [0, 65_535, 65_536, 205_539]
+    assert sorted(marks.controls.tolist()) == [0, 65_535, 65_536, 205_542]
+    assert marks.braces.tolist() == [65_541]
+    assert marks.leads.tolist() == [65_537]
