@@ -83,8 +83,10 @@ def _contradicting(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Records of prompts that come with several targets; few do."""
     if not len(records):
         return records
-    order = np.argsort(np.ascontiguousarray(records["prompt"]))
-    prompts, targets = records["prompt"][order], records["target"][order]
+    # Column by column: of records, a field is taken at several times the price.
+    prompts, targets = (np.ascontiguousarray(records[name]) for name in ("prompt", "target"))
+    order = np.argsort(prompts)
+    prompts, targets = prompts[order], targets[order]
     starts = np.flatnonzero(np.append(True, prompts[1:] != prompts[:-1]))
     differ = np.minimum.reduceat(targets, starts) != np.maximum.reduceat(targets, starts)
     found: npt.NDArray[Any] = records[

@@ -72,9 +72,9 @@ def chance_of(freedom: int, chi_square: float) -> float:
       freedom: 1 or more.
       chi_square: 0 or more.
     """
-    if chi_square <= 0:
-        return 1.0
     half, odd = chi_square / 2, freedom % 2
+    if half <= 0:
+        return 1.0
     log = math.log(half)
     powers = (number + odd / 2 for number in range(freedom // 2))
     terms = [math.exp(power * log - half - math.lgamma(power + 1)) for power in powers]
