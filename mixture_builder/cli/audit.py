@@ -209,7 +209,7 @@ def _start_early(mixture: str, workers: int | None) -> None:
     if data.is_dir():
         size = sum(file.stat().st_size for file in data.iterdir())
         if workers_for(workers, size=size, few=FEW_BYTES):
-            start_early(also=["mixture_builder.audit.shard"])
+            start_early(modules=["mixture_builder.audit.preload"])
 
 
 def _context(

@@ -36,7 +36,7 @@ def run_audit(
     """
     if workers:
         # Once for all workers, not once in each.
-        start_early(also=[audit_shard.__module__])
+        start_early(modules=["mixture_builder.audit.preload"])
     jobs = [
         Job(label=f"shard {shard}", function=_audit, argument=shard)
         for shard in range(context.shards)

@@ -340,17 +340,19 @@ def _context() -> Any:
     return context
 
 
-def start_early(warm: Mapping[str, str] | None = None, *, also: Sequence[str] = ()) -> None:
+def start_early(
+    warm: Mapping[str, str] | None = None, *, modules: Sequence[str] = PRELOADED
+) -> None:
     """Lets the fork server import what workers need while this process still reads files.
 
     Args:
       warm: paths of `recipe`, `cards` and `templates`, the latter two may be empty; what they
         need is parsed there too.
-      also: modules to be imported there beside those that all workers need.
+      modules: to be imported there.
     """
     if sys.platform != "linux":
         return
-    _context().set_forkserver_preload([*PRELOADED, *also])
+    _context().set_forkserver_preload(list(modules))
     if warm:
         os.environ[WARM_VARIABLE] = json.dumps(dict(warm))
     try:
