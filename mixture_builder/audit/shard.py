@@ -22,9 +22,6 @@ from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import shard_table
 from mixture_builder.jobs.inspect.records import read_batches
 
-READ_ROWS = 4_096
-"""Rows of a shard that are read at a time: with fewer, reading takes longer."""
-
 STRETCH_ROWS, STRETCH_BYTES = 32_768, 32 * 1024 * 1024
 """So much of a shard is looked at in one go; memory depends on it, not on the shard."""
 
@@ -147,5 +144,5 @@ _CODED: pa.Schema = pa.schema(
 def _batches(url: str, format_: str) -> Iterator[pa.RecordBatch]:
     """The records of a shard; where the format can, repetitive columns in codes."""
     if format_ == "parquet":
-        return read_parquet(url, schema=_CODED, rows=READ_ROWS)
+        return read_parquet(url, schema=_CODED)
     return read_batches(url, format=format_)

@@ -96,17 +96,10 @@ def write_parquet(
         return output.written(table.num_rows)
 
 
-def read_parquet(
-    url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA, rows: int = _READ_ROWS
-) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of `url` in order, some at a time, with the types of `schema`.
+def read_parquet(url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of `url` in order, a few thousand at a time, with the types of `schema`.
 
     Columns that are dictionaries in `schema` are read as such: no text is made for each row.
-
-    Args:
-      url: local path or fsspec URL of the file.
-      schema: columns and their types.
-      rows: at a time, at the most; never more than a row group holds.
 
     Raises:
       VerifyError: if the file is damaged, no Parquet, or lacks columns.
@@ -120,14 +113,14 @@ def read_parquet(
             )
             _check_columns(url, parquet.schema_arrow, schema)
             for batch in parquet.iter_batches(
-                batch_size=rows, columns=schema.names, use_threads=False
+                batch_size=_READ_ROWS, columns=schema.names, use_threads=False
             ):
                 batch.validate(full=True)
                 if batch.schema.equals(schema):
                     yield batch
                     continue
-                table = conform(pa.Table.from_batches([batch]), schema)
-                yield from table.combine_chunks().to_batches()
+                rows = conform(pa.Table.from_batches([batch]), schema)
+                yield from rows.combine_chunks().to_batches()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise VerifyError(
                 f"{url}: cannot be read as Parquet: {error}. The file is damaged or is "
