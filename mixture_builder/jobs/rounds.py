@@ -48,7 +48,13 @@ CHUNK_BYTES = 16 << 20
 CHUNK_EXAMPLES = 50_000
 
 ROUND_BYTES = 2 << 30
-"""About what the files of a round take on disk; two rounds' files may stand there together."""
+"""About what the files of a round take on disk at most; those of two may stand there together."""
+
+SMALL_ROUND_BYTES = 192 << 20
+"""What they take where tasks are large: it is removed before the system puts it on the disk."""
+
+MANY_DRAWS = 20_000
+"""With as many draws a task and round on average, to begin with a task costs next to nothing."""
 
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""
@@ -143,7 +149,7 @@ def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path)
     sizes = _example_bytes(lock, store)
     quotas = [task.quota for task in lock.plan.tasks]
     total = sum(size * quota for size, quota in zip(sizes, quotas, strict=True))
-    together = max(1, int(ROUND_BYTES * lock.plan.shards / max(1.0, total)))
+    together = _together(total, sum(quotas), tasks=len(quotas), shards=lock.plan.shards)
     rounds = -(-len(shards) // together)
     even = -(-len(shards) // rounds)
     for number in range(rounds):
@@ -158,6 +164,13 @@ def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path)
                 for at, pieces in enumerate(_chunks(quotas, sizes, chosen, lock.plan.shards))
             )
             yield Round(shards=chosen, chunks=chunks)
+
+
+def _together(size: float, examples: int, *, tasks: int, shards: int) -> int:
+    """How many shards a round has: enough for each task to be worth beginning with."""
+    wanted = size * MANY_DRAWS * tasks / max(1, examples)
+    round_bytes = min(ROUND_BYTES, max(SMALL_ROUND_BYTES, wanted))
+    return max(1, int(round_bytes * shards / max(1.0, size)))
 
 
 def _example_bytes(lock: Lock, store: Path) -> list[float]:
