@@ -206,11 +206,6 @@ class Bench:
             cpu=cpu[0] / cpu[1],
         )
 
-    def faster(self, programs: Sequence[str], name: str, pilot: int) -> str:
-        """Which of several ways to write a baseline is the faster one: the best of two runs."""
-        taken = self.rounds(programs, self.workload(name, pilot), 2)
-        return min(programs, key=lambda p: min(run.wall_seconds for run in taken[p]))
-
 
 def _keep_built(workload: Workload, out: Path) -> None:
     shutil.copytree(out, workload.built)
