@@ -34,7 +34,7 @@ from mixture_builder.jobs.build import render_task, without_garbage_collection
 from mixture_builder.jobs.rounds import Chunk, plan_rounds
 from mixture_builder.jobs.shard_table import code_book, coded_tables
 from mixture_builder.plan import TaskPlan
-from mixture_builder.shards import draws_of_shard, shard_offset
+from mixture_builder.shards import draws_of_shards, shard_offset
 
 _SEED = derive_seed(0, "audit", "record")
 
@@ -87,9 +87,8 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
         offset = shard_offset(lock.plan.seed, plan.task)
         stretches = [
             np.arange(stretch.start, stretch.stop)
-            for shard in shards
-            for stretch in draws_of_shard(
-                plan.quota, shard=shard, shards=lock.plan.shards, offset=offset
+            for _, stretch in draws_of_shards(
+                plan.quota, shards, shards=lock.plan.shards, offset=offset
             )
         ]
         if not stretches:

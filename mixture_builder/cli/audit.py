@@ -203,13 +203,13 @@ def audit(
 
 def _start_early(mixture: str, workers: int | None) -> None:
     """Lets workers import what they need while this process does, if there will be some."""
-    from mixture_builder.drivers.pool import start_early
+    from mixture_builder.drivers.pool import PRELOADED_FOR_AUDITS, start_early
 
     data = Path(mixture) / "data"
     if data.is_dir():
         size = sum(file.stat().st_size for file in data.iterdir())
         if workers_for(workers, size=size, few=FEW_BYTES):
-            start_early(modules=["mixture_builder.audit.preload"])
+            start_early(modules=PRELOADED_FOR_AUDITS)
 
 
 def _context(

@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.given import given_files, render_digests
 from mixture_builder.audit.shard import ShardAudit, audit_shard
-from mixture_builder.drivers.pool import Job, WorkerPool, start_early
+from mixture_builder.drivers.pool import PRELOADED_FOR_AUDITS, Job, WorkerPool, start_early
 from mixture_builder.jobs.rounds import Chunk
 
 
@@ -36,7 +36,7 @@ def run_audit(
     """
     if workers:
         # Once for all workers, not once in each.
-        start_early(modules=["mixture_builder.audit.preload"])
+        start_early(modules=PRELOADED_FOR_AUDITS)
     jobs = [
         Job(label=f"shard {shard}", function=_audit, argument=shard)
         for shard in range(context.shards)

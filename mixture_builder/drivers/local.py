@@ -21,6 +21,7 @@ from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, task_spec
 from mixture_builder.jobs.ingest.task import finish_task
 from mixture_builder.jobs.rounds import (
+    WORKER_ROUND_BYTES,
     Assembly,
     Chunk,
     Round,
@@ -112,7 +113,13 @@ class LocalRunner:
                     yield result
                 return
             with _folder_for_rounds(lock, out) as folder:
-                rounds = plan_rounds(lock, store=store, shards=shards, folder=folder)
+                rounds = plan_rounds(
+                    lock,
+                    store=store,
+                    shards=shards,
+                    folder=folder,
+                    small=WORKER_ROUND_BYTES * max(1, self.workers),
+                )
                 yield from _run_rounds(pool, rounds, out=out, on_rendered=on_rendered)
 
 

@@ -38,6 +38,8 @@ PATIENCE_SECONDS = 5.0
 
 PRELOADED = ["mixture_builder.jobs.preload"]
 
+PRELOADED_FOR_AUDITS = ["mixture_builder.audit.preload"]
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:

@@ -50,8 +50,9 @@ CHUNK_EXAMPLES = 50_000
 ROUND_BYTES = 2 << 30
 """About what the files of a round take on disk at most; those of two may stand there together."""
 
-SMALL_ROUND_BYTES = 192 << 20
-"""What they take where tasks are large: it is removed before the system puts it on the disk."""
+WORKER_ROUND_BYTES = 96 << 20
+"""What they take for each worker where tasks are large: so little is removed before the system puts
+it on the disk, and there are jobs enough for all workers."""
 
 MANY_DRAWS = 20_000
 """With as many draws a task and round on average, to begin with a task costs next to nothing."""
@@ -137,7 +138,14 @@ def worth_rounds(lock: Lock, shards: Sequence[int]) -> bool:
     return lock.plan.examples < FEW_DRAWS * len(lock.plan.tasks) * lock.plan.shards
 
 
-def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path) -> Iterator[Round]:
+def plan_rounds(
+    lock: Lock,
+    *,
+    store: Path,
+    shards: Sequence[int],
+    folder: Path,
+    small: int | None = None,
+) -> Iterator[Round]:
     """Cuts a build into rounds and chunks of bounded size.
 
     Args:
@@ -145,11 +153,19 @@ def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path)
       store: root of the row store.
       shards: those that are wanted.
       folder: for the files of chunks.
+      small: bytes that a round takes where tasks are large; if it is left out, as many as it may
+        take at all, which is best where nothing is written to files.
     """
     sizes = _example_bytes(lock, store)
     quotas = [task.quota for task in lock.plan.tasks]
     total = sum(size * quota for size, quota in zip(sizes, quotas, strict=True))
-    together = _together(total, sum(quotas), tasks=len(quotas), shards=lock.plan.shards)
+    together = _together(
+        total,
+        sum(quotas),
+        tasks=len(quotas),
+        shards=lock.plan.shards,
+        small=ROUND_BYTES if small is None else small,
+    )
     rounds = -(-len(shards) // together)
     even = -(-len(shards) // rounds)
     for number in range(rounds):
@@ -166,10 +182,10 @@ def plan_rounds(lock: Lock, *, store: Path, shards: Sequence[int], folder: Path)
             yield Round(shards=chosen, chunks=chunks)
 
 
-def _together(size: float, examples: int, *, tasks: int, shards: int) -> int:
+def _together(size: float, examples: int, *, tasks: int, shards: int, small: int) -> int:
     """How many shards a round has: enough for each task to be worth beginning with."""
     wanted = size * MANY_DRAWS * tasks / max(1, examples)
-    round_bytes = min(ROUND_BYTES, max(SMALL_ROUND_BYTES, wanted))
+    round_bytes = min(ROUND_BYTES, max(small, wanted))
     return max(1, int(round_bytes * shards / max(1.0, size)))
 
 

@@ -148,22 +148,25 @@ def test_rounds_that_follow_one_another_give_the_same_and_leave_nothing(
 
 
 @pytest.mark.parametrize(
-    ("megabytes", "examples", "tasks", "shards", "together"),
+    ("megabytes", "examples", "tasks", "shards", "workers", "together"),
     [
         # A large task is begun with at next to no cost: rounds are as small as they may be.
-        (1_000, 2_000_000, 10, 100, 20),
+        (1_000, 2_000_000, 10, 100, 2, 20),
+        # Each of more workers finds something to do.
+        (1_000, 2_000_000, 10, 100, 8, 80),
         # With many small tasks each round begins with all of them: as large as it may be.
-        (4_000, 2_000_000, 2_000, 100, 53),
+        (4_000, 2_000_000, 2_000, 100, 2, 53),
         # In between, a round has 20,000 draws of each task.
-        (1_000, 1_000_000, 20, 100, 40),
-        (1, 1_000, 20, 3, 1_200),
-        (9_000, 1_000, 1, 2, 1),
+        (1_000, 1_000_000, 20, 100, 2, 40),
+        (1, 1_000, 20, 3, 2, 1_200),
+        (9_000, 1_000, 1, 2, 64, 1),
     ],
 )
 def test_a_round_is_as_large_as_its_tasks_are_worth(
-    megabytes: int, examples: int, tasks: int, shards: int, together: int
+    megabytes: int, examples: int, tasks: int, shards: int, workers: int, together: int
 ) -> None:
     """Files of a small round are gone before they are put on the disk."""
     size = megabytes * 1e6
-    found = rounds._together(size, examples, tasks=tasks, shards=shards)
+    small = rounds.WORKER_ROUND_BYTES * workers
+    found = rounds._together(size, examples, tasks=tasks, shards=shards, small=small)
     assert found == together
