@@ -198,13 +198,23 @@ class Bench:
         workload, few = self.workload(name, examples), self.workload(name, FEW_EXAMPLES)
         whole = self.rounds((slow, fast), workload, rounds)
         start = self.rounds((slow, fast), few, rounds)
-        above, below = (_wall(whole[p]) - _wall(start[p]) for p in (slow, fast))
-        cpu = [statistics.median(run.cpu_seconds for run in whole[p]) for p in (slow, fast)]
-        return Ratio(
-            wall=_wall(whole[slow]) / _wall(whole[fast]),
-            without_start_up=above / below if above > 0 and below > SHORTEST else None,
-            cpu=cpu[0] / cpu[1],
-        )
+        return ratio_of([whole[p] for p in (slow, fast)], [start[p] for p in (slow, fast)])
+
+
+def ratio_of(whole: Sequence[Sequence[Measured]], start: Sequence[Sequence[Measured]]) -> Ratio:
+    """The ratio of the slow runs to the fast ones.
+
+    Args:
+      whole: slow runs and fast runs.
+      start: the same, of so few examples that they are start-up and no more.
+    """
+    above, below = (_wall(runs) - _wall(few) for runs, few in zip(whole, start, strict=True))
+    cpu = [statistics.median(run.cpu_seconds for run in runs) for runs in whole]
+    return Ratio(
+        wall=_wall(whole[0]) / _wall(whole[1]),
+        without_start_up=above / below if above > 0 and below > SHORTEST else None,
+        cpu=cpu[0] / cpu[1],
+    )
 
 
 def _keep_built(workload: Workload, out: Path) -> None:

@@ -26,7 +26,7 @@ from typing import Any
 
 from benchmarks.measure import Measured, ProgramFailedError, measure
 from benchmarks.plot import size_plot
-from benchmarks.programs import FEW_EXAMPLES, Bench, environment, python, say
+from benchmarks.programs import FEW_EXAMPLES, Bench, environment, python, ratio_of, say
 from benchmarks.report import Result, machine, report, seconds, times
 from benchmarks.workload import CUTS, ROOT, NotReadyError
 
@@ -99,25 +99,9 @@ def compare_tasks(bench: Bench, many: int, rounds: int) -> list[Result]:
         for size, workloads in sizes.items():
             for place, workload in enumerate(workloads):
                 taken[size][place].append(bench.run("ours", workload))
-    wall = {size: [_median(runs, "wall_seconds") for runs in taken[size]] for size in sizes}
-    cpu = [_median(runs, "cpu_seconds") for runs in taken[many]]
-    whole, start = wall[many], wall[FEW_EXAMPLES]
     small, large = sizes[many]
-    return [
-        Result(
-            measure=f"zero-shot: {small.tasks:,} small tasks / the same rows in {large.tasks}",
-            target="<= 1.5x",
-            value=f"{whole[0] / whole[1]:.2f}x",
-            without_start_up=f"{(whole[0] - start[0]) / (whole[1] - start[1]):.2f}x",
-            cpu=f"{cpu[0] / cpu[1]:.2f}x",
-            reached=whole[0] / whole[1] <= 1.5,
-        )
-    ]
-
-
-def _median(runs: Sequence[Measured], name: str) -> float:
-    taken: list[float] = [getattr(run, name) for run in runs]
-    return statistics.median(taken)
+    measured = f"zero-shot: {small.tasks:,} small tasks / the same rows in {large.tasks}"
+    return [times(measured, ratio_of(taken[many], taken[FEW_EXAMPLES]), at_most=1.5)]
 
 
 def compare_audit(bench: Bench, many: int, examples: int, rounds: int) -> list[Result]:

@@ -19,11 +19,8 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import MAX_TEXT
-from mixture_builder.render.programs import Condition, Program, TextPiece
+from mixture_builder.render.programs import Column, Condition, Program, TextPiece
 from mixture_builder.render.text_arrays import as_list, lay_down, stripped
-
-Column = tuple[str, str | None, int | None]
-"""What is shown of a column, see `TextPiece.column`."""
 
 
 def join_texts(

@@ -17,6 +17,9 @@ from jinja2 import nodes
 from mixture_builder.jinja_parsing import parse
 from mixture_builder.template_texts import facts_of
 
+Column = tuple[str, str | None, int | None]
+"""What a piece shows of a column: its name, what stands between items, which item."""
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Condition:
@@ -50,7 +53,7 @@ class TextPiece:
     item: int | None = None
 
     @property
-    def column(self) -> tuple[str, str | None, int | None]:
+    def column(self) -> Column:
         """What is shown, but for the text of its own."""
         return self.name, self.between, self.item
 
