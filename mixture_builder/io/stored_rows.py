@@ -17,11 +17,15 @@ from mixture_builder.draw import Bits, Indices
 from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
+from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.text_arrays import as_list
 
 _TEXTS, _LISTS = pa.string(), pa.list_(pa.string())
 
 Number = TypeVar("Number", np.int64, np.uint64)
+
+WHOLE_BYTES = 64 << 20
+"""Blocks of more than this are not gone through whole for the sake of some rows."""
 
 
 class StoredRows:
@@ -110,6 +114,19 @@ class StoredRows:
     def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
         """Some fields for rows in the order of `indices`, as Arrow columns."""
         return dict(zip(names, self._take(list(names), indices), strict=True))
+
+    def row_columns(self, names: Sequence[str], indices: Indices) -> RowColumns:
+        """Some fields for rows in the order of `indices`, without a copy for each of these.
+
+        The columns are those of whole blocks, as long as these are not much more than the rows.
+        """
+        blocks, places = self._located(indices)
+        if sum(block.num_rows for block in blocks) <= len(indices):
+            columns = [[block.column(self._places[name]) for block in blocks] for name in names]
+            if sum(array.nbytes for parts in columns for array in parts) <= WHOLE_BYTES:
+                whole = [p[0] if len(p) == 1 else pa.concat_arrays(p) for p in columns]
+                return RowColumns(arrays=dict(zip(names, whole, strict=True)), at=places)
+        return RowColumns(arrays=self.arrays(names, indices), at=np.arange(len(indices)))
 
     def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
         """Of texts their bytes, of lists their items, for rows in the order of `indices`.

@@ -9,7 +9,7 @@ options, are left to `task.py`, whose texts all of these are, letter for letter:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from mixture_builder.render.columnar_options import (
     unambiguous,
 )
 from mixture_builder.render.columnar_texts import join_texts
+from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.task_programs import all_known, programs_of
 from mixture_builder.render.text_arrays import as_list
 from mixture_builder.style_pools import PREPARED
@@ -46,6 +47,10 @@ class ColumnarRows(Protocol):
 
     def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
         """Some columns for rows in the order of `indices`."""
+        ...
+
+    def row_columns(self, names: Sequence[str], indices: Indices) -> RowColumns:
+        """The same, without a copy for each of them where that can be."""
         ...
 
     def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
@@ -167,8 +172,7 @@ def render_queries(
     if "options" in context.rows.fields:
         chosen = np.flatnonzero(able)
         if len(chosen):
-            options = arrays_of(context, ["options"], rows[chosen])["options"]
-            able[chosen[options.value_lengths().to_numpy() > PREPARED]] = False
+            able[chosen[option_counts(context, rows[chosen]) > PREPARED]] = False
     chosen = np.flatnonzero(able)
     if not len(chosen):
         return None
@@ -184,6 +188,28 @@ def arrays_of(context: TaskContext, names: Sequence[str], rows: Indices) -> dict
     read: Any = context.rows
     arrays: dict[str, pa.Array] = read.arrays(names, rows)
     return arrays
+
+
+def option_counts(context: TaskContext, rows: Indices) -> Indices:
+    """How many options rows have, in the order of `rows`."""
+    read: Any = context.rows
+    counts: Indices = read.lengths(["options"], rows)["options"]
+    return counts
+
+
+def read_rows(context: TaskContext, used: Collection[str], rows: Indices) -> RowColumns:
+    """The columns of a task's rows that some programs read, and those that are drawn from.
+
+    Args:
+      context: of the task.
+      used: what the programs read; not all of it need be fields.
+      rows: that each draw is about.
+    """
+    drawn_from = ("options", "answer_index", "answers")
+    read: Any = context.rows
+    names = sorted({*used, *drawn_from}.intersection(context.rows.fields))
+    found: RowColumns = read.row_columns(names, rows)
+    return found
 
 
 def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
@@ -250,20 +276,20 @@ def _queries(
     found = [programs_of(context, *divmod(key, len(context.templates))) for key in keys]
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
-    columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
+    read, columns = read_rows(context, used, rows), dict[str, pa.Array]()
     if "chance" in used:
         columns["chance"] = drawn_chance(context, draws, purpose="chance")
     styles, numbers, labels = pa.repeat("", len(draws)), np.full(len(draws), -1), None
     if "answers" in context.rows.fields:
-        columns["answer"] = picked_answers(context, draws, rows, attempt=0)
+        columns["answer"] = picked_answers(context, read, draws, attempt=0)
     in_targets = columns
     places: dict[str, Indices] = {}
     if "options" in context.rows.fields:
-        listed = _add_options(context, pieces, columns, draws, cells, rows)
+        listed = _add_options(context, pieces, columns, read, draws, cells)
         styles, numbers, labels = listed.styles, listed.numbers, listed.targets
         places["options_text"] = listed.places
         if used & {"options", "answer_index"}:
-            add_listed_order(context, columns, draws, rows, purpose="option order")
+            add_listed_order(context, columns, read, draws, purpose="option order")
         in_targets = {**columns, "answer": labels}
     if "dialog_text" in used:
         shows = np.asarray(["dialog_text" in t.names for t in context.templates])[templates]
@@ -275,26 +301,27 @@ def _queries(
         cells=cells,
         templates=templates,
         rows=rows,
-        inputs=join_texts(prompts, members, columns, places),
-        targets=join_texts(targets, members, in_targets, places),
+        inputs=join_texts(prompts, members, columns, places, read),
+        targets=join_texts(targets, members, in_targets, places, read),
         styles=styles,
         option_numbers=numbers,
         labels=labels,
-        instructions=join_texts(instructions, members, columns, places)
+        instructions=join_texts(instructions, members, columns, places, read)
         if any(program.pieces or program.row_by_row for program in instructions)
         else pa.repeat("", len(draws)),
     )
 
 
 def picked_answers(
-    context: TaskContext, counters: Indices, rows: Indices, *, attempt: int
+    context: TaskContext, read: RowColumns, counters: Indices, *, attempt: int
 ) -> pa.Array:
     """Of several right answers the one that is drawn; as in `drawn.DrawnColumns`."""
-    lists = arrays_of(context, ["answers"], rows)["answers"]
-    sizes = lists.value_lengths().to_numpy().astype(np.int64)
+    lists = read.arrays["answers"]
+    every = lists.value_lengths().to_numpy().astype(np.int64)
+    sizes, firsts = every[read.at], (np.cumsum(every) - every)[read.at]
     bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
-    return lists.flatten().take(pa.array(np.cumsum(sizes) - sizes + picks))
+    return lists.flatten().take(pa.array(firsts + picks))
 
 
 def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> pa.Array:
@@ -310,8 +337,8 @@ def shuffles_options(context: TaskContext) -> bool:
 def add_listed_order(
     context: TaskContext,
     columns: dict[str, pa.Array],
+    read: RowColumns,
     counters: Indices,
-    rows: Indices,
     *,
     purpose: str,
 ) -> None:
@@ -320,14 +347,12 @@ def add_listed_order(
     Args:
       context: of the task.
       columns: that are added to.
+      read: with `options` and `answer_index`.
       counters: what each order belongs to.
-      rows: whose options they are.
       purpose: of the draw.
     """
-    read = arrays_of(context, ["options", "answer_index"], rows)
     columns["options"], places = in_listed_order(
-        read["options"],
-        read["answer_index"].to_numpy(),
+        read,
         order_seed=derive_seed(context.seed, purpose),
         draws=counters,
         shuffled=shuffles_options(context),
@@ -343,7 +368,15 @@ def add_dialogs(
     *,
     purpose: str,
 ) -> pa.Array:
-    """Adds `dialog_text` and gives what was drawn; arguments as for `add_listed_order`."""
+    """Adds `dialog_text` and gives what was drawn.
+
+    Args:
+      context: of the task.
+      columns: that are added to.
+      counters: what each style belongs to.
+      rows: whose turns are shown.
+      purpose: of the draw.
+    """
     turns = as_list(arrays_of(context, ["turns"], rows)["turns"])
     bits = random_bits(derive_seed(context.seed, purpose), counters).tolist()
     chosen = [context.styles.dialog_style(b) for b in bits]
@@ -365,20 +398,18 @@ def _add_options(
     context: TaskContext,
     pieces: OptionPieces,
     columns: dict[str, pa.Array],
+    read: RowColumns,
     draws: Indices,
     cells: Indices,
-    rows: Indices,
 ) -> ListedColumns:
     """Adds the columns that come of options, listed as they are drawn."""
-    read = arrays_of(context, ["options", "answer_index"], rows)
     shows = np.asarray([c.shows_options for c in context.plan.cells])[cells]
     bits = random_bits(derive_seed(context.seed, "option style"), draws)
     drawn = (bits % np.uint64(pieces.pools.option_styles)).astype(np.int64)
     listed = list_options(
         pieces,
-        read["options"],
-        read["answer_index"].to_numpy(),
-        numbers=unambiguous(pieces, read["options"], np.where(shows, drawn, -1)),
+        read,
+        numbers=unambiguous(pieces, read, np.where(shows, drawn, -1)),
         order_seed=derive_seed(context.seed, "option order"),
         draws=draws,
         shuffled=shuffles_options(context),

@@ -20,10 +20,11 @@ from mixture_builder.render.columnar import (
     RenderedBlock,
     add_dialogs,
     add_listed_order,
-    arrays_of,
     drawn_chance,
     members_of,
+    option_counts,
     picked_answers,
+    read_rows,
     shuffles_options,
     with_style,
 )
@@ -137,22 +138,20 @@ def _render(
     found = [programs_of(context, cell_of[group], group // 2) for group in met]
     prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
-    columns = arrays_of(context, sorted(used & set(context.rows.fields)), rows)
+    read, columns = read_rows(context, used, rows), dict[str, pa.Array]()
     if "chance" in used:
         columns["chance"] = drawn_chance(context, rows, purpose="exemplar chance")
     if "answers" in context.rows.fields:
-        columns["answer"] = picked_answers(context, rows, rows, attempt=-1)
+        columns["answer"] = picked_answers(context, read, rows, attempt=-1)
     in_targets, places = columns, dict[str, Indices]()
     if "dialog_text" in used:
         add_dialogs(context, columns, rows, rows, purpose="exemplar dialog style")
     if "options" in context.rows.fields:
         if used & {"options", "answer_index"}:
-            add_listed_order(context, columns, rows, rows, purpose="exemplar option order")
-        read = arrays_of(context, ["options", "answer_index"], rows)
+            add_listed_order(context, columns, read, rows, purpose="exemplar option order")
         listed = list_options(
             pieces,
-            read["options"],
-            read["answer_index"].to_numpy(),
+            read,
             numbers=numbers,
             order_seed=derive_seed(context.seed, "exemplar option order"),
             draws=rows,
@@ -162,8 +161,8 @@ def _render(
         columns["answer"] = columns["answer_text"] = listed.answers
         in_targets = {**columns, "answer": listed.targets}
     return (
-        join_texts(prompts, members, columns, places),
-        join_texts(targets, members, in_targets, places),
+        join_texts(prompts, members, columns, places, read),
+        join_texts(targets, members, in_targets, places, read),
     )
 
 
@@ -174,8 +173,7 @@ def _sound(context: TaskContext, queries: Queries, pairs: Pairs) -> npt.NDArray[
     for texts in (pairs.inputs, pairs.targets):
         empty |= pc.binary_length(texts).to_numpy(zero_copy_only=False) == 0
     if "options" in context.rows.fields:
-        options = arrays_of(context, ["options"], np.arange(context.plan.pool))["options"]
-        too_many = options.value_lengths().to_numpy() > PREPARED
+        too_many = option_counts(context, np.arange(context.plan.pool)) > PREPARED
         result[pairs.owners[too_many[pairs.rows]]] = False
     result[pairs.owners[empty[pairs.shown]]] = False
     return result

@@ -12,9 +12,13 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
-from mixture_builder.render.text_arrays import lay_down
+from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.text_arrays import last_bytes, lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
+
+_LAST_OF_MARK = np.zeros(256, dtype=bool)
+_LAST_OF_MARK[[mark.encode()[-1] for mark in SENTENCE_ENDS]] = True
 
 
 class OptionPieces:
@@ -83,8 +87,7 @@ def _prefix(pools: StylePools, item: str, at: int, separator: str) -> str:
 
 
 def in_listed_order(
-    options: pa.ListArray,
-    right: npt.NDArray[np.int64],
+    rows: RowColumns,
     *,
     order_seed: int,
     draws: Indices,
@@ -93,23 +96,24 @@ def in_listed_order(
     """Options in the order in which they are listed, and where the right one stands.
 
     Args:
-      options: a list a draw.
-      right: index of the right option.
+      rows: with `options` and `answer_index`.
       order_seed: seed of the orders in which options are listed.
       draws: what each order belongs to.
       shuffled: whether options are shuffled.
     """
+    right = rows.arrays["answer_index"].to_numpy()[rows.at]
     if not shuffled:
-        return options, right
-    lengths = options.value_lengths().to_numpy().astype(np.int64)
+        return rows.taken("options"), right
+    firsts, every = _extents(rows.arrays["options"])
+    lengths = every[rows.at]
     ends = np.cumsum(lengths)
-    starts = ends - lengths
     owner = np.repeat(np.arange(len(lengths)), lengths)
-    shuffle = starts[owner] + _shuffle(order_seed, draws, lengths)
-    at = np.arange(len(shuffle)) - starts[owner]
+    order = _shuffle(order_seed, draws, lengths)
+    at = np.arange(len(order)) - (ends - lengths)[owner]
+    chosen = pa.array(firsts[rows.at][owner] + order)
     offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
-    listed = pa.ListArray.from_arrays(offsets, options.flatten().take(pa.array(shuffle)))
-    return listed, at[shuffle == (starts + right)[owner]]
+    flat = rows.arrays["options"].flatten()
+    return pa.ListArray.from_arrays(offsets, flat.take(chosen)), at[order == right[owner]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -133,22 +137,23 @@ class ListedColumns:
     numbers: Indices
 
 
-def unambiguous(pieces: OptionPieces, options: pa.ListArray, numbers: Indices) -> Indices:
+def unambiguous(pieces: OptionPieces, rows: RowColumns, numbers: Indices) -> Indices:
     """Style numbers whose labels are no options; see `StylePools.unambiguous`.
 
     Args:
       pieces: of all styles.
-      options: a list a draw.
+      rows: with `options`.
       numbers: of the option styles; -1 stays what it is.
     """
+    options = rows.arrays["options"]
     like_labels = pc.is_in(options.flatten(), value_set=pieces.any_label)
     lengths = options.value_lengths().to_numpy()
     alike = _any_of_list(like_labels.to_numpy(zero_copy_only=False), lengths)
-    doubtful = np.flatnonzero(alike & (numbers >= 0))
+    doubtful = np.flatnonzero(alike[rows.at] & (numbers >= 0))
     if not len(doubtful):
         return numbers
     result: Indices = numbers.copy()
-    lists = options.take(pa.array(doubtful)).to_pylist()
+    lists = options.take(pa.array(rows.at[doubtful])).to_pylist()
     for place, texts in zip(doubtful.tolist(), lists, strict=True):
         result[place] = pieces.pools.unambiguous(int(numbers[place]), texts)
     return result
@@ -156,8 +161,7 @@ def unambiguous(pieces: OptionPieces, options: pa.ListArray, numbers: Indices) -
 
 def list_options(
     pieces: OptionPieces,
-    options: pa.ListArray,
-    right: npt.NDArray[np.int64],
+    rows: RowColumns,
     *,
     numbers: Indices,
     order_seed: int,
@@ -168,22 +172,22 @@ def list_options(
 
     Args:
       pieces: of all styles.
-      options: a list a draw.
-      right: index of the right option.
+      rows: with `options` and `answer_index`.
       numbers: of the option styles; -1 where the list is not shown.
       order_seed: seed of the orders in which options are listed.
       draws: what each order belongs to.
       shuffled: whether options are shuffled.
     """
-    every = options.value_lengths().to_numpy().astype(np.int64)
-    first = np.cumsum(every) - every
-    flat = options.flatten()
-    answers = flat.take(pa.array(first + right))
+    firsts, every = _extents(rows.arrays["options"])
+    flat = rows.arrays["options"].flatten()
+    right = rows.arrays["answer_index"].to_numpy()[rows.at]
+    answers = flat.take(pa.array(firsts[rows.at] + right))
     shown = np.flatnonzero(numbers >= 0)
     places = np.full(len(numbers), len(shown))
     places[shown] = np.arange(len(shown))
     # From here on all is of the lists that are shown.
-    lengths = every[shown]
+    there = rows.at[shown]
+    lengths = every[there]
     ends = np.cumsum(lengths)
     starts = ends - lengths
     owner = np.repeat(np.arange(len(shown)), lengths)
@@ -198,9 +202,8 @@ def list_options(
     rest, ending = np.divmod(rest, endings)
     separator = pieces.pools.separator_indices(rest, ending)
     # No ending after options of which one ends with a mark of its own.
-    last = pc.utf8_slice_codeunits(flat, start=-1)
-    marks = pc.is_in(last, value_set=pieces.marks).to_numpy(zero_copy_only=False)
-    shown_ending = np.where(_any_of_list(marks, every)[shown], endings, ending)
+    marked = _any_of_list(_end_with(flat, pieces.marks), every)
+    shown_ending = np.where(marked[there], endings, ending)
     further = ((shown_ending * separators + separator) * items + item) * PREPARED
     before = len(pieces.further) + (lead * items + item) * separators + separator
     # A list is its options, each with what stands before it, and its ending; after the last list
@@ -209,7 +212,7 @@ def list_options(
     found = np.empty(int(counts.sum()), dtype=np.int64)
     slot = owner + 2 * np.arange(len(owner))
     found[slot] = np.where(at == 0, before[owner], further[owner] + at)
-    found[slot + 1] = len(pieces.around) + (first[shown][owner] + order)
+    found[slot + 1] = len(pieces.around) + (firsts[there][owner] + order)
     found[2 * ends + np.arange(len(shown))] = len(pieces.further) + len(pieces.first) + shown_ending
     texts, _ = lay_down(pa.concat_arrays([pieces.around, flat]), found, counts)
     labels = len(pieces.labels) + np.arange(len(numbers))
@@ -225,6 +228,24 @@ def list_options(
         styles=pieces.ids.take(pa.array(codes)),
         numbers=numbers,
     )
+
+
+def _extents(lists: pa.ListArray) -> tuple[Indices, Indices]:
+    """Of each list the place of its first item among all, and how many it has."""
+    lengths = lists.value_lengths().to_numpy().astype(np.int64)
+    return np.cumsum(lengths) - lengths, lengths
+
+
+def _end_with(texts: pa.Array, marks: pa.Array) -> npt.NDArray[np.bool_]:
+    """Texts whose last character is one of some marks."""
+    ends = last_bytes(texts)
+    result: npt.NDArray[np.bool_] = _LAST_OF_MARK[ends]
+    # The last byte of a character that has several does not tell it from others.
+    unsure = np.flatnonzero(result & (ends >= 0x80))
+    if len(unsure):
+        last = pc.utf8_slice_codeunits(texts.take(pa.array(unsure)), start=-1)
+        result[unsure] = pc.is_in(last, value_set=marks).to_numpy(zero_copy_only=False)
+    return result
 
 
 def _any_of_list(flags: npt.NDArray[np.bool_], lengths: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:

@@ -20,6 +20,7 @@ from mixture_builder.draw import Indices
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import MAX_TEXT
 from mixture_builder.render.programs import Column, Condition, Program, TextPiece
+from mixture_builder.render.row_columns import NO_ROWS, RowColumns
 from mixture_builder.render.text_arrays import as_list, lay_down, stripped
 
 
@@ -28,15 +29,17 @@ def join_texts(
     members: Sequence[Indices],
     columns: Mapping[str, pa.Array],
     places: Mapping[str, Indices] | None = None,
+    rows: RowColumns = NO_ROWS,
 ) -> pa.Array:
     """Stripped texts of draws, each put together as its program says.
 
     Args:
       programs: any.
       members: for each program the draws it is for; each draw is among those of one.
-      columns: a value a draw, for every name; no nulls.
+      columns: a value a draw, by name; no nulls.
       places: for columns that hold the values of some draws only: for each draw the place of
         its value.
+      rows: columns for all names that are not in `columns`.
 
     Returns:
       The texts; an empty one where a row could not be rendered.
@@ -53,14 +56,16 @@ def join_texts(
     piece = np.arange(total, dtype=np.int32)
     piece -= np.repeat((ends - counts - layout.firsts[numbers]).astype(np.int32), counts)
     draw = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    laid = _lay_strings(layout, members, columns, places or {})
+    laid = _lay_strings(layout, members, columns, places or {}, rows)
     found = (layout.literal + laid.bases[layout.column])[piece]
     if laid.follows.any():
         found += laid.follows[layout.column][piece] * draw
+    if laid.of_rows.any():
+        found += laid.of_rows[layout.column][piece] * rows.at.astype(np.int32)[draw]
     for number, own in laid.places.items():
         at = _standing(layout.column, number, piece)
         found[at] += own[draw[at]]
-    _leave_out(found, piece, draw, layout, columns)
+    _leave_out(found, piece, draw, layout, columns, rows)
     lost: set[int] = set()
     for number, unsound in laid.unsound.items():
         at = _standing(layout.column, number, piece)
@@ -167,6 +172,7 @@ class _LaidStrings:
       strings: in arrays one after the other.
       bases: for each column where its strings begin.
       follows: for each column 1 if it has a string for each draw, in their order.
+      of_rows: for each column 1 if it has a string for each row.
       places: for columns that hold strings of some draws: for each draw the place of its own.
       unsound: for columns of which some strings must not be shown: which of them.
     """
@@ -174,6 +180,7 @@ class _LaidStrings:
     strings: list[pa.Array]
     bases: npt.NDArray[np.int32]
     follows: npt.NDArray[np.int32]
+    of_rows: npt.NDArray[np.int32]
     places: dict[int, npt.NDArray[Any]]
     unsound: dict[int, npt.NDArray[np.bool_]]
 
@@ -183,29 +190,38 @@ def _lay_strings(
     members: Sequence[Indices],
     columns: Mapping[str, pa.Array],
     places: Mapping[str, Indices],
+    rows: RowColumns,
 ) -> _LaidStrings:
     strings = [layout.literals]
+    of_rows = np.zeros(1 + len(layout.columns) + len(layout.row_by_row), dtype=np.int32)
     own: dict[int, npt.NDArray[Any]] = {}
     wrong: dict[int, npt.NDArray[np.bool_]] = {}
     for number, piece in enumerate(layout.columns, start=1):
-        texts, unsound = _texts_of(piece, columns[piece.name])
+        if piece.name in columns:
+            texts, unsound = _texts_of(piece, columns[piece.name])
+            if piece.name in places:
+                own[number] = places[piece.name]
+        else:
+            texts, unsound = _texts_of(piece, rows.arrays[piece.name])
+            of_rows[number] = 1
+            unsound = None if unsound is None else unsound[rows.at]
         strings.append(texts)
-        if piece.name in places:
-            own[number] = places[piece.name]
         if unsound is not None:
             wrong[number] = unsound
     for number, at in enumerate(layout.row_by_row, start=len(strings)):
         mine = members[at]
-        strings.append(_rendered(layout.programs[at], columns, places, mine))
+        strings.append(_rendered(layout.programs[at], columns, places, rows, mine))
         own[number] = np.zeros(sum(map(len, members)), dtype=np.int64)
         own[number][mine] = np.arange(len(mine))
     lengths = [len(array) for array in strings]
-    follows = [int(number > 0 and number not in own) for number in range(len(strings))]
+    follows = 1 - of_rows
+    follows[[0, *own]] = 0
     return _LaidStrings(
         strings=strings,
         # Literals begin where all strings do.
         bases=(np.cumsum(lengths) - lengths).astype(np.int32),
-        follows=np.asarray(follows, dtype=np.int32),
+        follows=follows,
+        of_rows=of_rows,
         places=own,
         unsound=wrong,
     )
@@ -224,6 +240,7 @@ def _leave_out(
     draw: npt.NDArray[np.int32],
     layout: _Layout,
     columns: Mapping[str, pa.Array],
+    rows: RowColumns,
 ) -> None:
     """Puts the empty text where a condition is not met."""
     tests: dict[tuple[str, str | None], npt.NDArray[np.bool_]] = {}
@@ -233,7 +250,12 @@ def _leave_out(
         for condition in conditions:
             test = condition.name, condition.value
             if test not in tests:
-                tests[test] = _holds(columns[condition.name], condition.value)
+                name, value = test
+                tests[test] = (
+                    _holds(columns[name], value)
+                    if name in columns
+                    else _holds(rows.arrays[name], value)[rows.at]
+                )
             met &= tests[test][draw[at]] == condition.holds
         found[at[~met]] = 0
 
@@ -258,12 +280,16 @@ def _rendered(
     program: Program,
     columns: Mapping[str, pa.Array],
     places: Mapping[str, Indices],
+    rows: RowColumns,
     mine: Indices,
 ) -> pa.Array:
-    values = {
-        name: as_list(columns[name].take(pa.array(places[name][mine] if name in places else mine)))
-        for name in program.names
-    }
+    values: dict[str, list[Any]] = {}
+    for name in program.names:
+        if name in columns:
+            column, at = columns[name], places[name][mine] if name in places else mine
+        else:
+            column, at = rows.arrays[name], rows.at[mine]
+        values[name] = as_list(column.take(pa.array(at)))
     texts = compile_text(program.row_by_row).render_many(values, len(mine))
     return pa.array([t if isinstance(t, str) else "" for t in texts], pa.string())
 

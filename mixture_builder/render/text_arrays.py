@@ -68,3 +68,15 @@ def stripped(texts: pa.Array) -> pa.Array:
     if not (_MAYBE_SPACE[first].any() or _MAYBE_SPACE[last].any()):
         return texts
     return pc.utf8_trim(texts, characters=WHITE_SPACE)
+
+
+def last_bytes(texts: pa.Array) -> npt.NDArray[np.uint8]:
+    """The last byte of each text; 0 for an empty one."""
+    _, offsets, data = texts.buffers()
+    if data is None or not len(data):
+        return np.zeros(len(texts), dtype=np.uint8)
+    ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    held = np.frombuffer(data, dtype=np.uint8)
+    last = held[np.maximum(ends[1:] - 1, 0)]
+    last[ends[1:] == ends[:-1]] = 0
+    return last

@@ -20,6 +20,7 @@ from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.programs import program_of
+from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.render.text_arrays import WHITE_SPACE
 from tests.jobs.test_build import lock_of
@@ -265,8 +266,13 @@ def test_every_option_style_lists_alike(quickstart: Any) -> None:
     right = np.asarray([int(generator.integers(len(options))) for options in lists])
     listed = list_options(
         pieces,
-        pa.array(lists, pa.list_(pa.string())),
-        right,
+        RowColumns(
+            arrays={
+                "options": pa.array(lists, pa.list_(pa.string())),
+                "answer_index": pa.array(right),
+            },
+            at=np.arange(len(lists)),
+        ),
         numbers=numbers,
         order_seed=3,
         draws=np.arange(len(lists)),
