@@ -133,18 +133,11 @@ def _run_rounds(
     """Each round's shards together with the chunks of the next, so that no worker waits between."""
     before: Round | None = None
     for part in chain(rounds, [None]):
-        assemblies = _assemblies(before, out)
-        left = len(assemblies)
-        for job, result in pool.run([*assemblies, *_chunks(part)]):
-            if job.function is not _assemble:
-                if on_rendered:
-                    on_rendered(result)
-                continue
-            yield result
-            left -= 1
-            if not left and before:
-                for chunk in before.chunks:
-                    Path(chunk.file).unlink(missing_ok=True)
+        for job, result in pool.run([*_assemblies(before, out), *_chunks(part)]):
+            if job.function is _assemble:
+                yield result
+            elif on_rendered:
+                on_rendered(result)
         before = part
 
 

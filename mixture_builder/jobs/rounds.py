@@ -7,18 +7,22 @@
 To begin with a task costs some milliseconds, however few of its draws a shard holds: rows are
 opened, templates looked up, draws dealt. In a mixture of a thousand small tasks that would be
 most of a build, once for each task and shard; in rounds it is paid once for each task. The
-files are Arrow's own, uncompressed, in batches each of one shard; they are removed with their
-round. Shards come out byte for byte as `build.build_shard` makes them one by one.
+files are Arrow's own, uncompressed, in batches each of one shard. Those of a round are written
+over by the round after the next, which costs the system less than to remove and to make them.
+Shards come out byte for byte as `build.build_shard` makes them one by one.
 """
 
 from __future__ import annotations
 
 import json
 import mmap
+import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pyarrow as pa
@@ -51,14 +55,17 @@ ROUND_BYTES = 2 << 30
 """About what the files of a round take on disk at most; those of two may stand there together."""
 
 WORKER_ROUND_BYTES = 96 << 20
-"""What they take for each worker where tasks are large: so little is removed before the system puts
-it on the disk, and there are jobs enough for all workers."""
+"""What they take for each worker where tasks are large: so little is written over before the system
+puts it on the disk, and there are jobs enough for all workers."""
 
 MANY_DRAWS = 20_000
 """With as many draws a task and round on average, to begin with a task costs next to nothing."""
 
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""
+
+_BINARY = getattr(os, "O_BINARY", 0)
+"""Windows translates ends of lines in files that are opened without it."""
 
 LARGE_TABLE = 5_000
 """Rows of a table that is worth a batch of its own in each shard."""
@@ -175,7 +182,7 @@ def plan_rounds(
                 Chunk(
                     shards=chosen,
                     pieces=tuple(pieces),
-                    file=str(folder / f"round-{number:03d}-chunk-{at:05d}.arrow"),
+                    file=str(folder / f"chunk-{at:05d}-{'ab'[number % 2]}.arrow"),
                 )
                 for at, pieces in enumerate(_chunks(quotas, sizes, chosen, lock.plan.shards))
             )
@@ -312,12 +319,20 @@ def _write_chunk(
     }
     # Read again soon and on this machine only: nothing waits for the disk.
     schema = CODED_SCHEMA.with_metadata(noted)
-    with pa.OSFile(chunk.file, "wb") as file, pa.ipc.new_file(file, schema) as writer:
+    with _written_over(chunk.file) as file, pa.ipc.new_file(file, schema) as writer:
         for batch, owner in groups:
             start = 0
             for count in np.bincount(owner, minlength=len(chunk.shards)).tolist():
                 writer.write_batch(batch.slice(start, count))
                 start += count
+
+
+@contextmanager
+def _written_over(file: str) -> Iterator[IO[bytes]]:
+    """A file to write, from its beginning; what stands there keeps its place in memory."""
+    with open(os.open(file, os.O_CREAT | os.O_WRONLY | _BINARY, 0o600), "wb") as held:
+        yield held
+        held.truncate()
 
 
 def _plain(drop: DroppedDraw) -> dict[str, object]:
