@@ -13,11 +13,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from benchmarks.measure import OFTEN, SELDOM, Measured, ProgramFailedError, measure
-from benchmarks.workload import ROOT, Workload, keep_rendered, prepare, write_records
+from benchmarks.workload import (
+    ROOT,
+    NotReadyError,
+    Workload,
+    keep_rendered,
+    prepare,
+    write_records,
+)
+from mixture_builder.io.tfrecord import read_tfrecord
 
 WORKERS = 2
 FEW_EXAMPLES = 10
@@ -61,6 +70,21 @@ def _baseline(module: str, *options: str) -> Command:
     return command
 
 
+SEQIO_PYTHON = ROOT / "build" / "seqio" / "bin" / "python"
+"""What `scripts/interop.sh seqio build/seqio` makes; no environment of ours has TensorFlow."""
+
+SEQIO = "seqio_cache_tasks"
+
+
+def _seqio(workload: Workload, out: Path) -> list[str]:
+    if not SEQIO_PYTHON.exists():
+        raise NotReadyError(
+            f"found no TensorFlow and no seqio: {SEQIO_PYTHON} is not there. "
+            "`scripts/interop.sh seqio build/seqio` makes it."
+        )
+    return [str(SEQIO_PYTHON), "-m", "benchmarks.seqio_cache", str(workload.folder), str(out)]
+
+
 AUDIT_FILE = "audit.json"
 
 
@@ -71,7 +95,7 @@ def _audit(workload: Workload, out: Path) -> list[str]:
     )
 
 
-BASELINES = ("datasets.map", "datasets.map batched", "Beam in memory", "Beam 2 processes")
+BASELINES = ("datasets.map", "datasets.map batched", "Beam in memory", "Beam 2 processes", SEQIO)
 """Programs that read a workload's records."""
 
 PROGRAMS: Mapping[str, Command] = {
@@ -82,8 +106,11 @@ PROGRAMS: Mapping[str, Command] = {
     "datasets.map batched": _baseline("hf_map", "--batched"),
     "Beam in memory": _baseline("naive_beam", "--mode", "in_memory"),
     "Beam 2 processes": _baseline("naive_beam", "--mode", "multi_processing"),
+    SEQIO: _seqio,
     "floor": _baseline("write_floor", "--workers", str(WORKERS)),
 }
+
+_TEXTS = pa.schema([pa.field(name, pa.string(), nullable=False) for name in ("inputs", "targets")])
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -235,7 +262,8 @@ def warm(files: Iterable[Path]) -> None:
 
 def environment() -> dict[str, str]:
     """The environment of every program."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "HF_HUB_OFFLINE": "1", "NO_COLOR": "1"}
+    quiet = {"HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
+    return {**os.environ, "PYTHONPATH": str(ROOT), **quiet}
 
 
 def _check_output(out: Path, workload: Workload, program: str) -> dict[str, float]:
@@ -245,8 +273,13 @@ def _check_output(out: Path, workload: Workload, program: str) -> dict[str, floa
         characters = sum(told["lengths"][of]["total"] for of in ("input_chars", "target_chars"))
         return _fact(rows, characters, workload, program)
     rows = characters = 0
-    for file in [p for p in out.rglob("*.parquet") if not p.name.startswith(".")]:
-        table = pq.read_table(file, columns=["inputs", "targets"])
+    for file in [p for p in out.rglob("*") if p.is_file() and not p.name.startswith(".")]:
+        if file.suffix == ".parquet":
+            table = pq.read_table(file, columns=_TEXTS.names)
+        elif ".tfrecord-" in file.name:
+            table = pa.Table.from_batches(read_tfrecord(str(file), schema=_TEXTS), _TEXTS)
+        else:
+            continue
         rows += len(table)
         for column in table.columns:
             characters += pc.sum(pc.utf8_length(column)).as_py() or 0

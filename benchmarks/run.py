@@ -26,7 +26,16 @@ from typing import Any
 
 from benchmarks.measure import Measured, ProgramFailedError, measure
 from benchmarks.plot import size_plot
-from benchmarks.programs import FEW_EXAMPLES, Bench, environment, python, ratio_of, say
+from benchmarks.programs import (
+    FEW_EXAMPLES,
+    SEQIO,
+    SEQIO_PYTHON,
+    Bench,
+    environment,
+    python,
+    ratio_of,
+    say,
+)
 from benchmarks.report import Result, machine, report, seconds, times
 from benchmarks.workload import CUTS, ROOT, NotReadyError
 
@@ -40,7 +49,19 @@ LONG = {"zero_shot": 4, "five_shot": 1}
 SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3
 GROUPS = (
-    *("hf", "beam", "floor", "workers", "tasks", "audit", "kinds", "sizes", "plan", "access"),
+    *(
+        "hf",
+        "beam",
+        "seqio",
+        "floor",
+        "workers",
+        "tasks",
+        "audit",
+        "kinds",
+        "sizes",
+        "plan",
+        "access",
+    ),
     *("help", "memory"),
 )
 
@@ -69,6 +90,12 @@ def compare_with_beam(bench: Bench, many: int) -> list[Result]:
         name = f"zero_shot: one-element-per-record {way} / build"
         results.append(times(name, ratio, at_least=25))
     return results
+
+
+def compare_with_seqio(bench: Bench, examples: int) -> list[Result]:
+    """Against seqio caching its tasks; there is no target."""
+    ratio = bench.compare(SEQIO, "ours", "zero_shot", examples=examples, rounds=1)
+    return [times(f"zero_shot: {SEQIO} / build", ratio)]
 
 
 def compare_with_floor(bench: Bench, many: int, rounds: int) -> list[Result]:
@@ -284,6 +311,9 @@ def main() -> int:
     rounds = 1 if arguments.quick else arguments.rounds
     long = {"memory": arguments.memory, "sizes": not arguments.quick}
     groups = arguments.only or [g for g in GROUPS if long.get(g, True)]
+    if "seqio" in groups and not arguments.only and not SEQIO_PYTHON.exists():
+        say(f"seqio: left out, since {SEQIO_PYTHON} is not there; see docs/benchmarks.md")
+        groups.remove("seqio")
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier run was stopped in.
@@ -294,6 +324,7 @@ def main() -> int:
     work: dict[str, Callable[[], list[Result]]] = {
         "hf": lambda: compare_with_datasets(bench, examples, rounds),
         "beam": lambda: compare_with_beam(bench, many),
+        "seqio": lambda: compare_with_seqio(bench, examples),
         "floor": lambda: compare_with_floor(bench, many, rounds),
         "workers": lambda: compare_workers(bench, many, rounds),
         "tasks": lambda: compare_tasks(bench, many, rounds),
