@@ -43,7 +43,7 @@ class RenderedExamples:
       cell_codes: for each example the index of its cell in the plan.
       template_codes: for each example the index of its template.
       redraws: draws that took another row, each time with the reason.
-      blocks: further examples, as `columnar.RenderedBlock`; they stand in no list.
+      blocks: further examples, as `columnar_blocks.RenderedBlock`; they stand in no list.
     """
 
     plan: TaskPlan

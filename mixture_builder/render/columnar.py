@@ -9,9 +9,8 @@ options, are left to `task.py`, whose texts all of these are, letter for letter:
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,10 +19,21 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, counted_order, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
+from mixture_builder.render.columnar_blocks import Queries
+from mixture_builder.render.columnar_drawn import (
+    add_dialogs,
+    add_listed_order,
+    arrays_of,
+    drawn_chance,
+    option_counts,
+    picked_answers,
+    read_rows,
+    shuffles_options,
+    with_style,
+)
 from mixture_builder.render.columnar_options import (
     ListedColumns,
     OptionPieces,
-    in_listed_order,
     list_options,
     unambiguous,
 )
@@ -32,117 +42,6 @@ from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.task_programs import all_known, programs_of
 from mixture_builder.render.text_arrays import as_list
 from mixture_builder.style_pools import PREPARED
-
-
-class ColumnarRows(Protocol):
-    """Rows that can be read as Arrow columns.
-
-    Attributes:
-      text_fields: fields that hold texts.
-      list_fields: fields that hold lists of texts.
-    """
-
-    text_fields: frozenset[str]
-    list_fields: frozenset[str]
-
-    def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
-        """Some columns for rows in the order of `indices`."""
-        ...
-
-    def row_columns(self, names: Sequence[str], indices: Indices) -> RowColumns:
-        """The same, without a copy for each of them where that can be."""
-        ...
-
-    def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
-        """Bytes of texts and items of lists, for rows in the order of `indices`."""
-        ...
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class RenderedBlock:
-    """Finished examples as columns of one length.
-
-    Attributes:
-      exemplar_rows: identities of the rows shown, a list an example; `None` where none are.
-    """
-
-    draws: Indices
-    cells: Indices
-    templates: Indices
-    rows: npt.NDArray[np.int64]
-    inputs: pa.Array
-    targets: pa.Array
-    styles: pa.Array
-    exemplar_rows: pa.ListArray | None = None
-
-    def without(self, places: Indices) -> RenderedBlock:
-        """All but the examples at some places."""
-        kept = np.setdiff1d(np.arange(len(self.draws)), places)
-        taken = pa.array(kept)
-        rows = self.exemplar_rows
-        return RenderedBlock(
-            draws=self.draws[kept],
-            cells=self.cells[kept],
-            templates=self.templates[kept],
-            rows=self.rows[kept],
-            inputs=self.inputs.take(taken),
-            targets=self.targets.take(taken),
-            styles=self.styles.take(taken),
-            exemplar_rows=None if rows is None else rows.take(taken),
-        )
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Queries:
-    """Draws whose queries are rendered, as columns of one length.
-
-    Attributes:
-      rows: indices of their rows.
-      option_numbers: of the option styles; -1 where none is shown.
-      labels: what `answer` stands for in targets; `None` for tasks without options.
-      instructions: what stands above the exemplars; empty texts where nothing does.
-    """
-
-    draws: Indices
-    cells: Indices
-    templates: Indices
-    rows: Indices
-    inputs: pa.Array
-    targets: pa.Array
-    styles: pa.Array
-    option_numbers: Indices
-    labels: pa.Array | None
-    instructions: pa.Array
-
-    def select(self, places: Indices) -> Queries:
-        """Some of them; `places` ascend."""
-        if len(places) == len(self.draws):
-            return self
-        taken = pa.array(places)
-        return Queries(
-            draws=self.draws[places],
-            cells=self.cells[places],
-            templates=self.templates[places],
-            rows=self.rows[places],
-            inputs=self.inputs.take(taken),
-            targets=self.targets.take(taken),
-            styles=self.styles.take(taken),
-            option_numbers=self.option_numbers[places],
-            labels=None if self.labels is None else self.labels.take(taken),
-            instructions=self.instructions.take(taken),
-        )
-
-    def finished(self, context: TaskContext) -> RenderedBlock:
-        """Zero-shot examples are their queries."""
-        return RenderedBlock(
-            draws=self.draws,
-            cells=self.cells,
-            templates=self.templates,
-            rows=context.rows.ids(self.rows),
-            inputs=self.inputs,
-            targets=self.targets,
-            styles=self.styles,
-        )
 
 
 def render_queries(
@@ -181,35 +80,6 @@ def render_queries(
     )
     sound = _sound(context, queries)
     return queries if sound.all() else queries.select(np.flatnonzero(sound))
-
-
-def arrays_of(context: TaskContext, names: Sequence[str], rows: Indices) -> dict[str, pa.Array]:
-    """Columns of a task's rows, in the order of `rows`."""
-    read: Any = context.rows
-    arrays: dict[str, pa.Array] = read.arrays(names, rows)
-    return arrays
-
-
-def option_counts(context: TaskContext, rows: Indices) -> Indices:
-    """How many options rows have, in the order of `rows`."""
-    read: Any = context.rows
-    counts: Indices = read.lengths(["options"], rows)["options"]
-    return counts
-
-
-def read_rows(context: TaskContext, used: Collection[str], rows: Indices) -> RowColumns:
-    """The columns of a task's rows that some programs read, and those that are drawn from.
-
-    Args:
-      context: of the task.
-      used: what the programs read; not all of it need be fields.
-      rows: that each draw is about.
-    """
-    drawn_from = ("options", "answer_index", "answers")
-    read: Any = context.rows
-    names = sorted({*used, *drawn_from}.intersection(context.rows.fields))
-    found: RowColumns = read.row_columns(names, rows)
-    return found
 
 
 def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
@@ -310,88 +180,6 @@ def _queries(
         if any(program.pieces or program.row_by_row for program in instructions)
         else pa.repeat("", len(draws)),
     )
-
-
-def picked_answers(
-    context: TaskContext, read: RowColumns, counters: Indices, *, attempt: int
-) -> pa.Array:
-    """Of several right answers the one that is drawn; as in `drawn.DrawnColumns`."""
-    lists = read.arrays["answers"]
-    every = lists.value_lengths().to_numpy().astype(np.int64)
-    sizes, firsts = every[read.at], (np.cumsum(every) - every)[read.at]
-    bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
-    picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
-    return lists.flatten().take(pa.array(firsts + picks))
-
-
-def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> pa.Array:
-    """What `choice` in a template chooses by; as in `drawn.DrawnColumns`."""
-    return pa.array(random_bits(derive_seed(context.seed, purpose), counters))
-
-
-def shuffles_options(context: TaskContext) -> bool:
-    """Whether options are listed in a drawn order."""
-    return context.plan.settings.shuffle_options and not context.plan.fixed_option_order
-
-
-def add_listed_order(
-    context: TaskContext,
-    columns: dict[str, pa.Array],
-    read: RowColumns,
-    counters: Indices,
-    *,
-    purpose: str,
-) -> None:
-    """Adds `options` and `answer_index` as templates see them: in the order of the list.
-
-    Args:
-      context: of the task.
-      columns: that are added to.
-      read: with `options` and `answer_index`.
-      counters: what each order belongs to.
-      purpose: of the draw.
-    """
-    columns["options"], places = in_listed_order(
-        read,
-        order_seed=derive_seed(context.seed, purpose),
-        draws=counters,
-        shuffled=shuffles_options(context),
-    )
-    columns["answer_index"] = pa.array(places)
-
-
-def add_dialogs(
-    context: TaskContext,
-    columns: dict[str, pa.Array],
-    counters: Indices,
-    rows: Indices,
-    *,
-    purpose: str,
-) -> pa.Array:
-    """Adds `dialog_text` and gives what was drawn.
-
-    Args:
-      context: of the task.
-      columns: that are added to.
-      counters: what each style belongs to.
-      rows: whose turns are shown.
-      purpose: of the draw.
-    """
-    turns = as_list(arrays_of(context, ["turns"], rows)["turns"])
-    bits = random_bits(derive_seed(context.seed, purpose), counters).tolist()
-    chosen = [context.styles.dialog_style(b) for b in bits]
-    texts = [style.text(said) for style, said in zip(chosen, turns, strict=True)]
-    columns["dialog_text"] = pa.array(texts, pa.string())
-    return pa.array([f"dialog={style.id}" for style in chosen], pa.string())
-
-
-def with_style(styles: pa.Array, further: pa.Array, where: npt.NDArray[np.bool_]) -> pa.Array:
-    """Styles with a further one after them, in some places."""
-    has = pc.binary_length(styles).to_numpy(zero_copy_only=False) > 0
-    marks = pa.array(["", ";"], pa.string()).take(pa.array((has & where).astype(np.int64)))
-    none = pa.repeat("", len(styles))
-    shown = pc.if_else(pa.array(where), further, none)
-    return pc.binary_join_element_wise(styles, marks, shown, "")
 
 
 def _add_options(

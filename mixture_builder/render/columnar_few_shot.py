@@ -15,13 +15,12 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
-from mixture_builder.render.columnar import (
-    Queries,
-    RenderedBlock,
+from mixture_builder.render.columnar import members_of
+from mixture_builder.render.columnar_blocks import Queries, RenderedBlock
+from mixture_builder.render.columnar_drawn import (
     add_dialogs,
     add_listed_order,
     drawn_chance,
-    members_of,
     option_counts,
     picked_answers,
     read_rows,

@@ -7,8 +7,9 @@ twice: texts are put together straight from the blocks, and what is asked of a r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -35,3 +36,27 @@ class RowColumns:
 
 NO_ROWS = RowColumns(arrays={}, at=np.zeros(0, dtype=np.int64))
 """For draws that show nothing of rows."""
+
+
+class ColumnarRows(Protocol):
+    """Rows that can be read as Arrow columns.
+
+    Attributes:
+      text_fields: fields that hold texts.
+      list_fields: fields that hold lists of texts.
+    """
+
+    text_fields: frozenset[str]
+    list_fields: frozenset[str]
+
+    def arrays(self, names: Sequence[str], indices: Indices) -> dict[str, pa.Array]:
+        """Some columns for rows in the order of `indices`."""
+        ...
+
+    def row_columns(self, names: Sequence[str], indices: Indices) -> RowColumns:
+        """The same, without a copy for each of them where that can be."""
+        ...
+
+    def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
+        """Bytes of texts and items of lists, for rows in the order of `indices`."""
+        ...

@@ -33,7 +33,7 @@ from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 
 if TYPE_CHECKING:
-    from mixture_builder.render.columnar import RenderedBlock
+    from mixture_builder.render.columnar_blocks import RenderedBlock
     from mixture_builder.render.columnar_options import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
