@@ -109,8 +109,7 @@ def test_one_shard_is_built_by_itself(quickstart: Any) -> None:
 def test_rounds_that_follow_one_another_give_the_same_and_leave_nothing(
     quickstart: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    """Shards of a round are put together while the next is rendered into the files of the one
-    before, so that those of two rounds stand there; with the build they go."""
+    """Shards of a round are put together while the next is rendered; files of two stand there."""
     monkeypatch.setattr(rounds, "CHUNK_EXAMPLES", 300)
     monkeypatch.setattr(rounds, "ROUND_BYTES", 400_000)
     lock = lock_of(quickstart, shards=6, examples=2_400)
