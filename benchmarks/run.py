@@ -48,21 +48,8 @@ LONG = {"zero_shot": 4, "five_shot": 1}
 
 SIZES = (10_000, 100_000, 1_000_000)
 ROUNDS = 3
-GROUPS = (
-    *(
-        "hf",
-        "beam",
-        "seqio",
-        "floor",
-        "workers",
-        "tasks",
-        "audit",
-        "kinds",
-        "sizes",
-        "plan",
-        "access",
-    ),
-    *("help", "memory"),
+GROUPS = tuple(
+    "hf beam seqio floor workers tasks audit kinds sizes plan access help memory".split()
 )
 
 RANDOM_RECORDS = 5_000

@@ -18,7 +18,7 @@ from mixture_builder.errors import StoreError, ran_out
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
 from mixture_builder.render.row_columns import RowColumns
-from mixture_builder.render.text_arrays import as_list
+from mixture_builder.render.text_arrays import as_list, offsets_of
 
 _TEXTS, _LISTS = pa.string(), pa.list_(pa.string())
 
@@ -79,12 +79,12 @@ class StoredRows:
         """Some columns of rows, in the order of `indices`."""
         blocks, located = self._located(indices)
         places = _as_arrow(located)
-        if len(blocks) == 1:
-            return [blocks[0].column(self._places[name]).take(places) for name in names]
-        return [
-            pa.concat_arrays([b.column(self._places[name]) for b in blocks]).take(places)
-            for name in names
-        ]
+        return [self._whole(blocks, name).take(places) for name in names]
+
+    def _whole(self, blocks: Sequence[pa.RecordBatch], name: str) -> pa.Array:
+        """A column of some blocks, one after the other."""
+        parts = [block.column(self._places[name]) for block in blocks]
+        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
 
     def _located(self, indices: Indices) -> tuple[list[pa.RecordBatch], Indices]:
         """The blocks that rows stand in, and the place of each row in all of them together."""
@@ -118,15 +118,17 @@ class StoredRows:
     def row_columns(self, names: Sequence[str], indices: Indices) -> RowColumns:
         """Some fields for rows in the order of `indices`, without a copy for each of these.
 
-        The columns are those of whole blocks, as long as these are not much more than the rows.
+        The columns are those of whole blocks, where these hold no more rows than are asked for and
+        at most `WHOLE_BYTES`.
         """
         blocks, places = self._located(indices)
         if sum(block.num_rows for block in blocks) <= len(indices):
-            columns = [[block.column(self._places[name]) for block in blocks] for name in names]
-            if sum(array.nbytes for parts in columns for array in parts) <= WHOLE_BYTES:
-                whole = [p[0] if len(p) == 1 else pa.concat_arrays(p) for p in columns]
-                return RowColumns(arrays=dict(zip(names, whole, strict=True)), at=places)
-        return RowColumns(arrays=self.arrays(names, indices), at=np.arange(len(indices)))
+            columns = [block.column(self._places[name]) for name in names for block in blocks]
+            if sum(column.nbytes for column in columns) <= WHOLE_BYTES:
+                return RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
+        at = _as_arrow(places)
+        arrays = {name: self._whole(blocks, name).take(at) for name in names}
+        return RowColumns(arrays=arrays, at=np.arange(len(indices)))
 
     def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
         """Of texts their bytes, of lists their items, for rows in the order of `indices`.
@@ -190,9 +192,8 @@ def _as_arrow(numbers: Indices) -> pa.Array:
 
 def _lengths(column: pa.Array) -> npt.NDArray[np.int32]:
     """How long each text or list of a column is."""
-    ends = np.frombuffer(column.buffers()[1], dtype=np.int32)
-    mine = ends[column.offset : column.offset + len(column) + 1]
-    return mine[1:] - mine[:-1]
+    ends = offsets_of(column)
+    return ends[1:] - ends[:-1]
 
 
 def _as_numpy(numbers: pa.Array, kind: type[Number]) -> npt.NDArray[Number]:

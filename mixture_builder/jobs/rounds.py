@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import json
 import mmap
-import os
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -63,9 +62,6 @@ MANY_DRAWS = 20_000
 
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""
-
-_BINARY = getattr(os, "O_BINARY", 0)
-"""Windows translates ends of lines in files that are opened without it."""
 
 LARGE_TABLE = 5_000
 """Rows of a table that is worth a batch of its own in each shard."""
@@ -330,7 +326,8 @@ def _write_chunk(
 @contextmanager
 def _written_over(file: str) -> Iterator[IO[bytes]]:
     """A file to write, from its beginning; what stands there keeps its place in memory."""
-    with open(os.open(file, os.O_CREAT | os.O_WRONLY | _BINARY, 0o600), "wb") as held:
+    Path(file).touch()
+    with open(file, "r+b") as held:
         yield held
         held.truncate()
 

@@ -17,7 +17,7 @@ from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar_options import in_listed_order
 from mixture_builder.render.row_columns import RowColumns
-from mixture_builder.render.text_arrays import as_list
+from mixture_builder.render.text_arrays import as_list, extents_of
 
 
 def arrays_of(context: TaskContext, names: Sequence[str], rows: Indices) -> dict[str, pa.Array]:
@@ -54,8 +54,7 @@ def picked_answers(
 ) -> pa.Array:
     """Of several right answers the one that is drawn; as in `drawn.DrawnColumns`."""
     lists = read.arrays["answers"]
-    every = lists.value_lengths().to_numpy().astype(np.int64)
-    sizes, firsts = every[read.at], (np.cumsum(every) - every)[read.at]
+    firsts, sizes = (numbers[read.at] for numbers in extents_of(lists))
     bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
     return lists.flatten().take(pa.array(firsts + picks))

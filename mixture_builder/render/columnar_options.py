@@ -13,9 +13,11 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.render.row_columns import RowColumns
-from mixture_builder.render.text_arrays import last_bytes, lay_down
+from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
+
+_MARKS = pa.array(sorted(SENTENCE_ENDS), pa.string())
 
 _LAST_OF_MARK = np.zeros(256, dtype=bool)
 _LAST_OF_MARK[[mark.encode()[-1] for mark in SENTENCE_ENDS]] = True
@@ -76,7 +78,6 @@ class OptionPieces:
         self.sizes = (len(leads), len(items), len(endings), len(separators))
         # All that stands around options: the codes of `further`, `first` and `endings` in a row.
         self.around = pa.concat_arrays([self.further, self.first, self.endings])
-        self.marks = pa.array(sorted(SENTENCE_ENDS), pa.string())
         self.any_label = pa.array(sorted(set().union(*pools.bare_labels)), pa.string())
 
 
@@ -104,7 +105,7 @@ def in_listed_order(
     right = rows.arrays["answer_index"].to_numpy()[rows.at]
     if not shuffled:
         return rows.taken("options"), right
-    firsts, every = _extents(rows.arrays["options"])
+    firsts, every = extents_of(rows.arrays["options"])
     lengths = every[rows.at]
     ends = np.cumsum(lengths)
     owner = np.repeat(np.arange(len(lengths)), lengths)
@@ -178,7 +179,7 @@ def list_options(
       draws: what each order belongs to.
       shuffled: whether options are shuffled.
     """
-    firsts, every = _extents(rows.arrays["options"])
+    firsts, every = extents_of(rows.arrays["options"])
     flat = rows.arrays["options"].flatten()
     right = rows.arrays["answer_index"].to_numpy()[rows.at]
     answers = flat.take(pa.array(firsts[rows.at] + right))
@@ -202,7 +203,7 @@ def list_options(
     rest, ending = np.divmod(rest, endings)
     separator = pieces.pools.separator_indices(rest, ending)
     # No ending after options of which one ends with a mark of its own.
-    marked = _any_of_list(_end_with(flat, pieces.marks), every)
+    marked = _any_of_list(_end_sentences(flat), every)
     shown_ending = np.where(marked[there], endings, ending)
     further = ((shown_ending * separators + separator) * items + item) * PREPARED
     before = len(pieces.further) + (lead * items + item) * separators + separator
@@ -230,21 +231,15 @@ def list_options(
     )
 
 
-def _extents(lists: pa.ListArray) -> tuple[Indices, Indices]:
-    """Of each list the place of its first item among all, and how many it has."""
-    lengths = lists.value_lengths().to_numpy().astype(np.int64)
-    return np.cumsum(lengths) - lengths, lengths
-
-
-def _end_with(texts: pa.Array, marks: pa.Array) -> npt.NDArray[np.bool_]:
-    """Texts whose last character is one of some marks."""
+def _end_sentences(texts: pa.Array) -> npt.NDArray[np.bool_]:
+    """Texts whose last character is a mark that ends a sentence or a part of one."""
     ends = last_bytes(texts)
     result: npt.NDArray[np.bool_] = _LAST_OF_MARK[ends]
     # The last byte of a character that has several does not tell it from others.
     unsure = np.flatnonzero(result & (ends >= 0x80))
     if len(unsure):
         last = pc.utf8_slice_codeunits(texts.take(pa.array(unsure)), start=-1)
-        result[unsure] = pc.is_in(last, value_set=marks).to_numpy(zero_copy_only=False)
+        result[unsure] = pc.is_in(last, value_set=_MARKS).to_numpy(zero_copy_only=False)
     return result
 
 

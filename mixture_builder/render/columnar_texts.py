@@ -21,7 +21,7 @@ from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import MAX_TEXT
 from mixture_builder.render.programs import Column, Condition, Program, TextPiece
 from mixture_builder.render.row_columns import NO_ROWS, RowColumns
-from mixture_builder.render.text_arrays import as_list, lay_down, stripped
+from mixture_builder.render.text_arrays import as_list, extents_of, lay_down, stripped
 
 
 def join_texts(
@@ -268,10 +268,10 @@ def _texts_of(piece: TextPiece, column: pa.Array) -> tuple[pa.Array, npt.NDArray
         # Above this, the sandbox has a say.
         return joined, lengths > MAX_TEXT if lengths.max(initial=0) > MAX_TEXT else None
     if piece.item is not None:
-        sizes = column.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+        firsts, sizes = extents_of(column)
         missing = sizes <= piece.item
         items = pa.concat_arrays([column.flatten(), pa.array([""], pa.string())])
-        at = np.where(missing, len(items) - 1, np.cumsum(sizes) - sizes + piece.item)
+        at = np.where(missing, len(items) - 1, firsts + piece.item)
         return items.take(pa.array(at)), missing if missing.any() else None
     return column, None
 

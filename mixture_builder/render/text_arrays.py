@@ -32,6 +32,18 @@ def as_list(column: pa.Array) -> list[Any]:
     return plain_values(values) if pa.types.is_binary(column.type) else values
 
 
+def offsets_of(column: pa.Array) -> npt.NDArray[np.int32]:
+    """Where each text or list of a column begins, and where the last one ends."""
+    offsets = np.frombuffer(column.buffers()[1], dtype=np.int32)
+    return offsets[column.offset : column.offset + len(column) + 1]
+
+
+def extents_of(lists: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Of each list the place of its first item among all of `flatten`, and how many it has."""
+    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
+    return np.cumsum(lengths) - lengths, lengths
+
+
 def lay_down(
     everything: pa.Array, places: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]
 ) -> tuple[pa.Array, npt.NDArray[np.int32]]:
@@ -56,11 +68,10 @@ def lay_down(
 
 def stripped(texts: pa.Array) -> pa.Array:
     """Texts without white space at their ends, as `str.strip` leaves them."""
-    _, offsets, data = texts.buffers()
+    data = texts.buffers()[2]
     if data is None or not len(data):
         return texts
-    start = texts.offset
-    ends = np.frombuffer(offsets, dtype=np.int32)[start : start + len(texts) + 1]
+    ends = offsets_of(texts)
     whole = ends[1:] > ends[:-1]
     held = np.frombuffer(data, dtype=np.uint8)
     first, last = held[ends[:-1][whole]], held[ends[1:][whole] - 1]
@@ -72,10 +83,10 @@ def stripped(texts: pa.Array) -> pa.Array:
 
 def last_bytes(texts: pa.Array) -> npt.NDArray[np.uint8]:
     """The last byte of each text; 0 for an empty one."""
-    _, offsets, data = texts.buffers()
+    data = texts.buffers()[2]
     if data is None or not len(data):
         return np.zeros(len(texts), dtype=np.uint8)
-    ends = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    ends = offsets_of(texts)
     held = np.frombuffer(data, dtype=np.uint8)
     last = held[np.maximum(ends[1:] - 1, 0)]
     last[ends[1:] == ends[:-1]] = 0
