@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -16,8 +17,6 @@ from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
-
-_MARKS = pa.array(sorted(SENTENCE_ENDS), pa.string())
 
 _LAST_OF_MARK = np.zeros(256, dtype=bool)
 _LAST_OF_MARK[[mark.encode()[-1] for mark in SENTENCE_ENDS]] = True
@@ -231,6 +230,12 @@ def list_options(
     )
 
 
+@cache
+def _marks() -> pa.Array:
+    # Made when it is asked for: the first array that a process makes may import pandas.
+    return pa.array(sorted(SENTENCE_ENDS), pa.string())
+
+
 def _end_sentences(texts: pa.Array) -> npt.NDArray[np.bool_]:
     """Texts whose last character is a mark that ends a sentence or a part of one."""
     ends = last_bytes(texts)
@@ -239,7 +244,7 @@ def _end_sentences(texts: pa.Array) -> npt.NDArray[np.bool_]:
     unsure = np.flatnonzero(result & (ends >= 0x80))
     if len(unsure):
         last = pc.utf8_slice_codeunits(texts.take(pa.array(unsure)), start=-1)
-        result[unsure] = pc.is_in(last, value_set=_MARKS).to_numpy(zero_copy_only=False)
+        result[unsure] = pc.is_in(last, value_set=_marks()).to_numpy(zero_copy_only=False)
     return result
 
 
