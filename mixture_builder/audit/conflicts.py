@@ -12,20 +12,47 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mixture_builder.audit.checks import NOTE, AuditFinding
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.audit.report import SectionReport
+from mixture_builder.audit.text_column import Numbers
 from mixture_builder.audit.view import ShardView
+from mixture_builder.draw import Bits
 
 SAMPLE = 1 << 19
 """Prompts with so many records are held: 24 bytes each."""
 
+_ALL = 1 << 64
+
 LABELLING_KINDS = frozenset(["classification", "multiple_choice"])
 """Kinds of which a prompt has one right target."""
 
-_RECORD = np.dtype([("prompt", "<u8"), ("target", "<u8"), ("task", "<i4"), ("direct", "?")])
+SPARE = 1.1
+"""So many times the records that are held are expected below the bound that is set beforehand."""
+
+
+@dataclass(kw_only=True, slots=True)
+class Hashes:
+    """Some records as columns of one length.
+
+    Attributes:
+      prompts, targets: hashes of their texts.
+      owners: twice the place of their task in the plan, and one more if the answer is predicted.
+    """
+
+    prompts: Bits
+    targets: Bits
+    owners: Numbers
+
+    def __len__(self) -> int:
+        return len(self.prompts)
+
+    def select(self, chosen: Any) -> Hashes:
+        """Some of them; `chosen` as numpy takes it."""
+        return Hashes(
+            prompts=self.prompts[chosen], targets=self.targets[chosen], owners=self.owners[chosen]
+        )
 
 
 @dataclass(kw_only=True, slots=True)
@@ -33,12 +60,12 @@ class Conflicts:
     """Hashes of the records of some prompts.
 
     Attributes:
-      parts: of records, in any order; tasks are places in the plan.
+      parts: of records, in any order.
       limit: prompts with this hash or a larger one do not count, and may be among them.
     """
 
-    parts: tuple[npt.NDArray[Any], ...] = ()
-    limit: int = 1 << 64
+    parts: tuple[Hashes, ...] = ()
+    limit: int = _ALL
 
     @property
     def count(self) -> int:
@@ -46,29 +73,45 @@ class Conflicts:
         return sum(map(len, self.parts))
 
 
+_NONE = Hashes(
+    prompts=np.zeros(0, dtype=np.uint64),
+    targets=np.zeros(0, dtype=np.uint64),
+    owners=np.zeros(0, dtype=np.int64),
+)
+
+
 def observe(view: ShardView) -> Conflicts:
     """Takes hashes of the texts of a stretch."""
     if not view.rows:
         return Conflicts()
-    records = np.zeros(view.rows, dtype=_RECORD)
-    records["prompt"] = view.inputs.hashes
-    records["target"] = view.targets.hashes
-    numbers = [task.number if task else -1 for task in view.tasks]
-    records["task"] = np.asarray(numbers, dtype=np.int32)[view.task_codes]
-    records["direct"] = ~view.inverted
-    return Conflicts(parts=(records,))
+    # What would be left out in the end is best left out at once.
+    limit = int(_ALL * min(1.0, SPARE * SAMPLE / max(1, view.context.locked.plan.examples)))
+    numbers = np.asarray([2 * task.number if task else -2 for task in view.tasks])
+    records = Hashes(
+        prompts=view.inputs.hashes,
+        targets=view.targets.hashes,
+        owners=(numbers[view.task_codes] + ~view.inverted).astype(np.int32),
+    )
+    return Conflicts(parts=(_below(records, limit),), limit=limit)
+
+
+def _below(records: Hashes, limit: int) -> Hashes:
+    return records if limit >= _ALL else records.select(records.prompts < np.uint64(limit))
 
 
 def _smallest(state: Conflicts) -> Conflicts:
     """The sample alone, in one part."""
-    records = np.concatenate([np.zeros(0, dtype=_RECORD), *state.parts])
+    parts = [_below(part, state.limit) for part in state.parts] or [_NONE]
+    records = Hashes(
+        prompts=np.concatenate([part.prompts for part in parts]),
+        targets=np.concatenate([part.targets for part in parts]),
+        owners=np.concatenate([part.owners for part in parts]),
+    )
     limit = state.limit
-    if limit < 1 << 64:
-        records = records[records["prompt"] < np.uint64(limit)]
     if len(records) > SAMPLE:
         # The first prompt that does not come in with all its records is left out.
-        limit = int(np.partition(records["prompt"], SAMPLE)[SAMPLE])
-        records = records[records["prompt"] < np.uint64(limit)]
+        limit = int(np.partition(records.prompts, SAMPLE)[SAMPLE])
+        records = _below(records, limit)
     return Conflicts(parts=(records,), limit=limit)
 
 
@@ -79,20 +122,15 @@ def merge(one: Conflicts, other: Conflicts) -> Conflicts:
     return _smallest(both) if both.count > 2 * SAMPLE else both
 
 
-def _contradicting(records: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Records of prompts that come with several targets; few do."""
+def _contradicting(records: Hashes) -> Hashes:
+    """Records of prompts that come with several targets, prompt by prompt; few do."""
     if not len(records):
         return records
-    # Column by column: of records, a field is taken at several times the price.
-    prompts, targets = (np.ascontiguousarray(records[name]) for name in ("prompt", "target"))
-    order = np.argsort(prompts)
-    prompts, targets = prompts[order], targets[order]
+    order = np.argsort(records.prompts)
+    prompts, targets = records.prompts[order], records.targets[order]
     starts = np.flatnonzero(np.append(True, prompts[1:] != prompts[:-1]))
     differ = np.minimum.reduceat(targets, starts) != np.maximum.reduceat(targets, starts)
-    found: npt.NDArray[Any] = records[
-        order[np.repeat(differ, np.diff(np.append(starts, len(order))))]
-    ]
-    return found
+    return records.select(order[np.repeat(differ, np.diff(np.append(starts, len(order))))])
 
 
 def report(state: Conflicts, context: AuditContext) -> SectionReport:
@@ -100,19 +138,16 @@ def report(state: Conflicts, context: AuditContext) -> SectionReport:
     state = _smallest(state)
     (held,) = state.parts
     found = _contradicting(held)
-    # By columns: sorting records by several fields takes many times as long.
-    records = found[np.lexsort((found["task"], found["target"], found["prompt"]))]
+    records = found.select(np.lexsort((found.owners, found.targets, found.prompts)))
     names = list(context.tasks)
-    share = min(1.0, state.limit / (1 << 64))
+    share = min(1.0, state.limit / _ALL)
     prompts: Counter[str] = Counter()
     if len(records):
-        same = records["prompt"][1:] == records["prompt"][:-1]
-        differ = same & (records["target"][1:] != records["target"][:-1])
-        alike = differ & (records["task"][1:] == records["task"][:-1]) & records["direct"][1:]
-        places = np.flatnonzero(alike) + 1
-        pairs = np.unique(
-            np.stack([records["prompt"][places].view(np.int64), records["task"][places]]), axis=1
-        )
+        asked, tasks = records.prompts, records.owners >> 1
+        differ = (asked[1:] == asked[:-1]) & (records.targets[1:] != records.targets[:-1])
+        differ &= (tasks[1:] == tasks[:-1]) & (records.owners[1:] % 2 == 1)
+        places = np.flatnonzero(differ) + 1
+        pairs = np.unique(np.stack([asked[places].view(np.int64), tasks[places]]), axis=1)
         for number in pairs[1].tolist():
             if number >= 0:
                 prompts[names[number]] += 1

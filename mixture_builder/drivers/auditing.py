@@ -12,6 +12,8 @@ from mixture_builder.audit.given import given_files, render_digests
 from mixture_builder.audit.shard import ShardAudit, audit_shard
 from mixture_builder.drivers.pool import PRELOADED_FOR_AUDITS, Job, WorkerPool, start_early
 from mixture_builder.jobs.rounds import Chunk
+from mixture_builder.jobs.warm import know_templates, texts_of
+from mixture_builder.lock import Lock
 
 
 def run_audit(
@@ -72,6 +74,15 @@ _context: AuditContext | None = None
 def _set_context(context: AuditContext) -> None:
     global _context  # noqa: PLW0603  (a worker process has no other place for what it is given)
     _context = context
+    if context.given:
+        _know_templates(context.locked)
+
+
+def _know_templates(lock: Lock) -> None:
+    """Spares parsing the templates, where the mixture was built on this machine."""
+    few_shot = any(cell.few_shot for task in lock.plan.tasks for cell in task.cells)
+    templates = (template for of_set in lock.templates.values() for template in of_set)
+    know_templates(texts_of(templates, few_shot=few_shot))
 
 
 def _render(chunk: Chunk) -> int:

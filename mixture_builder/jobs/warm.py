@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +25,7 @@ from mixture_builder.render.programs import know_programs, program_of, programs_
 from mixture_builder.settings import Settings
 from mixture_builder.style_pins import StylePins
 from mixture_builder.template_texts import facts_to_json, know_facts
+from mixture_builder.templates import PromptTemplate
 
 
 def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None:
@@ -37,12 +38,8 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
     found = in_another_process(lambda: _found(recipe, cards=cards, templates=templates))
     texts = found.texts
     know_facts(found.facts)
-    content = canonical_json(texts)
-    programs = recall("programs", content)
-    if programs is None:
-        remember("programs", content, found=programs_to_json(texts))
-    else:
-        know_programs(programs)
+    if not know_templates(texts):
+        remember("programs", canonical_json(texts), found=programs_to_json(texts))
     for text in texts:
         # What needs more than a program is rendered row by row.
         if None in (program_of(text, options_shown=shown) for shown in (False, True)):
@@ -52,6 +49,36 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
     # What stands now is shared by all workers; a collection would touch, and so copy, each page.
     gc.collect()
     gc.freeze()
+
+
+def know_templates(texts: Sequence[str]) -> bool:
+    """Gives this process the programs of texts, if any before it has worked out those of the same.
+
+    Args:
+      texts: as `texts_of` gives them.
+    """
+    programs = recall("programs", canonical_json(texts))
+    if programs is None:
+        return False
+    know_programs(programs)
+    return True
+
+
+def texts_of(templates: Iterable[PromptTemplate], *, few_shot: bool) -> list[str]:
+    """The texts of templates that a mixture needs, sorted.
+
+    Args:
+      templates: of all its tasks.
+      few_shot: whether it has few-shot examples.
+    """
+    return sorted(
+        {
+            text
+            for template in templates
+            for key, text in template.texts()
+            if few_shot or not key.startswith("few_shot")
+        }
+    )
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -74,15 +101,8 @@ class _Found:
 def _found(recipe: Path, *, cards: Path | None, templates: Path | None) -> _Found:
     mixture = load_mixture(recipe, shown_as=str(recipe), cards=cards, templates=templates)
     few_shot = any(_asks_few_shot(part.settings) for part in mixture.recipe.root.walk())
-    texts = sorted(
-        {
-            text
-            for template_set in mixture.templates.values()
-            for template in template_set.templates
-            for key, text in template.texts()
-            if few_shot or not key.startswith("few_shot")
-        }
-    )
+    templates_of_all = (t for found in mixture.templates.values() for t in found.templates)
+    texts = texts_of(templates_of_all, few_shot=few_shot)
     return _Found(
         texts=texts,
         facts=facts_to_json(texts),

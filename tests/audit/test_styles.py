@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mixture_builder.audit import conflicts
 from mixture_builder.audit.statistics import corrected, count_test
-from mixture_builder.draw import random_bits
+from mixture_builder.draw import Bits, random_bits
 from tests.audit.conftest import Clean, checks_of, findings_of
 
 
@@ -55,12 +55,11 @@ def test_one_prompt_with_two_labels_is_found(clean: Clean):
 
 def test_large_samples_keep_prompts_whole():
     """However many records there are, a prompt is compared with all its records or not at all."""
-    records = np.zeros(conflicts.SAMPLE + 1000, dtype=conflicts._RECORD)
-    records["prompt"] = np.arange(len(records)) // 2
-    one = conflicts.Conflicts(parts=(records[::2],))
-    other = conflicts.Conflicts(parts=(records[1::2],))
+    records = hashes_of(np.arange(conflicts.SAMPLE + 1000, dtype=np.uint64) // 2)
+    one = conflicts.Conflicts(parts=(records.select(slice(0, None, 2)),))
+    other = conflicts.Conflicts(parts=(records.select(slice(1, None, 2)),))
     both = conflicts._smallest(conflicts.merge(one, other))
-    counts = np.unique(both.parts[0]["prompt"], return_counts=True)[1]
+    counts = np.unique(both.parts[0].prompts, return_counts=True)[1]
 
     assert set(counts.tolist()) == {2}
     assert both.count <= conflicts.SAMPLE
@@ -68,14 +67,31 @@ def test_large_samples_keep_prompts_whole():
 
 def test_it_does_not_matter_when_records_are_left_out_of_a_sample():
     """Taken after every merge, or once in the end, the sample is the same, and so is its limit."""
-    records = np.zeros(3 * conflicts.SAMPLE, dtype=conflicts._RECORD)
-    records["prompt"] = random_bits(7, np.arange(len(records)) // 2)
-    parts = [conflicts.Conflicts(parts=(part,)) for part in np.array_split(records, 7)]
+    records = hashes_of(random_bits(7, np.arange(3 * conflicts.SAMPLE) // 2))
+    places = np.array_split(np.arange(len(records)), 7)
+    parts = [conflicts.Conflicts(parts=(records.select(some),)) for some in places]
     often = reduce(lambda one, other: conflicts._smallest(conflicts.merge(one, other)), parts)
     once = conflicts._smallest(conflicts.Conflicts(parts=(records,)))
 
     assert often.limit == once.limit
-    assert sorted(often.parts[0]["prompt"].tolist()) == sorted(once.parts[0]["prompt"].tolist())
+    assert sorted(often.parts[0].prompts.tolist()) == sorted(once.parts[0].prompts.tolist())
+
+
+def test_what_a_sample_leaves_out_is_left_out_at_once(clean: Clean, monkeypatch):
+    """Of a mixture larger than the sample, records above its bound are not even noted."""
+    every = clean.audit(clean.shards())["conflicts"]
+    monkeypatch.setattr(conflicts, "SAMPLE", every["records"] // 8)
+    some = clean.audit(clean.shards())["conflicts"]
+
+    assert every["sample"] == 1
+    assert 0.05 < some["sample"] < 0.2
+    assert 0.05 < some["records"] / every["records"] <= 0.125
+
+
+def hashes_of(prompts: Bits) -> conflicts.Hashes:
+    """Records of some prompts, all with the same target."""
+    none = np.zeros(len(prompts), dtype=np.int64)
+    return conflicts.Hashes(prompts=prompts, targets=none.astype(np.uint64), owners=none)
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=20))
