@@ -35,10 +35,10 @@ def look_at_exemplars(noted: Noted, queries: Queries, direct: Flags) -> None:
       queries: of the stretch.
       direct: of each record whether its answer is predicted.
     """
-    if not queries.rows:
+    rows, counts = queries.rows, queries.counts
+    if not len(rows):
         return
     data = noted.inputs.data
-    rows, counts = np.asarray(queries.rows), np.asarray(queries.counts)
     firsts = np.cumsum(counts) - counts
     _note_answers(noted, queries, rows, firsts + counts - 1)
     likely, same = _likely(noted.inputs, queries, rows, firsts)
@@ -47,13 +47,15 @@ def look_at_exemplars(noted: Noted, queries: Queries, direct: Flags) -> None:
     suspicious = np.unique(owners[(likely | same) & direct[rows[owners]]])
     starts = noted.inputs.offsets[rows]
     for place in suspicious.tolist():
-        row, first, count = queries.rows[place], int(firsts[place]), queries.counts[place]
-        layout, begins = queries.layouts[place], queries.places[first : first + count]
+        row, first, count = int(rows[place]), int(firsts[place]), int(counts[place])
+        layout = queries.layout(int(queries.layouts[place]))
+        assert layout is not None
+        begins = queries.places[first : first + count].tolist()
         # Before its first place, there is an exemplar less than there are places.
         one = first - place
         maybe, alike = likely[one : one + count - 1], same[one : one + count - 1]
         query, start = begins[0], int(starts[place])
-        text = data[query : queries.ends[row]]
+        text = data[query : int(queries.ends[row])]
         whole = text + layout.between
         # Where only white space follows the query, the exemplar may go on behind it.
         exact = [
@@ -75,12 +77,11 @@ def _note_answers(noted: Noted, queries: Queries, rows: Numbers, lasts: Numbers)
     """Looks for long targets in the exemplars; `lasts` are places of the topmost ones."""
     goals, stops = noted.targets.offsets[rows], noted.targets.offsets[rows + 1]
     long = np.flatnonzero(stops - goals >= LEAK_LENGTH)
-    tops = np.asarray(queries.places, dtype=np.int64)[lasts[long]]
-    markers = [len(queries.layouts[place].marker) for place in long.tolist()]
-    ends = queries.begins[rows[long]] - np.asarray(markers, dtype=np.int64)
+    tops = queries.places[lasts[long]]
+    ends = queries.begins[rows[long]] - queries.layout_sizes("marker")[long]
     for some in may_show(noted, goals[long], stops[long], tops, ends):
         place = int(long[some])
-        goal, stop, row = int(goals[place]), int(stops[place]), queries.rows[place]
+        goal, stop, row = int(goals[place]), int(stops[place]), int(rows[place])
         at = find_target(noted, goal, stop, int(tops[some]), int(ends[some]))
         target = at >= 0 and noted.targets.data[goal:stop].decode("utf-8", "replace")
         if target and len(target) >= LEAK_LENGTH:
@@ -91,11 +92,11 @@ def _likely(
     inputs: TextColumn, queries: Queries, rows: Numbers, firsts: Numbers
 ) -> tuple[Flags, Flags]:
     """For each exemplar of each record whether it may nearly be the query, or be it."""
-    places, sizes = np.asarray(queries.places), np.asarray(queries.counts) - 1
+    places, sizes = queries.places, queries.counts - 1
     begins = np.ones(len(places), dtype=bool)
     begins[firsts] = False
     begin, above = places[begins], places[np.append(begins[1:], False)]
-    between = np.repeat([len(layout.between) for layout in queries.layouts], sizes)
+    between = np.repeat(queries.layout_sizes("between"), sizes)
     query = np.repeat(places[firsts], sizes)
     size = np.repeat(queries.ends[rows], sizes) - query
     one, other = inputs.byte_at(begin), inputs.byte_at(query)

@@ -5,14 +5,15 @@
     given_records     what is given for the records of a stretch
 
 Whole tasks are rendered by columns at a fraction of what building them takes, and of a record
-eight bytes are kept and two more. So every record of a mixture can be held against its row,
-however large the mixture is. Without the files, what a stretch names is rendered for it alone:
-the same, at a higher price.
+eight bytes are kept, two more, and of few-shot prompts where their parts begin. So every record
+of a mixture can be held against its row, however large the mixture is. Without the files, what a
+stretch names is rendered for it alone: the same, at a higher price.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +22,17 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 
-from mixture_builder.audit.context import AuditContext, AuditedTask
-from mixture_builder.audit.layouts import MOST_OPTIONS
-from mixture_builder.audit.source_answers import ANSWER, answers_of, plain_label, source_labels
+from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.row_facts import RowFacts
 from mixture_builder.audit.text_column import Numbers, TextColumn, text_hashes
 from mixture_builder.audit.view import Given, ShardView
 from mixture_builder.draw import Bits, derive_seed, random_bits
 from mixture_builder.io.remote_store import store_folder
-from mixture_builder.io.stored_rows import StoredRows
-from mixture_builder.io.stored_task import task_folder
 from mixture_builder.jobs.build import render_task, without_garbage_collection
 from mixture_builder.jobs.rounds import Chunk, plan_rounds
 from mixture_builder.jobs.shard_table import code_book, coded_tables
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.batch import RenderedExamples
 from mixture_builder.shards import draws_of_shards, shard_offset
 
 _SEED = derive_seed(0, "audit", "record")
@@ -42,14 +41,14 @@ _FILES: tuple[tuple[str, type], ...] = (
     ("digests", np.uint64),
     ("options", np.uint8),
     ("labels", np.uint8),
+    ("bounds", np.uint32),
 )
-"""A number for each draw of a mixture, task by task: of the record, how many options its row has,
-and which of the task's labels its answer is, from 1. 0 is for nothing."""
-
-Small = npt.NDArray[np.uint8]
+"""Numbers for each draw of a mixture, task by task: of the record, how many options its row has,
+and which of the task's labels its answer is, from 1; and as many as `_widths` says of where the
+parts of its prompt begin, as in `view.Given`. 0 is for nothing."""
 
 Columns = tuple[npt.NDArray[Any], ...]
-"""One for each of `_FILES`."""
+"""One for each of `_FILES`, each line of them for a draw."""
 
 
 def given_files(context: AuditContext, folder: Path) -> list[Chunk]:
@@ -59,10 +58,10 @@ def given_files(context: AuditContext, folder: Path) -> list[Chunk]:
       context: of the audit.
       folder: for the files.
     """
-    size = sum(task.quota for task in context.locked.plan.tasks)
-    for name, kind in _FILES:
+    draws = sum(task.quota for task in context.locked.plan.tasks)
+    for (name, kind), shape in zip(_FILES, _shapes(context, draws), strict=True):
         with (folder / name).open("wb") as file:
-            file.truncate(size * np.dtype(kind).itemsize)
+            file.truncate(math.prod(shape) * np.dtype(kind).itemsize)
     store, shards = store_folder(context.store), range(context.shards)
     rounds = plan_rounds(context.locked, store=store, shards=shards, folder=folder)
     return [chunk for part in rounds for chunk in part.chunks]
@@ -79,7 +78,7 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
       StoreError: if the store does not hold the rows of the mixture.
     """
     lock = context.locked
-    files, starts = _opened(context.given, "r+"), _starts(context)
+    files, starts = _opened(context, "r+"), _starts(context)
     rendered = 0
     for piece in chunk.pieces:
         plan = lock.plan.tasks[piece.task]
@@ -101,49 +100,66 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
     return rendered
 
 
-def given_records(view: ShardView) -> Given | None:
-    """What is given for the records of a stretch; nothing if the store does not hold the rows."""
+def given_records(
+    view: ShardView, rendered: Mapping[str, RenderedExamples] | None = None
+) -> Given | None:
+    """What is given for the records of a stretch; nothing if the store does not hold the rows.
+
+    Args:
+      view: of the stretch.
+      rendered: by task what its shard was rendered from, if it was for this audit.
+    """
     context = view.context
     if not context.store or not view.rows:
         return None
     if not context.built:
-        return _just_rendered(view)
+        return _just_rendered(view, rendered or {})
     quotas = np.asarray([task.plan.quota if task else 0 for task in view.tasks])
     draws = view.draws
     # Draws that the plan does not have are a finding of another check.
     known = (draws >= 0) & (draws < quotas[view.task_codes])
-    found: Columns = tuple(np.zeros(view.rows, dtype=kind) for _, kind in _FILES)
+    found = _nothing(context, view.rows)
     if context.given:
         starts = _starts(context)
         numbers = np.asarray([task.number if task else 0 for task in view.tasks])
         places = (starts[numbers[view.task_codes]] + draws)[known]
-        for column, file in zip(found, _opened(context.given, "r"), strict=True):
+        for column, file in zip(found, _opened(context, "r"), strict=True):
             column[known] = file[places]
     missing = np.flatnonzero(known & (found[0] == 0))
     if len(missing):
         _add_missing(view, found, missing)
-    digests, options, labels = found
+    digests, options, labels, bounds = found
     return Given(
         compared=known,
         same=known & (digests == _digests_of(view)),
         options=options.astype(np.int64),
         labels=labels.astype(np.int64),
+        bounds=bounds,
     )
 
 
-def _just_rendered(view: ShardView) -> Given:
+def _just_rendered(view: ShardView, rendered: Mapping[str, RenderedExamples]) -> Given:
     """Records that were rendered for this audit are what their rows give."""
-    facts = np.zeros((2, view.rows), dtype=np.int64)
+    _, options, labels, bounds = _nothing(view.context, view.rows)
     for code, task in enumerate(view.tasks):
         assert task is not None
+        rows = np.flatnonzero(view.task_codes == code)
         if task.lists_options:
-            rows = np.flatnonzero(view.task_codes == code)
-            facts[:, rows] = RowFacts(view.context, task).of(view.row_ids[rows])
+            options[rows], labels[rows] = RowFacts(view.context, task).of(view.row_ids[rows])
+        part = rendered.get(view.task_names[code])
+        for block in part.blocks if part else ():
+            if block.bounds is not None:
+                mine = np.isin(view.draws[rows], block.draws, assume_unique=True)
+                order = np.argsort(block.draws)
+                at = np.searchsorted(block.draws, view.draws[rows[mine]], sorter=order)
+                lists = block.bounds.take(pa.array(order[at]))
+                bounds[rows[mine]] = _dense(lists, len(lists), bounds.shape[1])
     return Given(
         compared=np.zeros(view.rows, dtype=bool),
         same=np.ones(view.rows, dtype=bool),
-        options=facts[0],
-        labels=facts[1],
+        options=options.astype(np.int64),
+        labels=labels.astype(np.int64),
+        bounds=bounds,
     )
 
 
@@ -163,9 +179,34 @@ def _add_missing(view: ShardView, found: Columns, missing: Numbers) -> None:
                 column[rows[of_rows >= 0]] = values[of_rows[of_rows >= 0]]
 
 
-def _opened(folder: str, mode: Any) -> Columns:
-    files = ((Path(folder) / name, kind) for name, kind in _FILES)
-    return tuple(np.memmap(file, dtype=kind, mode=mode) for file, kind in files)
+def _shapes(context: AuditContext, draws: int) -> list[tuple[int, ...]]:
+    """Of each of `_FILES`, or of a part of it."""
+    most = max((task.most_exemplars for task in context.locked.plan.tasks), default=0)
+    return [(draws,), (draws,), (draws,), (draws, most + 2 if most else 0)]
+
+
+def _nothing(context: AuditContext, draws: int) -> Columns:
+    shapes = _shapes(context, draws)
+    return tuple(np.zeros(s, dtype=kind) for (_, kind), s in zip(_FILES, shapes, strict=True))
+
+
+def _opened(context: AuditContext, mode: Any) -> Columns:
+    shapes = _shapes(context, sum(task.quota for task in context.locked.plan.tasks))
+    return tuple(
+        np.memmap(Path(context.given) / name, dtype=kind, mode=mode, shape=shape)
+        if math.prod(shape)
+        else np.zeros(shape, dtype=kind)
+        for (name, kind), shape in zip(_FILES, shapes, strict=True)
+    )
+
+
+def _dense(lists: pa.ListArray | None, count: int, width: int) -> npt.NDArray[np.uint32]:
+    """So many lists of numbers as lines of one length, zeros behind them; without lists, zeros."""
+    result = np.zeros((count, width), dtype=np.uint32)
+    if lists is not None:
+        sizes = lists.value_lengths().to_numpy()
+        result[np.arange(width) < sizes[:, None]] = lists.flatten().to_numpy()
+    return result
 
 
 def _starts(context: AuditContext) -> Numbers:
@@ -185,10 +226,15 @@ def _rendered(
         part = render_task(lock, plan, store=store_folder(context.store), draws=draws)
         variants = _words([cell.variant for cell in plan.cells])
         templates = _words(part.template_names)
-        for table in coded_tables(part, code_book(lock)):
+        width = _shapes(context, 0)[-1][1]
+        lists = [block.bounds for block in part.blocks if len(block.draws)]
+        tables = coded_tables(part, code_book(lock))
+        # What was rendered row by row comes first, and tells nothing of its parts.
+        without = [None] * (len(tables) - len(lists))
+        for table, bounds in zip(tables, [*without, *lists], strict=True):
             batch = table.combine_chunks().to_batches()[0]
             styles = batch.column("style").dictionary_encode()
-            lists = batch.column("exemplar_rows")
+            shown = batch.column("exemplar_rows")
             rows = batch.column("row").to_numpy()
             digests = _digests(
                 text_hashes(TextColumn(batch.column("inputs"))),
@@ -196,10 +242,15 @@ def _rendered(
                 variants[batch.column("cell").to_numpy()],
                 templates[batch.column("template").to_numpy()],
                 text_hashes(TextColumn(styles.dictionary))[styles.indices.to_numpy()],
-                _of_lists(lists.values.to_numpy(), lists.offsets.to_numpy().astype(np.int64)),
+                _of_lists(shown.values.to_numpy(), shown.offsets.to_numpy().astype(np.int64)),
                 rows.astype(np.uint64),
             )
-            yield batch.column("draw").to_numpy(), (digests, *facts.of(rows))
+            parts = (
+                np.zeros((len(rows), width), np.uint32)
+                if bounds is None
+                else _dense(bounds, len(rows), width)
+            )
+            yield batch.column("draw").to_numpy(), (digests, *facts.of(rows), parts)
 
 
 def _digests_of(view: ShardView) -> Bits:
@@ -240,54 +291,3 @@ def _of_lists(values: Numbers, starts: Numbers) -> Bits:
     summed = np.concatenate([np.zeros(1, dtype=np.uint64), np.cumsum(mixed, dtype=np.uint64)])
     result: Bits = summed[starts[1:] - first] - summed[starts[:-1] - first]
     return result
-
-
-class RowFacts:
-    """What is kept of the rows of a task beside digests: options, and labels of their answers.
-
-    Args:
-      context: of the audit.
-      task: of the mixture.
-    """
-
-    def __init__(self, context: AuditContext, task: AuditedTask) -> None:
-        self._context, self._task = context, task
-        self._by_row: tuple[Small, Small] | None = None
-        self._ids: Numbers = np.zeros(0, dtype=np.int64)
-        if not task.lists_options:
-            return
-        plan, locked = task.plan, context.locked.tasks[task.plan.task]
-        folder = task_folder(store_folder(context.store), plan.task, locked.stored)
-        rows = StoredRows(folder, expected_rows=plan.rows)
-        if "options" not in rows.fields:
-            return
-        at = np.arange(plan.first_query, plan.first_query + plan.query_rows)
-        ids = rows.ids(at)
-        order = np.argsort(ids)
-        sizes = rows.arrays(["options"], at)["options"].value_lengths().to_numpy()
-        options = np.minimum(sizes, MOST_OPTIONS).astype(np.uint8)
-        self._by_row = options[order], self._labels(rows, at)[order]
-        self._ids = ids[order]
-
-    def _labels(self, rows: StoredRows, at: Numbers) -> Small:
-        known = {name: n for n, name in enumerate(source_labels(self._task, ANSWER, self._context))}
-        texts = answers_of(rows, ANSWER, at) if known else None
-        if texts is None:
-            return np.zeros(len(at), dtype=np.uint8)
-        encoded = texts.dictionary_encode()
-        codes = [1 + known[plain_label(text)] for text in encoded.dictionary.to_pylist()]
-        found: Small = np.asarray(codes, dtype=np.uint8)[encoded.indices.to_numpy()]
-        return found
-
-    def of(self, rows: Numbers) -> tuple[Small, Small]:
-        """How many options rows have, and the labels of their answers.
-
-        Args:
-          rows: their identities.
-        """
-        if self._by_row is None:
-            none = np.zeros(len(rows), dtype=np.uint8)
-            return none, none
-        places = np.searchsorted(self._ids, rows)
-        options, labels = self._by_row
-        return options[places], labels[places]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -12,6 +12,8 @@ from mixture_builder.audit.layouts import ExemplarLayout, OptionLayout
 from mixture_builder.audit.noted import Noted
 from mixture_builder.audit.prompt_recipes import PromptRecipe
 from mixture_builder.audit.text_column import Flags, Numbers
+from mixture_builder.audit.view import ShardView
+from mixture_builder.draw import distinct
 
 _SPARE = 24
 """Places that could be where the query begins, that are tried beyond those expected."""
@@ -27,9 +29,10 @@ class Queries:
       framed: whether the query is to be held against its template.
       sure: whether its place is.
       rows: records of which it is known where the exemplars stand; the next three are of these.
-      layouts: how the exemplars are set off.
+      layouts: of the exemplars of each, its place among the layouts that `layout` has.
       counts: how many places each has in `places`: one more than it has exemplars.
       places: where the query and, going up, the exemplars begin, of one record after the other.
+      layout: by its place, how exemplars are set off.
     """
 
     begins: Numbers
@@ -37,14 +40,24 @@ class Queries:
     read: Flags
     framed: Flags
     sure: Flags
-    rows: list[int] = field(default_factory=list)
-    layouts: list[ExemplarLayout] = field(default_factory=list)
-    counts: list[int] = field(default_factory=list)
-    places: list[int] = field(default_factory=list)
+    rows: Numbers
+    layouts: Numbers
+    counts: Numbers
+    places: Numbers
+    layout: Callable[[int], ExemplarLayout | None]
+
+    def layout_sizes(self, part: str) -> Numbers:
+        """Bytes of a part of the layout of each of `rows`; `part` is an attribute of layouts."""
+        met, which = distinct(self.layouts)
+        sizes = [len(getattr(self.layout(place), part)) for place in met.tolist()]
+        return np.asarray(sizes, dtype=np.int64)[which]
 
 
 def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -> Queries:
     """Where the queries of a stretch stand; what hides them is noted.
+
+    Of records that are what their rows give, that is known from rendering these. All others are
+    searched for what their styles put between exemplars.
 
     Args:
       noted: gets the records at fault.
@@ -55,25 +68,66 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
     known = np.asarray([recipe.task is not None for recipe in recipes], dtype=bool)[keys]
     shown = known & view.few_shot & (view.shots > 0)
     offsets = noted.inputs.offsets
+    layouts = view.styles.exemplar_places[view.style_codes]
+    given = shown & _bounds_given(view)
+    rows = np.flatnonzero(given)
     found = Queries(
         begins=offsets[:-1].copy(),
         ends=offsets[1:].copy(),
         read=known.copy(),
-        framed=known & ~shown,
-        sure=known & ~shown,
+        framed=known & (~shown | given),
+        sure=known & (~shown | given),
+        rows=rows,
+        layouts=layouts[rows],
+        counts=view.shots[rows] + 1,
+        places=np.zeros(0, dtype=np.int64),
+        layout=view.styles.exemplar_layout,
     )
-    rows = np.flatnonzero(shown)
-    begins, ends, unread = [], [], []
-    for row, key, style, shots, start, end in zip(
+    if view.given is not None and len(rows):
+        bounds = view.given.bounds[rows] + offsets[:-1][rows, None]
+        found.ends[rows], found.begins[rows] = bounds[:, 0], bounds[:, 1]
+        found.places = bounds[:, 1:][np.arange(bounds.shape[1] - 1) < found.counts[:, None]]
+    _search(noted, found, np.flatnonzero(shown & ~given), recipes, keys, layouts)
+    return found
+
+
+def _bounds_given(view: ShardView) -> Flags:
+    """Records of which it is known where their parts are, and that they are as they should be."""
+    if view.given is None or not view.given.bounds.shape[1]:
+        return np.zeros(view.rows, dtype=bool)
+    starts = view.exemplar_rows[1]
+    # A number that was tampered with is no part of what makes records the same.
+    counted = np.diff(starts) == view.shots
+    known: Flags = view.trusted & counted & (view.given.bounds[:, 0] > 0)
+    return known
+
+
+def _search(
+    noted: Noted,
+    found: Queries,
+    rows: Numbers,
+    recipes: Sequence[PromptRecipe],
+    keys: Numbers,
+    layouts: Numbers,
+) -> None:
+    """Finds the queries of some records by what stands around them, and adds them."""
+    if not len(rows):
+        return
+    view, offsets = noted.view, noted.inputs.offsets
+    known: list[int] = []
+    counts: list[int] = []
+    begins, ends, unread, parts = [], [], [], []
+    for row, key, style, place, shots, start, end in zip(
         rows.tolist(),
         keys[rows].tolist(),
         view.style_codes[rows].tolist(),
+        layouts[rows].tolist(),
         view.shots[rows].tolist(),
         offsets[:-1][rows].tolist(),
         offsets[1:][rows].tolist(),
         strict=True,
     ):
-        layout = view.styles.exemplars(style)
+        layout = found.layout(place)
         if layout is None:
             noted.note("shots/style", row)
             unread.append(row)
@@ -86,14 +140,17 @@ def find_queries(noted: Noted, recipes: Sequence[PromptRecipe], keys: Numbers) -
         begins.append(query)
         ends.append(query_end)
         if places:
-            found.rows.append(row)
-            found.layouts.append(layout)
-            found.counts.append(len(places))
-            found.places += places
+            known.append(row)
+            counts.append(len(places))
+            parts += places
     found.begins[rows], found.ends[rows] = begins, ends
     found.read[unread] = False
-    found.framed[found.rows] = found.sure[found.rows] = True
-    return found
+    found.framed[known] = found.sure[known] = True
+    of_known = np.asarray(known, dtype=np.int64)
+    found.rows = np.append(found.rows, of_known)
+    found.layouts = np.append(found.layouts, layouts[of_known])
+    found.counts = np.append(found.counts, np.asarray(counts, dtype=np.int64))
+    found.places = np.append(found.places, np.asarray(parts, dtype=np.int64))
 
 
 def _within_lists(layout: OptionLayout | None, marker: bytes) -> list[tuple[bytes, int]]:

@@ -21,6 +21,7 @@ from mixture_builder.io.parquet import read_parquet
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import shard_table
 from mixture_builder.jobs.inspect.records import read_batches
+from mixture_builder.render.batch import RenderedExamples
 
 STRETCH_ROWS, STRETCH_BYTES = 32_768, 32 * 1024 * 1024
 """So much of a shard is looked at in one go; memory depends on it, not on the shard."""
@@ -80,16 +81,31 @@ def audit_shard(context: AuditContext, shard: int) -> ShardAudit:
     stretches = bounded_slices(table, rows=STRETCH_ROWS, size=STRETCH_BYTES)
     dropped = Counter(drop.task for part in rendered for drop in part.dropped)
     redrawn = Counter(part.plan.task for part in rendered for _ in part.redraws)
-    return replace(observed(stretches, context, file=file), dropped=dropped, redrawn=redrawn)
+    parts = {part.plan.task: part for part in rendered}
+    seen = observed(stretches, context, file=file, rendered=parts)
+    return replace(seen, dropped=dropped, redrawn=redrawn)
 
 
-def observed(stretches: Iterable[pa.Table], context: AuditContext, *, file: str) -> ShardAudit:
-    """Looks at the records of a shard, given in stretches."""
+def observed(
+    stretches: Iterable[pa.Table],
+    context: AuditContext,
+    *,
+    file: str,
+    rendered: Mapping[str, RenderedExamples] | None = None,
+) -> ShardAudit:
+    """Looks at the records of a shard.
+
+    Args:
+      stretches: of its records.
+      context: of the audit.
+      file: of the shard.
+      rendered: by task what it was rendered from, if it was for this audit.
+    """
     result = ShardAudit()
     row = 0
     for table in stretches:
         view = ShardView(table, context, file=file, first_row=row)
-        view.given = given_records(view)
+        view.given = given_records(view, rendered)
         row += table.num_rows
         states = {name: section.observe(view) for name, section in SECTIONS.items()}
         result = result.merged(ShardAudit(examples=table.num_rows, states=states))

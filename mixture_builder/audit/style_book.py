@@ -75,9 +75,18 @@ class StretchStyles:
         """How a style lists options; `None` if it does not, or names what no pool has."""
         return self.layouts.options_of(self._ids("options", style))
 
+    @property
+    def exemplar_places(self) -> Numbers:
+        """For each style the place of the part that says how it sets off exemplars."""
+        return np.asarray(self.chosen["exemplars"], dtype=np.int64)
+
     def exemplars(self, style: int) -> ExemplarLayout | None:
         """How a style sets off exemplars; `None` likewise."""
-        return self.layouts.exemplars_of(self._ids("exemplars", style))
+        return self.exemplar_layout(self.chosen["exemplars"][style])
+
+    def exemplar_layout(self, place: int) -> ExemplarLayout | None:
+        """The same for a part of styles, given by its place."""
+        return self.layouts.exemplars_of(self.parts["exemplars"][place].ids)
 
     def _ids(self, kind: str, style: int) -> Ids:
         return self.parts[kind][self.chosen[kind][style]].ids

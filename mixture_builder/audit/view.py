@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mixture_builder.audit.context import AuditContext, AuditedTask
@@ -26,12 +27,15 @@ class Given:
       same: records that are what their row gives, in every column.
       options: how many options the row of each has; 0 if none, or not known.
       labels: which of the labels of its task the answer of its row is, from 1; 0 if none.
+      bounds: of a few-shot prompt the byte at which its query ends, that at which it begins and,
+        going up, those at which exemplars begin; 0 if that is not known. A line a record.
     """
 
     compared: Flags
     same: Flags
     options: Numbers
     labels: Numbers
+    bounds: npt.NDArray[np.uint32]
 
 
 class ShardView:

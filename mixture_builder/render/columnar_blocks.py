@@ -1,4 +1,4 @@
-"""Examples of a task as columns of one length: queries on their way, and what is finished."""
+"""Examples of a task as columns of one length: on their way, and finished."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class RenderedBlock:
 
     Attributes:
       exemplar_rows: identities of the rows shown, a list an example; `None` where none are.
+      bounds: the byte of each prompt at which its query ends, that at which it begins and, going
+        up, those at which exemplars begin, a list an example; `None` likewise.
     """
 
     draws: Indices
@@ -28,12 +30,13 @@ class RenderedBlock:
     targets: pa.Array
     styles: pa.Array
     exemplar_rows: pa.ListArray | None = None
+    bounds: pa.ListArray | None = None
 
     def without(self, places: Indices) -> RenderedBlock:
         """All but the examples at some places."""
         kept = np.setdiff1d(np.arange(len(self.draws)), places)
         taken = pa.array(kept)
-        rows = self.exemplar_rows
+        rows, bounds = self.exemplar_rows, self.bounds
         return RenderedBlock(
             draws=self.draws[kept],
             cells=self.cells[kept],
@@ -43,6 +46,7 @@ class RenderedBlock:
             targets=self.targets.take(taken),
             styles=self.styles.take(taken),
             exemplar_rows=None if rows is None else rows.take(taken),
+            bounds=None if bounds is None else bounds.take(taken),
         )
 
 
@@ -97,3 +101,21 @@ class Queries:
             targets=self.targets,
             styles=self.styles,
         )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Pairs:
+    """Exemplars that were rendered, and which of them each prompt shows.
+
+    Attributes:
+      inputs, targets: their texts.
+      owners: for each exemplar of each prompt the prompt's place.
+      shown: for each exemplar of each prompt its place among the texts.
+      rows: for each exemplar of each prompt the pool row.
+    """
+
+    inputs: pa.Array
+    targets: pa.Array
+    owners: Indices
+    shown: Indices
+    rows: Indices

@@ -6,8 +6,6 @@ instruction, for each exemplar label, input, label, target and separator, and la
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,7 +14,7 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar import members_of
-from mixture_builder.render.columnar_blocks import Queries, RenderedBlock
+from mixture_builder.render.columnar_blocks import Pairs, Queries, RenderedBlock
 from mixture_builder.render.columnar_drawn import (
     add_dialogs,
     add_listed_order,
@@ -27,32 +25,18 @@ from mixture_builder.render.columnar_drawn import (
     shuffles_options,
     with_style,
 )
+from mixture_builder.render.columnar_leaks import (
+    long_targets,
+    shown_by_exemplars,
+    shown_in_prompts,
+)
 from mixture_builder.render.columnar_options import OptionPieces, list_options
 from mixture_builder.render.columnar_styles import ExemplarPieces, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts
-from mixture_builder.render.exemplars import LEAK_LENGTH
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.task_programs import programs_of
 from mixture_builder.render.text_arrays import lay_down
 from mixture_builder.style_pools import PREPARED
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Pairs:
-    """Exemplars that were rendered, and which of them each prompt shows.
-
-    Attributes:
-      inputs, targets: their texts.
-      owners: for each exemplar of each prompt the prompt's place.
-      shown: for each exemplar of each prompt its place among the texts.
-      rows: for each exemplar of each prompt the pool row.
-    """
-
-    inputs: pa.Array
-    targets: pa.Array
-    owners: Indices
-    shown: Indices
-    rows: Indices
 
 
 def with_exemplars(
@@ -86,8 +70,8 @@ def with_exemplars(
     kept, fits = _within_budget(context, queries, pairs, counts, pieces.exemplars, styles)
     good &= fits > 0
     # Targets are looked for in finished prompts; exemplars that were cut do not stand there.
-    long = _long_targets(few_shot, queries)
-    _bar_leaks(good, long & (fits < counts), queries, pairs)
+    long = long_targets(few_shot, queries)
+    good[shown_by_exemplars(queries, pairs, good & long & (fits < counts))] = False
     places = np.flatnonzero(good)
     if not len(places):
         return None
@@ -176,42 +160,6 @@ def _sound(context: TaskContext, queries: Queries, pairs: Pairs) -> npt.NDArray[
         result[pairs.owners[too_many[pairs.rows]]] = False
     result[pairs.owners[empty[pairs.shown]]] = False
     return result
-
-
-def _long_targets(few_shot: FewShot, queries: Queries) -> npt.NDArray[np.bool_]:
-    """Prompts whose target must not stand in an exemplar."""
-    long: npt.NDArray[np.bool_] = (
-        pc.utf8_length(queries.targets).to_numpy(zero_copy_only=False) >= LEAK_LENGTH
-    )
-    if queries.labels is not None and not few_shot.varies_in_pool("options"):
-        # Answers that are the same for all rows recur by nature; see `FewShot._is_label`.
-        long &= ~pc.equal(queries.targets, queries.labels).to_numpy(zero_copy_only=False)
-    return long
-
-
-def _bar_leaks(
-    result: npt.NDArray[np.bool_],
-    long: npt.NDArray[np.bool_],
-    queries: Queries,
-    pairs: Pairs,
-) -> None:
-    """Takes out prompts of which any exemplar shows the target."""
-    concerned = np.flatnonzero(long[pairs.owners] & result[pairs.owners])
-    if not len(concerned):
-        return
-    places, which = distinct(pairs.shown[concerned])
-    taken = pa.array(places)
-    # Bytes: a text stands in another just if its bytes do, and they are cheaper to get at.
-    inputs = pairs.inputs.take(taken).cast(pa.binary()).to_pylist()
-    targets = pairs.targets.take(taken).cast(pa.binary()).to_pylist()
-    owners = pairs.owners[concerned]
-    mine, position = distinct(owners)
-    wanted = queries.targets.take(pa.array(mine)).cast(pa.binary()).to_pylist()
-    leaks = [
-        wanted[at] in inputs[pair] or wanted[at] in targets[pair]
-        for at, pair in zip(position.tolist(), which.tolist(), strict=True)
-    ]
-    result[owners[np.asarray(leaks, dtype=bool)]] = False
 
 
 def _style_numbers(
@@ -324,7 +272,6 @@ def _assembled(
     found[ends - 2] = bases[3] + own
     found[ends - 1] = tails + numbers
     ids = context.rows.ids(np.arange(context.plan.pool))[pairs.rows[kept]]
-    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
     inputs, positions = lay_down(pa.concat_arrays(parts), found, lengths)
     block = RenderedBlock(
         draws=finished.draws,
@@ -338,35 +285,42 @@ def _assembled(
             pieces.names.take(pa.array(numbers)),
             np.ones(len(places), dtype=bool),
         ),
-        exemplar_rows=pa.ListArray.from_arrays(pa.array(offsets), pa.array(ids)),
+        exemplar_rows=_lists(pa.array(ids), counts),
+        bounds=_bounds(positions, starts, ends, at + 1, counts),
     )
-    leaks = _leaking(block, np.flatnonzero(long[places]), positions[starts], positions[ends - 3])
+    leaks = shown_in_prompts(
+        block, np.flatnonzero(long[places]), positions[starts], positions[ends - 3]
+    )
     return block if not len(leaks) else block.without(leaks)
 
 
-def _leaking(
-    block: RenderedBlock,
-    concerned: Indices,
-    starts: npt.NDArray[np.int32],
-    stops: npt.NDArray[np.int32],
-) -> Indices:
-    """Places of prompts whose target stands before the query.
+def _lists(items: pa.Array, counts: Indices) -> pa.ListArray:
+    offsets = np.concatenate([[0], np.cumsum(counts)]).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), items)
+
+
+def _bounds(
+    positions: npt.NDArray[np.int32],
+    starts: Indices,
+    ends: Indices,
+    exemplars: Indices,
+    counts: Indices,
+) -> pa.ListArray:
+    """`RenderedBlock.bounds` of prompts.
 
     Args:
-      block: of finished prompts.
-      concerned: places of prompts with long targets.
-      starts: byte at which each prompt begins.
-      stops: byte at which its query begins.
+      positions: byte at which each piece begins.
+      starts: the first piece of each prompt.
+      ends: one past its last; the last two are the query and what follows it.
+      exemplars: the piece that each exemplar begins with, prompt by prompt, going down.
+      counts: how many exemplars each prompt has.
     """
-    if not len(concerned):
-        return concerned
-    # Bytes: a text stands in another just if its bytes do, and no text is made for looking.
-    held = block.inputs.buffers()[2].to_pybytes()
-    targets = block.targets.take(pa.array(concerned)).cast(pa.binary()).to_pylist()
-    begins, ends = starts[concerned].tolist(), stops[concerned].tolist()
-    found = [
-        held.find(target, begin, end) >= 0
-        for target, begin, end in zip(targets, begins, ends, strict=True)
-    ]
-    leaking: Indices = concerned[np.asarray(found, dtype=bool)]
-    return leaking
+    sizes = counts + 2
+    lasts = np.cumsum(sizes)
+    firsts = lasts - sizes
+    found = np.empty(int(sizes.sum()), dtype=np.int64)
+    found[firsts], found[firsts + 1] = positions[ends - 1], positions[ends - 2]
+    rank = np.arange(len(exemplars)) - np.repeat(np.cumsum(counts) - counts, counts)
+    found[np.repeat(lasts - 1, counts) - rank] = positions[exemplars]
+    found -= np.repeat(positions[starts], sizes)
+    return _lists(pa.array(found), sizes)

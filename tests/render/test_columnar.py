@@ -19,6 +19,7 @@ from mixture_builder.jobs.build import task_renderer
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts
+from mixture_builder.render.parts import Part
 from mixture_builder.render.programs import program_of
 from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.task import TaskRenderer
@@ -90,6 +91,38 @@ def test_blocks_and_rows_give_the_same_examples(quickstart: Any, limit: int, poo
             by_columns[block.exemplar_rows is not None] += len(block.draws)
     assert by_columns[False] > (200 if limit == 300 else 800)
     assert by_columns[True] > (20 if limit == 300 or pool == 5 else 800)
+
+
+def test_blocks_say_where_queries_and_exemplars_stand(quickstart: Any) -> None:
+    """At the very byte, under an instruction or not: as rendering in parts tells them apart."""
+    lock = lock_of(quickstart, shards=1, examples=2000, shots={"counts": {1: 1, 4: 1}})
+    pieces = OptionPieces(lock.style_pools)
+    seen: Counter[int] = Counter()
+    for task in lock.plan.tasks:
+        renderer = task_renderer(lock, task, store=quickstart.store)
+        _, parts = renderer.render_in_parts(range(task.quota))
+        for block in renderer.render_blocks(range(task.quota), pieces).blocks:
+            if block.bounds is None:
+                assert block.exemplar_rows is None
+                continue
+            for draw, bounds in zip(block.draws.tolist(), block.bounds.to_pylist(), strict=True):
+                assert bounds == bounds_of(parts[draw].prompt), (task.task, draw)
+                seen[len(bounds)] += 1
+    assert min(seen[1 + 2], seen[4 + 2]) > 200
+
+
+def bounds_of(prompt: tuple[Part, ...]) -> list[int]:
+    """What `RenderedBlock.bounds` has for a prompt that is told apart."""
+    ends = list(itertools.accumulate(len(part.text.encode()) for part in prompt))
+    places = list(zip(prompt, [0, *ends], ends, strict=False))
+    query = [place for place in places if place[0].kind == "query" and not place[0].exemplar]
+    query += [place for place in places if place[0].kind == "options" and not place[0].exemplar]
+    firsts: dict[int, int] = {}
+    for part, begin, _ in places:
+        if part.kind in {"exemplar", "options"} and part.exemplar:
+            firsts.setdefault(part.exemplar, begin)
+    begins = [firsts[number] for number in sorted(firsts, reverse=True)]
+    return [max(end for _, _, end in query), min(begin for _, begin, _ in query), *begins]
 
 
 @pytest.mark.parametrize("variant", ["zs_noopt", "fs_noopt"])
