@@ -38,13 +38,21 @@ class PromptTemplate:
     few_shot_input: str = ""
     few_shot_target: str = ""
 
+    def input_text(self, *, few_shot: bool) -> str:
+        """The prompt text for exemplars and queries, as it stands in the file."""
+        return (self.few_shot_input if few_shot else "") or self.input
+
+    def target_text(self, *, few_shot: bool) -> str:
+        """The target text for exemplars and queries, as it stands in the file."""
+        return (self.few_shot_target if few_shot else "") or self.target
+
     def input_for(self, *, few_shot: bool) -> CompiledText:
         """The compiled prompt text for exemplars and queries."""
-        return compile_text((self.few_shot_input if few_shot else "") or self.input)
+        return compile_text(self.input_text(few_shot=few_shot))
 
     def target_for(self, *, few_shot: bool) -> CompiledText:
         """The compiled target text for exemplars and queries."""
-        return compile_text((self.few_shot_target if few_shot else "") or self.target)
+        return compile_text(self.target_text(few_shot=few_shot))
 
     def texts(self) -> Iterator[tuple[str, str]]:
         """Its texts, each after the key that it has in the file."""

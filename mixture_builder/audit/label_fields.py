@@ -70,10 +70,10 @@ def _target_in_cell(
 def _fields_of_template(template: PromptTemplate, *, few_shot: bool) -> tuple[str, ...]:
     result = []
     for shows, letters in SORTS:
-        target = template.target_for(few_shot=few_shot).source
+        target = template.target_text(few_shot=few_shot)
         name = frame_of(target, shows_options=shows).lone_name
         if letters:
-            prompt = frame_of(template.input_for(few_shot=few_shot).source, shows_options=shows)
+            prompt = frame_of(template.input_text(few_shot=few_shot), shows_options=shows)
             result.append(ANSWER if name == ANSWER and _ends_line(prompt) else "")
         else:
             result.append(ANSWER if name == "answer_text" else name)

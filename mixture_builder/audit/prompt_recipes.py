@@ -63,8 +63,8 @@ def prompt_recipe(task: AuditedTask | None, template_id: str, variant: str) -> P
     return PromptRecipe(
         task=task,
         sources=(
-            tuple(template.input_for(few_shot=f).source for f in sorted(forms)),
-            tuple(template.target_for(few_shot=f).source for f in sorted(forms)),
+            tuple(template.input_text(few_shot=f) for f in sorted(forms)),
+            tuple(template.target_text(few_shot=f) for f in sorted(forms)),
         ),
         leads=bool(template.instruction) and True in forms,
         lists=shows.pop() if len(shows) == 1 else None,

@@ -128,7 +128,8 @@ def _written(context: AuditContext, file: str) -> Iterator[pa.Table]:
             held.append(batch)
             rows += batch.num_rows
             size += batch.nbytes
-            if rows >= STRETCH_ROWS or size >= STRETCH_BYTES:
+            # More than half is enough: another batch might be as large.
+            if rows > STRETCH_ROWS // 2 or size > STRETCH_BYTES // 2:
                 yield _joined(held)
                 rows = size = 0
     except FileNotFoundError:
@@ -160,5 +161,5 @@ _CODED: pa.Schema = pa.schema(
 def _batches(url: str, format_: str) -> Iterator[pa.RecordBatch]:
     """The records of a shard; where the format can, repetitive columns in codes."""
     if format_ == "parquet":
-        return read_parquet(url, schema=_CODED)
+        return read_parquet(url, schema=_CODED, rows=STRETCH_ROWS, size=STRETCH_BYTES)
     return read_batches(url, format=format_)

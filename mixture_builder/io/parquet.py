@@ -96,10 +96,23 @@ def write_parquet(
         return output.written(table.num_rows)
 
 
-def read_parquet(url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of `url` in order, a few thousand at a time, with the types of `schema`.
+def read_parquet(
+    url: str,
+    *,
+    schema: pa.Schema = EXAMPLE_SCHEMA,
+    rows: int = _READ_ROWS,
+    size: int = 0,
+) -> Iterator[pa.RecordBatch]:
+    """Yields the rows of `url` in order, group by group, with the types of `schema`.
 
     Columns that are dictionaries in `schema` are read as such: no text is made for each row.
+
+    Args:
+      url: of the file.
+      schema: of what is wanted.
+      rows: so many at a time at most.
+      size: so many bytes at a time at most, by the mean of the group with the largest rows; 0 for
+        no bound.
 
     Raises:
       VerifyError: if the file is damaged, no Parquet, or lacks columns.
@@ -112,20 +125,28 @@ def read_parquet(url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> Iterator[pa
                 file, page_checksum_verification=True, read_dictionary=coded or None
             )
             _check_columns(url, parquet.schema_arrow, schema)
+            at_once = min(rows, _rows_within(parquet.metadata, size)) if size else rows
             for batch in parquet.iter_batches(
-                batch_size=_READ_ROWS, columns=schema.names, use_threads=False
+                batch_size=at_once, columns=schema.names, use_threads=False
             ):
                 batch.validate(full=True)
                 if batch.schema.equals(schema):
                     yield batch
                     continue
-                rows = conform(pa.Table.from_batches([batch]), schema)
-                yield from rows.combine_chunks().to_batches()
+                conformed = conform(pa.Table.from_batches([batch]), schema)
+                yield from conformed.combine_chunks().to_batches()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise VerifyError(
                 f"{url}: cannot be read as Parquet: {error}. The file is damaged or is "
                 "something else; build this shard again."
             ) from error
+
+
+def _rows_within(metadata: pq.FileMetaData, size: int) -> int:
+    """How many rows of any group come to so many bytes."""
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    largest = max((g.total_byte_size / g.num_rows for g in groups if g.num_rows), default=0)
+    return max(1, int(size / max(1.0, largest)))
 
 
 def _rows_per_group(table: pa.Table, row_group_bytes: int) -> int:

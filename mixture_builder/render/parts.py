@@ -159,10 +159,10 @@ class _Taken:
         self, template: PromptTemplate, columns: Mapping[str, Any]
     ) -> tuple[_Pieces, _Pieces]:
         few_shot = self._few_shot_texts
-        shown = _pieces(template.input_for(few_shot=few_shot).source, columns)
+        shown = _pieces(template.input_text(few_shot=few_shot), columns)
         if TARGET_ANSWER in columns:
             columns = {**columns, "answer": columns[TARGET_ANSWER]}
-        return shown, _pieces(template.target_for(few_shot=few_shot).source, columns)
+        return shown, _pieces(template.target_text(few_shot=few_shot), columns)
 
 
 _Pieces = list[tuple[str, tuple[str, ...]]]

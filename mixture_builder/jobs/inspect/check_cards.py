@@ -210,10 +210,10 @@ def names_of(row: Row, *, shows: bool, style: OptionStyle, styles: Styles) -> di
 def _render_all(template: PromptTemplate, names: dict[str, Any], *, few_shot: bool) -> str:
     """What is wrong with the texts of one template for one row; empty if nothing is."""
     sources = [
-        ("input", template.input_for(few_shot=few_shot).source, names),
+        ("input", template.input_text(few_shot=few_shot), names),
         (
             "target",
-            template.target_for(few_shot=few_shot).source,
+            template.target_text(few_shot=few_shot),
             {**names, "answer": names["answer in target"]}
             if "answer in target" in names
             else names,
