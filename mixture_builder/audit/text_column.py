@@ -27,7 +27,11 @@ _WORD, _COMPARED = 8, 512
 """Bytes that are compared at once, and of a stretch at all."""
 
 
+_RARE = 16
+"""One byte in so many, or fewer, is worth being looked up by its place."""
+
 _SPACE, _BRACE, _DELETE, _LEAD = 0x20, 0x7B, 0x7F, 0xC2
+_LEAD_OF_THREE, _LEAD_OF_FOUR = 0xE0, 0xF0
 _TAB, _NEW_LINE, _RETURN = b"\t\n\r"
 
 
@@ -84,7 +88,16 @@ class TextColumn:
     @cached_property
     def lengths(self) -> Numbers:
         """Characters of each text."""
-        found: Numbers = pc.utf8_length(self.array).to_numpy()
+        leads = self.marks.leads
+        found: Numbers
+        if len(leads) * _RARE > len(self.numbers):
+            found = pc.utf8_length(self.array).to_numpy().astype(np.int64)
+            return found
+        # The first byte of a character says how many follow it; these are no characters.
+        first = self.numbers[leads]
+        more = 1 + (first >= _LEAD_OF_THREE) + (first >= _LEAD_OF_FOUR)
+        more_of = np.bincount(self.rows_of(leads), weights=more, minlength=len(self.sizes))
+        found = self.sizes - more_of.astype(np.int64)
         return found
 
     @cached_property

@@ -39,3 +39,12 @@ def test_bytes_are_found_wherever_they_stand():
     assert sorted(marks.controls.tolist()) == [0, 65_535, 65_536, 205_542]
     assert marks.braces.tolist() == [65_541]
     assert marks.leads.tolist() == [65_537]
+
+
+@given(st.lists(st.text("aé東🙂\n", max_size=8), max_size=6), st.integers(0, 400))
+def test_characters_are_counted_not_bytes(texts: list[str], more: int):
+    """Where few characters take more than a byte, and where most do; in a slice of other texts."""
+    texts = [text + "a" * more for text in texts]
+    column = pa.array(["é", *texts, "東"], pa.string()).slice(1, len(texts))
+
+    assert TextColumn(column).lengths.tolist() == [len(text) for text in texts]
