@@ -23,8 +23,8 @@ _BLOCK = 1 << 16
 _HASHED = 1 << 10
 """Texts that are hashed at a time: what is made for them stays in the cache of a core."""
 
-_WORD, _COMPARED = 8, 512
-"""Bytes that are compared at once, and of a stretch at all."""
+_WORD, _WINDOW, _COMPARED = 8, 64, 512
+"""Bytes of a number, those that are compared at once, and of a stretch at all."""
 
 
 _RARE = 16
@@ -146,20 +146,27 @@ class TextColumn:
           sizes: bytes of both; of long ones the beginning is compared.
         """
         result: Numbers = sizes.copy()
-        last = len(self.data) - _WORD
+        last = len(self.data) - _WINDOW
         if last < 0:
             return result
-        # At every place a number of eight bytes, the first of them the lowest.
-        words = np.ndarray((last + 1,), dtype="<u8", buffer=self.data, strides=(1,))
+        # From every place on so many bytes; a line of eight numbers, the first byte the lowest.
+        windows = np.ndarray((last + 1,), dtype=f"V{_WINDOW}", buffer=self.data, strides=(1,))
+        further = np.maximum(ones, others)
         left = np.arange(len(sizes))
-        for at in range(0, _COMPARED, _WORD):
-            left = left[(sizes[left] > at) & (np.maximum(ones, others)[left] + at <= last)]
+        for at in range(0, _COMPARED, _WINDOW):
+            left = left[(sizes[left] > at) & (further[left] + at <= last)]
             if not len(left):
                 break
-            differing = words[ones[left] + at] ^ words[others[left] + at]
-            apart = differing != 0
-            lowest = differing[apart] & (~differing[apart] + np.uint64(1))
-            found = at + (np.log2(lowest.astype(np.float64)).astype(np.int64) >> 3)
+            differing = windows[ones[left] + at].view("<u8") ^ windows[others[left] + at].view(
+                "<u8"
+            )
+            lines = differing.reshape(len(left), -1)
+            first = (lines != 0).argmax(axis=1)
+            words = lines[np.arange(len(left)), first]
+            apart = words != 0
+            lowest = words[apart] & (~words[apart] + np.uint64(1))
+            within = np.log2(lowest.astype(np.float64)).astype(np.int64) >> 3
+            found = at + first[apart] * _WORD + within
             result[left[apart]] = np.minimum(found, sizes[left[apart]])
             left = left[~apart]
         return result

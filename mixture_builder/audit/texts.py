@@ -22,8 +22,10 @@ from mixture_builder.audit.view import ShardView
 _SOMETHING = r"[^\s\p{Z}\x{200B}\x{FEFF}]"
 """A character that can be seen."""
 
+_C1 = 0xC2
+
 _LEADS = np.zeros(256, dtype=np.bool_)
-_LEADS[[0xC2, 0xEF]] = True
+_LEADS[[_C1, 0xEF]] = True
 
 _ACCENTED = 0xC3
 """What letters of Western European languages beyond ASCII begin with."""
@@ -117,13 +119,21 @@ def _control_characters(state: Texts, view: ShardView, name: str, column: TextCo
     view.hit(state.hits, "text/control_character", rows, column=name, at=_first(column, rows))
     data, leads = column.numbers, column.marks.leads
     first = data[leads]
-    # First bytes of C1 control characters, the replacement character and the byte order mark.
-    suspicious = leads[_LEADS[first] | _misread(column, leads, first)]
+    suspicious = leads[_maybe_damaged(column, leads, first) | _misread(column, leads, first)]
     leading = np.unique(column.rows_of(suspicious))
     if len(leading):
         damaged = _matches(column.array.take(pa.array(leading)), _DAMAGED)
         found = leading[damaged]
         view.hit(state.hits, "text/damaged_character", found, column=name, at=_first(column, found))
+
+
+def _maybe_damaged(column: TextColumn, leads: Numbers, first: Bytes) -> Flags:
+    """Characters that may be C1 controls, the replacement character or the byte order mark."""
+    marks = _LEADS[first]
+    found = np.flatnonzero(marks)
+    second = column.byte_at(leads[found] + 1)
+    marks[found] = np.where(first[found] == _C1, second < 0xA0, (second == 0xBB) | (second == 0xBF))
+    return marks
 
 
 def _misread(column: TextColumn, leads: Numbers, first: Bytes) -> Flags:

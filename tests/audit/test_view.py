@@ -28,7 +28,7 @@ def test_two_stretches_have_in_common_what_they_begin_with(texts: list[str], mor
     assert common in {truly, size}
     if common != truly:
         last = int(column.offsets[-1])
-        assert truly >= 512 or int(begins[1]) + truly // 8 * 8 + 8 > last
+        assert truly >= 512 or int(begins[1]) + truly // 64 * 64 + 64 > last
 
 
 def test_bytes_are_found_wherever_they_stand():
