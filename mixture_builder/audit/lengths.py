@@ -1,31 +1,23 @@
-"""How long prompts and targets are: quantiles of each task from a sketch, and what lies far out.
-
-Sizes are counted in bins whose borders grow by a tenth of a tenth, as in DDSketch (Masson,
-Rim and Lee, 2019): a quantile is right to one per cent, whatever the order of records.
-"""
+"""How long prompts and targets are: quantiles of each task from a sketch, and what lies far out."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from mixture_builder.audit.checks import AuditFinding
 from mixture_builder.audit.context import AuditContext
-from mixture_builder.audit.hits import Evidence
 from mixture_builder.audit.report import SectionReport
-from mixture_builder.audit.text_column import Numbers
+from mixture_builder.audit.size_sketch import RATIO, Extreme, Sketch, further, middle_of
+from mixture_builder.audit.text_column import Numbers, TextColumn
 from mixture_builder.audit.view import ShardView
 from mixture_builder.draw import counted_order, distinct
 from mixture_builder.io.tokenizer import load_tokenizer
-
-RATIO = 1.02
-"""Of the borders of neighbouring bins: values in a bin are within one per cent of its middle."""
 
 FAR, MANY_TIMES, FEWEST = 10.0, 20.0, 50
 """A size is far out if it lies so many robust standard deviations from the median, in logarithms,
@@ -33,75 +25,52 @@ and is so many times the median or a fraction of it; in tasks of so many records
 
 QUANTILES = (0.01, 0.05, 0.5, 0.95, 0.99)
 
+_WIDTH = 4_096
+"""Bins of a key, and room: the number of no size comes near it."""
+
+_PENDING = 1 << 16
+"""Bins in further parts that are not worth being added up."""
+
 Key = tuple[str, str, bool, bool]
 """A task, what is measured (`input_chars`, `target_chars`, `input_tokens`, ...), whether prompts
 are few-shot, and whether templates are inverted: these swap the long text and the short one."""
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Sketch:
-    """Sizes of some texts.
-
-    Attributes:
-      bins: how many fall in each bin; -1 is for 0.
-      count: texts.
-      total: of all sizes.
-      shortest, longest: with their records.
-    """
-
-    bins: Mapping[int, int]
-    count: int
-    total: int
-    shortest: tuple[int, Evidence]
-    longest: tuple[int, Evidence]
-
-    def merged(self, other: Sketch) -> Sketch:
-        """The sizes of both."""
-        bins = dict(self.bins)
-        for number, count in other.bins.items():
-            bins[number] = bins.get(number, 0) + count
-        return Sketch(
-            bins=bins,
-            count=self.count + other.count,
-            total=self.total + other.total,
-            shortest=min(self.shortest, other.shortest),
-            longest=min(self.longest, other.longest, key=lambda found: (-found[0], found[1])),
-        )
-
-    def quantile(self, share: float) -> int:
-        """The size below which a share of the texts lie, to one per cent."""
-        rank = share * (self.count - 1)
-        seen = 0
-        for number, count in sorted(self.bins.items()):
-            seen += count
-            if seen > rank:
-                return max(self.shortest[0], min(self.longest[0], _middle(number)))
-        return self.longest[0]
-
-    def spread(self) -> float:
-        """A robust standard deviation of logarithms: 1.4826 times the median distance."""
-        median = math.log(max(1, self.quantile(0.5)))
-        distances = sorted(
-            (abs(math.log(max(1, _middle(number))) - median), count)
-            for number, count in self.bins.items()
-        )
-        seen = 0
-        for distance, count in distances:
-            seen += count
-            if 2 * seen >= self.count:
-                return 1.4826 * distance
-        return 0.0
-
-
-def _middle(number: int) -> int:
-    return 0 if number < 0 else round(RATIO ** (number + 0.5))
-
-
 @dataclass(kw_only=True, slots=True)
 class Lengths:
-    """Sketches by task and measure."""
+    """Sizes of some texts, by task and measure.
 
-    sketches: dict[Key, Sketch] = field(default_factory=dict)
+    Attributes:
+      keys: what was measured.
+      bins: those that are not empty and how many texts fall in each, in parts that add up. The
+        code of a bin is `_WIDTH` times the place of its key, and its number plus 1.
+      totals: of all sizes, by key.
+      extremes: the shortest and the longest with their records, by key.
+    """
+
+    keys: list[Key] = field(default_factory=list)
+    bins: list[tuple[Numbers, Numbers]] = field(default_factory=list)
+    totals: list[int] = field(default_factory=list)
+    extremes: list[tuple[Extreme, Extreme]] = field(default_factory=list)
+
+    def sketches(self) -> Iterator[tuple[Key, Sketch]]:
+        """The sketch of each key, by key."""
+        codes, sums = _summed(self.bins)
+        starts = np.searchsorted(codes, _WIDTH * np.arange(len(self.keys) + 1)).tolist()
+        numbers, counts = (codes % _WIDTH - 1).tolist(), sums.tolist()
+        for place, key in sorted(enumerate(self.keys), key=lambda item: item[1]):
+            mine = slice(starts[place], starts[place + 1])
+            shortest, longest = self.extremes[place]
+            yield (
+                key,
+                Sketch(
+                    bins=dict(zip(numbers[mine], counts[mine], strict=True)),
+                    count=sum(counts[mine]),
+                    total=self.totals[place],
+                    shortest=shortest,
+                    longest=longest,
+                ),
+            )
 
 
 def observe(view: ShardView) -> Lengths:
@@ -110,14 +79,20 @@ def observe(view: ShardView) -> Lengths:
     if not view.rows:
         return state
     groups = _groups(view)
-    order = counted_order(groups, 4 * len(view.task_names))
-    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    met, groups = distinct(groups)
+    order = counted_order(groups, len(met))
+    ends = np.cumsum(np.bincount(groups))
+    rows = [order[start:end] for start, end in zip(np.append(0, ends), ends, strict=False)]
+    sorts = [(view.task_names[code // 4], bool(code & 2), bool(code & 1)) for code in met.tolist()]
     for name, column in (("input", view.inputs), ("target", view.targets)):
-        _add(state, view, f"{name}_chars", column.lengths, groups, order, starts)
+        measures = {f"{name}_chars": column.lengths}
         if view.context.tokenizer:
             tokenizer = load_tokenizer(view.context.tokenizer)
-            counts = tokenizer.encode(view.table.column(f"{name}s")).lengths
-            _add(state, view, f"{name}_tokens", counts, groups, order, starts)
+            encoded = tokenizer.encode(view.table.column(f"{name}s"))
+            measures[f"{name}_tokens"] = encoded.lengths.astype(np.int64)
+        for measure, sizes in measures.items():
+            _add(state, view, column, sizes, groups, rows)
+            state.keys += [(task, measure, few, inverted) for task, few, inverted in sorts]
     return state
 
 
@@ -129,46 +104,65 @@ def _groups(view: ShardView) -> Numbers:
 def _add(
     state: Lengths,
     view: ShardView,
-    measure: str,
-    sizes: npt.NDArray[Any],
+    column: TextColumn,
+    sizes: Numbers,
     groups: Numbers,
-    order: Numbers,
-    starts: Numbers,
+    rows: Sequence[Numbers],
 ) -> None:
+    """Adds sizes; a group becomes a key, and `rows` are those of each."""
     bins = np.full(len(sizes), -1, dtype=np.int64)
     some = sizes > 0
     bins[some] = np.floor(np.log(sizes[some]) / math.log(RATIO)).astype(np.int64)
-    width = int(bins.max()) + 2
-    codes = groups * width + bins + 1
-    different, places = distinct(codes)
-    counts = np.bincount(places)
-    counted: dict[int, dict[int, int]] = {}
-    for code, count in zip(different.tolist(), counts.tolist(), strict=True):
-        group, number = divmod(code, width)
-        counted.setdefault(group, {})[number - 1] = count
-    ends = np.append(starts[1:], len(order))
-    for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-        rows = order[start:end]
-        mine = sizes[rows]
-        group = int(groups[rows[0]])
-        task, sort = divmod(group, 4)
-        low, high = int(rows[mine.argmin()]), int(rows[mine.argmax()])
-        shown = view.inputs if measure.startswith("input") else view.targets
-        state.sketches[view.task_names[task], measure, bool(sort & 2), bool(sort & 1)] = Sketch(
-            bins=counted[group],
-            count=len(rows),
-            total=int(mine.sum()),
-            shortest=(int(sizes[low]), view.evidence(low, shown.text(low))),
-            longest=(int(sizes[high]), view.evidence(high, shown.text(high))),
+    codes, places = distinct((len(state.keys) + groups) * _WIDTH + bins + 1)
+    state.bins.append((codes, np.bincount(places)))
+    for mine in rows:
+        of_mine = sizes[mine]
+        low, high = int(mine[of_mine.argmin()]), int(mine[of_mine.argmax()])
+        state.totals.append(int(of_mine.sum()))
+        state.extremes.append(
+            (
+                (int(sizes[low]), view.evidence(low, column.text(low))),
+                (int(sizes[high]), view.evidence(high, column.text(high))),
+            )
         )
 
 
 def merge(one: Lengths, other: Lengths) -> Lengths:
     """The sizes of both."""
-    sketches = dict(one.sketches)
-    for key, sketch in other.sketches.items():
-        sketches[key] = sketches[key].merged(sketch) if key in sketches else sketch
-    return Lengths(sketches=sketches)
+    places = {key: place for place, key in enumerate(one.keys)}
+    result = Lengths(keys=list(one.keys), totals=list(one.totals), extremes=list(one.extremes))
+    moved = []
+    for key, total, extremes in zip(other.keys, other.totals, other.extremes, strict=True):
+        place = places.setdefault(key, len(places))
+        moved.append(place)
+        if place == len(result.keys):
+            result.keys.append(key)
+            result.totals.append(total)
+            result.extremes.append(extremes)
+        else:
+            result.totals[place] += total
+            result.extremes[place] = further(result.extremes[place], extremes)
+    key_places = np.asarray(moved, dtype=np.int64)
+    result.bins = [
+        *one.bins,
+        *((key_places[codes // _WIDTH] * _WIDTH + codes % _WIDTH, n) for codes, n in other.bins),
+    ]
+    # Only where what is new weighs as much as what is there: each bin is added up a few times.
+    sizes = [len(codes) for codes, _ in result.bins]
+    if sum(sizes[1:]) > max(_PENDING, *sizes[:1]):
+        result.bins = [_summed(result.bins)]
+    return result
+
+
+def _summed(parts: Sequence[tuple[Numbers, Numbers]]) -> tuple[Numbers, Numbers]:
+    """Parts of bins as one, its codes ascending."""
+    none = np.zeros(0, dtype=np.int64)
+    codes, which = np.unique(
+        np.concatenate([none, *(codes for codes, _ in parts)]), return_inverse=True
+    )
+    sums = np.zeros(len(codes), dtype=np.int64)
+    np.add.at(sums, which, np.concatenate([none, *(counts for _, counts in parts)]))
+    return codes, sums
 
 
 def report(state: Lengths, context: AuditContext) -> SectionReport:
@@ -176,7 +170,7 @@ def report(state: Lengths, context: AuditContext) -> SectionReport:
     findings: list[AuditFinding] = []
     by_task: dict[tuple[str, str], Sketch] = {}
     whole: dict[str, Sketch] = {}
-    for (name, measure, *_), sketch in sorted(state.sketches.items(), key=lambda item: item[0]):
+    for (name, measure, *_), sketch in state.sketches():
         key = (name, measure)
         by_task[key] = by_task[key].merged(sketch) if key in by_task else sketch
         whole[measure] = whole[measure].merged(sketch) if measure in whole else sketch
@@ -212,7 +206,7 @@ def _histogram(sketch: Sketch) -> list[list[int]]:
     """Counts by powers of two: the smallest size of each bin, and how many texts are in it."""
     counts: Counter[int] = Counter()
     for number, count in sketch.bins.items():
-        size = _middle(number)
+        size = middle_of(number)
         counts[1 << (size.bit_length() - 1) if size else 0] += count
     return [[low, counts[low]] for low in sorted(counts)]
 

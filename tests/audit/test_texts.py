@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from mixture_builder.audit import lengths
 from mixture_builder.audit.hits import Evidence
 from mixture_builder.audit.languages import scripts_of
-from mixture_builder.audit.lengths import Sketch
+from mixture_builder.audit.size_sketch import Sketch
 from tests.audit.conftest import Clean, checks_of, findings_of
 
 Record = dict[str, Any]
@@ -209,6 +210,14 @@ def test_quantiles_are_right_to_one_per_cent(clean: Clean):
         assert abs(told["lengths"]["input_chars"][name] - exact) <= 0.02 * exact
     assert told["lengths"]["input_chars"]["max"] == sizes[-1]
     assert told["lengths"]["input_chars"]["total"] == sum(sizes)
+
+
+def test_it_does_not_matter_when_bins_are_added_up(clean: Clean, monkeypatch):
+    """After every stretch or once in the end, the figures are the same."""
+    once = clean.audit()
+    monkeypatch.setattr(lengths, "_PENDING", 0)
+
+    assert clean.audit() == once
 
 
 def test_a_sketch_of_equal_sizes_has_no_spread():
