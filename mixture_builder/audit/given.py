@@ -96,7 +96,6 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
             for file, column in zip(files, columns, strict=True):
                 file[starts[piece.task] + draws] = column
             rendered += len(draws)
-    pa.default_memory_pool().release_unused()
     return rendered
 
 

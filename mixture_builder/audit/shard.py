@@ -110,8 +110,6 @@ def observed(
         states = {name: section.observe(view) for name, section in SECTIONS.items()}
         result = result.merged(ShardAudit(examples=table.num_rows, states=states))
         del table, view
-        # What Arrow keeps for later would add up with what other libraries keep.
-        pa.default_memory_pool().release_unused()
     return result
 
 
