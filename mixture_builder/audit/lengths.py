@@ -113,7 +113,10 @@ def _add(
     bins = np.full(len(sizes), -1, dtype=np.int64)
     some = sizes > 0
     bins[some] = np.floor(np.log(sizes[some]) / math.log(RATIO)).astype(np.int64)
-    codes, places = distinct((len(state.keys) + groups) * _WIDTH + bins + 1)
+    # Numbers that lie close together are told apart sooner.
+    width = int(bins.max()) + 2
+    found, places = distinct(groups * width + bins + 1)
+    codes = (len(state.keys) + found // width) * _WIDTH + found % width
     state.bins.append((codes, np.bincount(places)))
     for mine in rows:
         of_mine = sizes[mine]

@@ -29,6 +29,9 @@ DRAWN: Mapping[str, tuple[str, int]] = MappingProxyType(
 NAMED, LETTERED, READABLE, ITEM, FIRST_POOL = range(5)
 """Places in the numbers of a style; those of the pools of `DRAWN` follow."""
 
+MOST_STYLES = 50_000
+"""So many whole styles are known at a time: without exemplars there are not many more."""
+
 Ids = tuple[str, ...]
 
 _NOTHING: Mapping[str, tuple[int, ...]] = MappingProxyType(
@@ -64,7 +67,7 @@ class StretchStyles:
 
     layouts: Layouts
     parts: Mapping[str, list[_Part]]
-    chosen: Mapping[str, list[int]]
+    chosen: Mapping[str, Numbers]
     numbers: Numbers
 
     def names_options(self, style: int) -> bool:
@@ -78,18 +81,18 @@ class StretchStyles:
     @property
     def exemplar_places(self) -> Numbers:
         """For each style the place of the part that says how it sets off exemplars."""
-        return np.asarray(self.chosen["exemplars"], dtype=np.int64)
+        return self.chosen["exemplars"]
 
     def exemplars(self, style: int) -> ExemplarLayout | None:
         """How a style sets off exemplars; `None` likewise."""
-        return self.exemplar_layout(self.chosen["exemplars"][style])
+        return self.exemplar_layout(int(self.chosen["exemplars"][style]))
 
     def exemplar_layout(self, place: int) -> ExemplarLayout | None:
         """The same for a part of styles, given by its place."""
         return self.layouts.exemplars_of(self.parts["exemplars"][place].ids)
 
     def _ids(self, kind: str, style: int) -> Ids:
-        return self.parts[kind][self.chosen[kind][style]].ids
+        return self.parts[kind][int(self.chosen[kind][style])].ids
 
 
 class StyleBook:
@@ -102,6 +105,7 @@ class StyleBook:
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
         self._places: dict[str, tuple[str, int]] = {}
+        self._styles: dict[str, tuple[int, ...]] = {}
         # The first part of each kind is that of styles without any.
         self._parts = {kind: [_Part(ids=(), numbers=none)] for kind, none in _NOTHING.items()}
         self._numbers = {kind: np.asarray([none]) for kind, none in _NOTHING.items()}
@@ -124,23 +128,29 @@ class StyleBook:
         Args:
           styles: values of the column `style`, each once.
         """
-        chosen = {kind: [0] * len(styles) for kind in (*_NOTHING, _IGNORED)}
-        places = self._places
-        for style, text in enumerate(styles.to_pylist()):
-            for name in text.split(";"):
-                kind, place = places.get(name) or self._place(name)
-                chosen[kind][style] = place
-        del chosen[_IGNORED]
-        by_kind = [
-            self._numbers_of(kind)[np.asarray(found, dtype=np.int64)]
-            for kind, found in chosen.items()
-        ]
+        if len(self._styles) > MOST_STYLES:
+            self._styles.clear()
+        known = self._styles
+        lines = [known.get(text) or self._add(text) for text in styles.to_pylist()]
+        places = np.asarray(lines, dtype=np.int64).reshape(len(lines), len(_NOTHING))
+        chosen = {kind: places[:, number] for number, kind in enumerate(_NOTHING)}
+        by_kind = [self._numbers_of(kind)[found] for kind, found in chosen.items()]
         return StretchStyles(
             layouts=self._layouts,
             parts=self._parts,
             chosen=chosen,
             numbers=np.concatenate(by_kind, axis=1),
         )
+
+    def _add(self, style: str) -> tuple[int, ...]:
+        """The places of a style's parts, in the order of the kinds."""
+        found = dict.fromkeys((*_NOTHING, _IGNORED), 0)
+        for part in style.split(";"):
+            kind, place = self._places.get(part) or self._place(part)
+            found[kind] = place
+        del found[_IGNORED]
+        line = self._styles[style] = tuple(found.values())
+        return line
 
     def drawn(self, style: str) -> DrawnStyle:
         """One style, taken apart."""
