@@ -17,7 +17,8 @@ from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 
 FEW = 10_000
-"""Of mixtures of up to so many examples all texts are taken apart."""
+"""So many records of the first shard are taken apart in any case; of mixtures that are no larger,
+all are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,9 +103,12 @@ class AuditContext:
             return file
         return f"data/{shard_name(shard, self.locked.plan.shards, self.locked.format)}"
 
-    def takes_apart(self, file: str) -> bool:
-        """Whether all texts of a shard are taken apart, also of records that rows give so."""
-        return self.locked.plan.examples <= FEW or file == self.shard_file(0)
+    def taken_apart(self, file: str) -> int:
+        """How many of a shard's first records are taken apart, also where rows give them so."""
+        examples = self.locked.plan.examples
+        if examples <= FEW:
+            return examples
+        return FEW if file == self.shard_file(0) else 0
 
     def dropped(self, task: str) -> int:
         """Draws of a task that gave no example."""

@@ -184,12 +184,14 @@ class ShardView:
     def trusted(self) -> Flags:
         """Records whose texts need not be taken apart: they are what their rows give.
 
-        In small mixtures, and in the first shard, all are taken apart the same: what rendering
-        itself does wrong would be seen there.
+        In small mixtures, and at the beginning of the first shard, all are taken apart the same:
+        what rendering itself does wrong would be seen there.
         """
-        if self.given is None or self.context.takes_apart(self.file):
+        if self.given is None:
             return np.zeros(self.rows, dtype=bool)
-        return self.given.same
+        found = self.given.same.copy()
+        found[: max(0, self.context.taken_apart(self.file) - self.first_row)] = False
+        return found
 
     def with_variant(self, *names: str) -> Flags:
         """Whether each record is of one of some variants."""
