@@ -189,7 +189,7 @@ class ShardView:
         """
         if self.given is None:
             return np.zeros(self.rows, dtype=bool)
-        found = self.given.same.copy()
+        found: Flags = self.given.same.copy()
         found[: max(0, self.context.taken_apart(self.file) - self.first_row)] = False
         return found
 

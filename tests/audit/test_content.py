@@ -122,11 +122,13 @@ def test_what_rows_give_does_not_depend_on_when_it_is_worked_out(large: tuple[Pa
     assert json.dumps(beforehand) == json.dumps(alone)
 
 
-def test_texts_of_the_first_shard_are_taken_apart_and_no_others_that_rows_give_so(
-    large: tuple[Path, Path],
+@pytest.mark.parametrize("few", [2_000, 10_000])
+def test_the_first_texts_are_taken_apart_and_no_others_that_rows_give_so(
+    large: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, few: int
 ):
-    """What rendering itself does wrong is looked for in one shard; elsewhere rows are trusted."""
+    """What rendering itself does wrong is looked for in some; elsewhere rows are trusted."""
     out, store = large
+    monkeypatch.setattr(audit_context, "FEW", few)
     context = built_mixture(str(out), store=store)
     trusted = []
     for shard in range(SHARDS):
