@@ -11,6 +11,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from mixture_builder.audit import context as audit_context
 from mixture_builder.audit.context import FEW
 from mixture_builder.audit.document import document
 from mixture_builder.audit.given import given_records
