@@ -98,7 +98,9 @@ def observe(view: ShardView) -> Conflicts:
 
 
 def _below(records: Hashes, limit: int) -> Hashes:
-    return records if limit >= _ALL else records.select(records.prompts < np.uint64(limit))
+    if limit >= _ALL or not len(records) or int(records.prompts.max()) < limit:
+        return records
+    return records.select(records.prompts < np.uint64(limit))
 
 
 def _smallest(state: Conflicts) -> Conflicts:
