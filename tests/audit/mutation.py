@@ -161,7 +161,9 @@ def table(told: Sequence[Outcome], large: Sequence[Outcome]) -> str:
         sizes = sorted({o.records for o in mine})
         span = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
         seen = sum(bool(o.seen) for o in mine)
-        names = ", ".join(f"`{check}` {n}" for check, n in by.most_common())
+        names = ", ".join(
+            f"`{check}` {n}" for check, n in sorted(by.items(), key=lambda c: (-c[1], c[0]))
+        )
         cells = [
             kind,
             str(len(mine)),
