@@ -21,7 +21,7 @@ from mixture_builder.audit.view import ShardView
 from mixture_builder.draw import Bits
 
 SAMPLE = 1 << 19
-"""Prompts with so many records are held: 24 bytes each."""
+"""Prompts with so many records are held: 20 bytes each."""
 
 _ALL = 1 << 64
 
@@ -29,6 +29,7 @@ LABELLING_KINDS = frozenset(["classification", "multiple_choice"])
 """Kinds of which a prompt has one right target."""
 
 _BUCKETS = 1 << 21
+"""Four for each prompt of a sample: most prompts have one to themselves."""
 
 SPARE = 1.1
 """So many times the records that are held are expected below the bound that is set beforehand."""

@@ -44,8 +44,8 @@ _FILES: tuple[tuple[str, type], ...] = (
     ("bounds", np.uint32),
 )
 """Numbers for each draw of a mixture, task by task: of the record, how many options its row has,
-and which of the task's labels its answer is, from 1; and as many as `_widths` says of where the
-parts of its prompt begin, as in `view.Given`. 0 is for nothing."""
+and which of the task's labels its answer is, from 1; and a line of `view.Given.bounds`. 0 is for
+nothing."""
 
 Columns = tuple[npt.NDArray[Any], ...]
 """One for each of `_FILES`, each line of them for a draw."""
@@ -244,11 +244,7 @@ def _rendered(
                 _of_lists(shown.values.to_numpy(), shown.offsets.to_numpy().astype(np.int64)),
                 rows.astype(np.uint64),
             )
-            parts = (
-                np.zeros((len(rows), width), np.uint32)
-                if bounds is None
-                else _dense(bounds, len(rows), width)
-            )
+            parts = _dense(bounds, len(rows), width)
             yield batch.column("draw").to_numpy(), (digests, *facts.of(rows), parts)
 
 

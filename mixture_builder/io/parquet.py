@@ -103,7 +103,7 @@ def read_parquet(
     rows: int = _READ_ROWS,
     size: int = 0,
 ) -> Iterator[pa.RecordBatch]:
-    """Yields the rows of `url` in order, group by group, with the types of `schema`.
+    """Yields the rows of `url` in order, some thousand at a time, with the types of `schema`.
 
     Columns that are dictionaries in `schema` are read as such: no text is made for each row.
 

@@ -202,6 +202,28 @@ def test_reading_does_not_hold_the_file_in_memory(
     assert [n for batch in batches for n in batch["row"].to_pylist()] == list(range(10_000))
 
 
+@pytest.mark.parametrize(("rows", "size"), [(100, 0), (1 << 20, 1 << 16), (1 << 20, 1 << 30)])
+def test_so_much_is_read_at_a_time_as_is_asked_for(
+    make_examples: MakeExamples, tmp_path: Path, rows: int, size: int
+) -> None:
+    """At most so many rows, and about so many bytes; whole groups of rows where both allow it."""
+    path = str(tmp_path / "rows.parquet")
+    table = make_examples([("in " * 100, "out")] * 2_000)
+    write_parquet(table, path, row_group_bytes=300_000)
+    batches = list(read_parquet(path, rows=rows, size=size))
+    groups = pq.ParquetFile(path).num_row_groups
+
+    assert pa.Table.from_batches(batches).equals(pa.Table.from_batches(read_parquet(path)))
+    assert groups > 2
+    assert max(batch.num_rows for batch in batches) <= rows
+    if size == 1 << 30:
+        assert len(batches) <= groups
+    else:
+        assert len(batches) > groups
+    if size == 1 << 16:
+        assert max(batch.nbytes for batch in batches) < 2 * size
+
+
 def test_other_schemas_serve_exports(tmp_path: Path) -> None:
     """Exports write their own columns, nested ones too, with features that name them."""
     turn = pa.struct([("role", pa.string()), ("content", pa.string())])
