@@ -131,7 +131,7 @@ def _contradicting(records: Hashes) -> Hashes:
     """Records of prompts that come with several targets, prompt by prompt; few do."""
     # Most prompts come once. Those of which no other shares the last bits need not be sorted.
     bits = (records.prompts & np.uint64(_BUCKETS - 1)).astype(np.int64)
-    records = records.select(np.flatnonzero(np.bincount(bits, minlength=1)[bits] > 1))
+    records = records.select(np.flatnonzero(np.bincount(bits)[bits] > 1))
     if not len(records):
         return records
     order = np.argsort(records.prompts)

@@ -86,6 +86,15 @@ class AuditContext:
         """What `prompts` has worked out of templates: a worker reads many shards of a mixture."""
         return {}
 
+    @cached_property
+    def bounds_kept(self) -> int:
+        """How many numbers say where the parts of a prompt are; 0 if none has exemplars.
+
+        Asked once for each task and stretch, and there may be thousands of tasks to go through.
+        """
+        most = max((task.most_exemplars for task in self.locked.plan.tasks), default=0)
+        return most + 2 if most else 0
+
     @property
     def built(self) -> bool:
         """Whether there are files to be read."""

@@ -180,8 +180,7 @@ def _add_missing(view: ShardView, found: Columns, missing: Numbers) -> None:
 
 def _shapes(context: AuditContext, draws: int) -> list[tuple[int, ...]]:
     """Of each of `_FILES`, or of a part of it."""
-    most = max((task.most_exemplars for task in context.locked.plan.tasks), default=0)
-    return [(draws,), (draws,), (draws,), (draws, most + 2 if most else 0)]
+    return [(draws,), (draws,), (draws,), (draws, context.bounds_kept)]
 
 
 def _nothing(context: AuditContext, draws: int) -> Columns:
@@ -225,7 +224,6 @@ def _rendered(
         part = render_task(lock, plan, store=store_folder(context.store), draws=draws)
         variants = _words([cell.variant for cell in plan.cells])
         templates = _words(part.template_names)
-        width = _shapes(context, 0)[-1][1]
         lists = [block.bounds for block in part.blocks if len(block.draws)]
         tables = coded_tables(part, code_book(lock))
         # What was rendered row by row comes first, and tells nothing of its parts.
@@ -244,7 +242,7 @@ def _rendered(
                 _of_lists(shown.values.to_numpy(), shown.offsets.to_numpy().astype(np.int64)),
                 rows.astype(np.uint64),
             )
-            parts = _dense(bounds, len(rows), width)
+            parts = _dense(bounds, len(rows), context.bounds_kept)
             yield batch.column("draw").to_numpy(), (digests, *facts.of(rows), parts)
 
 
