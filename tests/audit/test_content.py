@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pyarrow as pa
 import pytest
 import yaml
 
+from mixture_builder import known_files
 from mixture_builder.audit import context as audit_context
 from mixture_builder.audit.context import FEW
 from mixture_builder.audit.document import document
@@ -18,10 +20,15 @@ from mixture_builder.audit.given import given_records
 from mixture_builder.audit.shard import audit_shard, merged
 from mixture_builder.audit.subject import built_mixture
 from mixture_builder.audit.view import ShardView
+from mixture_builder.drivers import auditing
 from mixture_builder.drivers.auditing import run_audit
+from mixture_builder.fingerprint import canonical_json
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.io.parquet import write_parquet
+from mixture_builder.jobs import warm
 from mixture_builder.jobs.inspect.records import read_batches
+from mixture_builder.render import programs
+from mixture_builder.render.programs import programs_to_json
 from tests.audit.conftest import checks_of, findings_of
 from tests.cli.helpers import run
 
@@ -146,6 +153,23 @@ def test_the_first_texts_are_taken_apart_and_no_others_that_rows_give_so(
 
     assert trusted[0] == [place >= few for place in range(len(trusted[0]))]
     assert all(map(all, trusted[1:]))
+
+
+def test_workers_know_the_programs_that_the_build_has_worked_out(
+    large: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    """The lock names the very texts that the recipe does, so none of them is parsed again."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv(known_files.SWITCH, "on")
+    monkeypatch.setattr(auditing, "_context", None)
+    out, store = large
+    texts = warm._found(out.parent / "recipe.yaml", cards=None, templates=None).texts
+    known_files.remember("programs", canonical_json(texts), found=programs_to_json(texts))
+    monkeypatch.setattr(programs, "_programs", {})
+    auditing._set_context(replace(built_mixture(str(out), store=store), given=str(tmp_path)))
+
+    assert {text for text, _ in programs._programs} == set(texts)
+    assert len(texts) > 20
 
 
 def test_figures_are_those_of_texts_taken_apart(large: tuple[Path, Path]):
