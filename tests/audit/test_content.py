@@ -14,6 +14,7 @@ import yaml
 
 from mixture_builder import known_files
 from mixture_builder.audit import context as audit_context
+from mixture_builder.audit import queries
 from mixture_builder.audit.context import FEW
 from mixture_builder.audit.document import document
 from mixture_builder.audit.given import given_records
@@ -153,6 +154,22 @@ def test_the_first_texts_are_taken_apart_and_no_others_that_rows_give_so(
 
     assert trusted[0] == [place >= few for place in range(len(trusted[0]))]
     assert all(map(all, trusted[1:]))
+
+
+def test_exemplars_are_not_searched_for_where_rendering_has_told_where_they_stand(
+    large: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+):
+    """Beyond the first records none is, as long as each is what its row gives it."""
+
+    def searched(*_: Any) -> None:
+        raise AssertionError
+
+    out, store = large
+    context = built_mixture(str(out), store=store)
+    monkeypatch.setattr(queries, "_query", searched)
+    with pytest.raises(AssertionError):
+        audit_shard(context, 0)
+    assert audit_shard(context, 1).examples > 1_000
 
 
 def test_workers_know_the_programs_that_the_build_has_worked_out(
