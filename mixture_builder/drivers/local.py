@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import pickle
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from mixture_builder.drivers.pool import Job, WorkerPool
+from mixture_builder.drivers.round_jobs import RoundJobs
 from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import fetch_rows, origin
@@ -125,34 +125,17 @@ class LocalRunner:
 
 def _run_rounds(
     pool: WorkerPool,
-    rounds: Iterable[Round],
+    rounds: Iterator[Round],
     *,
     out: str,
     on_rendered: Callable[[int], None] | None,
 ) -> Iterator[ShardResult]:
-    """Each round's shards together with the chunks of the next, so that no worker waits between."""
-    before: Round | None = None
-    for part in chain(rounds, [None]):
-        for job, result in pool.run([*_assemblies(before, out), *_chunks(part)]):
-            if job.function is _assemble:
-                yield result
-            elif on_rendered:
-                on_rendered(result)
-        before = part
-
-
-def _chunks(part: Round | None) -> list[Job]:
-    return [
-        Job(label=f"part {number} of a round", function=_render, argument=chunk)
-        for number, chunk in enumerate(part.chunks if part else ())
-    ]
-
-
-def _assemblies(part: Round | None, out: str) -> list[Job]:
-    return [
-        Job(label=f"shard {assembly.shard}", function=_assemble, argument=assembly)
-        for assembly in (part.assemblies(out) if part else ())
-    ]
+    jobs = RoundJobs(rounds, out=out, render=_render, assemble=_assemble)
+    for job, result in pool.run(jobs, done=jobs.done):
+        if job.function is _assemble:
+            yield result
+        elif on_rendered:
+            on_rendered(result)
 
 
 @contextmanager

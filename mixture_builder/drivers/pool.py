@@ -100,41 +100,61 @@ class WorkerPool:
         self._idle.clear()
         self._busy.clear()
 
-    def run(self, jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+    def run(
+        self, jobs: Iterable[Job | None], *, done: Callable[[Job], None] | None = None
+    ) -> Iterator[tuple[Job, Any]]:
         """Yields each job with its result, in the order in which they finish.
+
+        A worker that has finished a job gets the next one before the result is yielded, so that
+        it does not wait for what is done with that.
+
+        Args:
+          jobs: taken one at a time as workers become free; `None` where all that is left has to
+            wait for a job that is at work.
+          done: told of each job that has finished, before another is taken.
 
         Raises:
           BuildError: if a job was at work in `MAX_DEATHS` dying workers, or had not enough
             memory.
           Exception: what a job raised; jobs at work are let finish, others are not begun.
         """
+        told = done or _tell_nobody
         if not self.workers:
-            yield from _run_here(jobs)
+            yield from _run_here(jobs, told)
             return
-        waiting = deque(jobs)
+        waiting = _Waiting(jobs)
         deaths: dict[str, int] = {}
-        while waiting or self._busy:
-            while waiting and len(self._busy) < self.workers:
-                if self._begin(waiting[0]):
-                    waiting.popleft()
+        self._hand_out(waiting)
+        while self._busy:
             for pipe in connection.wait(list(self._busy)):
                 worker = self._busy.pop(pipe)
                 job = worker.job
                 assert job is not None
                 try:
-                    done, result = worker.pipe.recv()
+                    finished, result = worker.pipe.recv()
                 except (EOFError, OSError):
-                    waiting.appendleft(job)
+                    waiting.put_back(job)
                     self._bury(worker, job, deaths)
+                    self._hand_out(waiting)
                     continue
                 worker.job = None
                 self._idle.append(worker)
-                if done:
+                if finished:
+                    told(job)
+                    self._hand_out(waiting)
                     yield job, result
                 elif isinstance(result, MemoryError):
                     raise _no_memory(job, result) from result
                 else:
                     raise result
+        # Jobs that wait for one another would be left out without a word.
+        assert waiting.ended
+
+    def _hand_out(self, waiting: _Waiting) -> None:
+        """Gives each worker that has nothing to do a job, as far as there are any."""
+        while len(self._busy) < self.workers and (job := waiting.take()) is not None:
+            if not self._begin(job):
+                waiting.put_back(job)
 
     def _begin(self, job: Job) -> bool:
         """Hands a job to a worker; false if that worker could not take it or be started.
@@ -195,6 +215,33 @@ class WorkerPool:
                 f"a worker process died {cause}; it is replaced, and its work done again: "
                 f"{job.label}"
             )
+
+
+class _Waiting:
+    """Jobs that no worker has begun.
+
+    Args:
+      jobs: see `WorkerPool.run`.
+    """
+
+    def __init__(self, jobs: Iterable[Job | None]) -> None:
+        self._jobs = iter(jobs)
+        self._returned: deque[Job] = deque()
+        self.ended = False
+
+    def take(self) -> Job | None:
+        """The next job; `None` if there is none now, and `ended` is set if there will be none."""
+        if self._returned:
+            return self._returned.popleft()
+        try:
+            return next(self._jobs)
+        except StopIteration:
+            self.ended = True
+            return None
+
+    def put_back(self, job: Job) -> None:
+        """Takes a job back that was not done; it is the next one."""
+        self._returned.appendleft(job)
 
 
 @dataclass(kw_only=True, slots=True)
@@ -264,12 +311,19 @@ def _arrived(problem: Exception, trace: str) -> Exception:
     return problem
 
 
-def _run_here(jobs: Iterable[Job]) -> Iterator[tuple[Job, Any]]:
+def _tell_nobody(job: Job) -> None:
+    pass
+
+
+def _run_here(jobs: Iterable[Job | None], done: Callable[[Job], None]) -> Iterator[tuple[Job, Any]]:
     for job in jobs:
+        # One at a time: nothing that the next one could wait for is at work.
+        assert job is not None
         try:
             result = job.function(job.argument)
         except MemoryError as problem:
             raise _no_memory(job, problem) from problem
+        done(job)
         yield job, result
 
 
