@@ -28,9 +28,6 @@ _ALL = 1 << 64
 LABELLING_KINDS = frozenset(["classification", "multiple_choice"])
 """Kinds of which a prompt has one right target."""
 
-_BUCKETS = 1 << 21
-"""Four for each prompt of a sample: most prompts have one to themselves."""
-
 SPARE = 1.1
 """So many times the records that are held are expected below the bound that is set beforehand."""
 
@@ -129,16 +126,14 @@ def merge(one: Conflicts, other: Conflicts) -> Conflicts:
 
 def _contradicting(records: Hashes) -> Hashes:
     """Records of prompts that come with several targets, prompt by prompt; few do."""
-    # Most prompts come once. Those of which no other shares the last bits need not be sorted.
-    bits = (records.prompts & np.uint64(_BUCKETS - 1)).astype(np.int64)
-    records = records.select(np.flatnonzero(np.bincount(bits)[bits] > 1))
     if not len(records):
         return records
     order = np.argsort(records.prompts)
     prompts, targets = records.prompts[order], records.targets[order]
     starts = np.flatnonzero(np.append(True, prompts[1:] != prompts[:-1]))
-    differ = np.minimum.reduceat(targets, starts) != np.maximum.reduceat(targets, starts)
-    return records.select(order[np.repeat(differ, np.diff(np.append(starts, len(order))))])
+    sizes = np.diff(np.append(starts, len(order)))
+    differ = np.logical_or.reduceat(targets != np.repeat(targets[starts], sizes), starts)
+    return records.select(order[np.repeat(differ, sizes)])
 
 
 def report(state: Conflicts, context: AuditContext) -> SectionReport:
@@ -155,10 +150,11 @@ def report(state: Conflicts, context: AuditContext) -> SectionReport:
         differ = (asked[1:] == asked[:-1]) & (records.targets[1:] != records.targets[:-1])
         differ &= (tasks[1:] == tasks[:-1]) & (records.owners[1:] % 2 == 1)
         places = np.flatnonzero(differ) + 1
-        pairs = np.unique(np.stack([asked[places].view(np.int64), tasks[places]]), axis=1)
-        for number in pairs[1].tolist():
-            if number >= 0:
-                prompts[names[number]] += 1
+        numbers = np.cumsum(np.append(False, asked[1:] != asked[:-1]))[places]
+        # Each task counts once for each prompt; what is not planned has -1 for a task.
+        pairs = np.unique(numbers * (len(names) + 1) + tasks[places] + 1)
+        counts = np.bincount(pairs % (len(names) + 1), minlength=len(names) + 1)[1:]
+        prompts.update({name: int(n) for name, n in zip(names, counts, strict=True) if n})
     findings = []
     for name, count in sorted(prompts.items()):
         task = context.tasks[name]

@@ -253,7 +253,7 @@ def _digests_of(view: ShardView) -> Bits:
         view.targets.hashes,
         variants[view.variant_codes],
         templates[view.template_codes],
-        text_hashes(TextColumn(view.style_texts))[view.style_codes],
+        view.style_hashes[view.style_codes],
         _of_lists(*view.exemplar_rows),
         view.row_ids.astype(np.uint64),
     )

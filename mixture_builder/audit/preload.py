@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+# What is imported stays: to look through it for what is of no use any more is in vain, here again
+# and again while there is more and more of it, and in each worker.
+gc.disable()
+
 import mixture_builder.audit.given
 import mixture_builder.audit.shard  # noqa: F401
 from mixture_builder.io.freed_memory import keep_freed_memory
@@ -9,3 +15,5 @@ from mixture_builder.io.no_pandas import keep_pandas_out
 
 keep_pandas_out()
 keep_freed_memory()
+gc.freeze()
+gc.enable()

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from mixture_builder.audit.layouts import DrawnStyle, ExemplarLayout, Layouts, OptionLayout
 from mixture_builder.audit.text_column import Numbers
+from mixture_builder.draw import Bits
 
 DRAWN: Mapping[str, tuple[str, int]] = MappingProxyType(
     {
@@ -30,7 +31,8 @@ NAMED, LETTERED, READABLE, ITEM, FIRST_POOL = range(5)
 """Places in the numbers of a style; those of the pools of `DRAWN` follow."""
 
 MOST_STYLES = 50_000
-"""So many whole styles are known at a time: without exemplars there are not many more."""
+"""So many whole styles are known from one stretch to the next: without exemplars there are not
+many more."""
 
 Ids = tuple[str, ...]
 
@@ -105,7 +107,8 @@ class StyleBook:
     def __init__(self, layouts: Layouts) -> None:
         self._layouts = layouts
         self._places: dict[str, tuple[str, int]] = {}
-        self._styles: dict[str, tuple[int, ...]] = {}
+        self._hashes: Bits = np.zeros(0, dtype=np.uint64)
+        self._lines: Numbers = np.zeros((0, len(_NOTHING)), dtype=np.int64)
         # The first part of each kind is that of styles without any.
         self._parts = {kind: [_Part(ids=(), numbers=none)] for kind, none in _NOTHING.items()}
         self._numbers = {kind: np.asarray([none]) for kind, none in _NOTHING.items()}
@@ -122,18 +125,15 @@ class StyleBook:
         self.items: list[OptionLayout] = []
         """For each item of options a layout that has it: all of them have the same labels."""
 
-    def read(self, styles: pa.Array) -> StretchStyles:
+    def read(self, styles: pa.Array, hashes: Bits) -> StretchStyles:
         """Takes styles apart.
 
         Args:
-          styles: values of the column `style`, each once.
+          styles: values of the column `style`.
+          hashes: of their texts.
         """
-        if len(self._styles) > MOST_STYLES:
-            self._styles.clear()
-        known = self._styles
-        lines = [known.get(text) or self._add(text) for text in styles.to_pylist()]
-        places = np.asarray(lines, dtype=np.int64).reshape(len(lines), len(_NOTHING))
-        chosen = {kind: places[:, number] for number, kind in enumerate(_NOTHING)}
+        lines = self._lines_of(styles, hashes)
+        chosen = {kind: lines[:, number] for number, kind in enumerate(_NOTHING)}
         by_kind = [self._numbers_of(kind)[found] for kind, found in chosen.items()]
         return StretchStyles(
             layouts=self._layouts,
@@ -142,15 +142,32 @@ class StyleBook:
             numbers=np.concatenate(by_kind, axis=1),
         )
 
-    def _add(self, style: str) -> tuple[int, ...]:
-        """The places of a style's parts, in the order of the kinds."""
+    def _lines_of(self, styles: pa.Array, hashes: Bits) -> Numbers:
+        """For each style the places of its parts, in the order of the kinds."""
+        places = np.searchsorted(self._hashes, hashes)
+        # No text is made of a style that was met before.
+        known = np.append(self._hashes, np.uint64(0))[places] == hashes
+        known &= places < len(self._hashes)
+        lines = np.empty((len(hashes), len(_NOTHING)), dtype=np.int64)
+        lines[known] = self._lines[places[known]]
+        new = np.flatnonzero(~known)
+        new = new[np.argsort(hashes[new])]
+        if len(new):
+            texts = styles.take(pa.array(new)).to_pylist()
+            lines[new] = [self._line(text) for text in texts]
+            self._hashes = np.insert(self._hashes, places[new], hashes[new])
+            self._lines = np.insert(self._lines, places[new], lines[new], axis=0)
+            if len(self._hashes) > MOST_STYLES:
+                self._hashes, self._lines = self._hashes[:0], self._lines[:0]
+        return lines
+
+    def _line(self, style: str) -> list[int]:
         found = dict.fromkeys((*_NOTHING, _IGNORED), 0)
         for part in style.split(";"):
             kind, place = self._places.get(part) or self._place(part)
             found[kind] = place
         del found[_IGNORED]
-        line = self._styles[style] = tuple(found.values())
-        return line
+        return list(found.values())
 
     def drawn(self, style: str) -> DrawnStyle:
         """One style, taken apart."""

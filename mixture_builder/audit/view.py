@@ -14,8 +14,8 @@ import pyarrow as pa
 from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
 from mixture_builder.audit.style_book import StretchStyles
-from mixture_builder.audit.text_column import Flags, Numbers, TextColumn
-from mixture_builder.draw import distinct
+from mixture_builder.audit.text_column import Flags, Numbers, TextColumn, text_hashes
+from mixture_builder.draw import Bits, distinct
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -146,9 +146,14 @@ class ShardView:
         return self._styles[0]
 
     @cached_property
+    def style_hashes(self) -> Bits:
+        """A hash of each of `style_texts`."""
+        return text_hashes(TextColumn(self.style_texts))
+
+    @cached_property
     def styles(self) -> StretchStyles:
         """The same, taken apart."""
-        return self.context.style_book.read(self.style_texts)
+        return self.context.style_book.read(self.style_texts, self.style_hashes)
 
     @property
     def style_codes(self) -> Numbers:

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+
+# What is imported and parsed stays: to look through it for what is of no use any more is in vain,
+# here again and again while there is more and more of it, and in each worker.
+gc.disable()
+
 import json
 import os
 from contextlib import suppress
@@ -22,3 +28,6 @@ if wanted:
     paths = {key: Path(path) if path else None for key, path in json.loads(wanted).items()}
     with suppress(Exception):
         warm_up(**paths)  # type: ignore[arg-type]  # the recipe is always there
+# A collection in a worker would touch, and so copy, each page that all of them share.
+gc.freeze()
+gc.enable()

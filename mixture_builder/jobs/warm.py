@@ -38,7 +38,8 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
     found = in_another_process(lambda: _found(recipe, cards=cards, templates=templates))
     texts = found.texts
     know_facts(found.facts)
-    if not know_templates(texts):
+    known = know_templates(texts)
+    if not known:
         remember("programs", canonical_json(texts), found=programs_to_json(texts))
     for text in texts:
         # What needs more than a program is rendered row by row.
@@ -46,9 +47,9 @@ def warm_up(recipe: Path, *, cards: Path | None, templates: Path | None) -> None
             compile_text(text).prepare()
     for pins in found.pins:
         option_pieces(style_pools_of(found.styles, pins))
-    # What stands now is shared by all workers; a collection would touch, and so copy, each page.
-    gc.collect()
-    gc.freeze()
+    if not known:
+        # What parsing has left behind would be held by every worker.
+        gc.collect()
 
 
 def know_templates(texts: Sequence[str]) -> bool:
