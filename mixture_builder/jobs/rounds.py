@@ -63,6 +63,9 @@ MANY_DRAWS = 20_000
 TEMPLATE_BYTES = 300
 """About what a template, an option list and the columns beside the texts add to an example."""
 
+GATHERED_BYTES = 256 << 10
+"""So much is gathered of a file of a round before it is handed to the system."""
+
 LARGE_TABLE = 5_000
 """Rows of a table that is worth a batch of its own in each shard."""
 
@@ -327,7 +330,8 @@ def _write_chunk(
 def _written_over(file: str) -> Iterator[IO[bytes]]:
     """A file to write, from its beginning; what stands there keeps its place in memory."""
     Path(file).touch()
-    with open(file, "r+b") as held:
+    # The columns of a batch are small and many: each by itself would be a call of the system.
+    with open(file, "r+b", buffering=GATHERED_BYTES) as held:
         yield held
         held.truncate()
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mixture_builder.dealing import deal
-from mixture_builder.draw import Indices, below, derive_seed, drawn_rows, random_bits
+from mixture_builder.draw import Indices, below, derive_seed, distinct, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import (
     Batch,
@@ -278,25 +278,41 @@ class TaskRenderer:
         """Moves draws off templates whose required fields are empty for the row."""
         context = self._context
         demanding = [i for i, t in enumerate(context.templates) if t.requires]
-        affected = np.flatnonzero(np.isin(templates, demanding)).tolist() if demanding else []
-        if not affected:
+        affected = np.flatnonzero(np.isin(templates, demanding))
+        if not len(affected):
             return templates
         names = sorted({n for i in demanding for n in context.templates[i].requires})
         columns = context.rows.columns(names, rows[affected])
+        # Of many draws few differ in what matters here.
+        kinds = cells[affected] * len(context.templates) + templates[affected]
+        for name in names:
+            there = np.asarray([bool(value) for value in columns[name]])
+            kinds = distinct(2 * kinds + there)[1]
+        firsts = np.unique(kinds, return_index=True)[1].tolist()
+        moved = [
+            self._with_fields_there(
+                int(templates[affected[at]]),
+                int(cells[affected[at]]),
+                {name for name in names if columns[name][at]},
+            )
+            for at in firsts
+        ]
         result: Indices = templates.copy()
-        for at, place in enumerate(affected):
-            there = {name for name in names if columns[name][at]}
-            if there.issuperset(context.templates[templates[place]].requires):
-                continue
-            allowed = [
-                i
-                for i in context.plan.cells[cells[place]].templates
-                if there.issuperset(context.templates[i].requires)
-            ]
-            if allowed:
-                # The next in the file's order, so that neighbours do not all move to one.
-                result[place] = allowed[int(templates[place]) % len(allowed)]
+        result[affected] = np.asarray(moved)[kinds]
         return result
+
+    def _with_fields_there(self, template: int, cell: int, there: set[str]) -> int:
+        """The template of a draw whose row has some of the required fields."""
+        context = self._context
+        if there.issuperset(context.templates[template].requires):
+            return template
+        allowed = [
+            i
+            for i in context.plan.cells[cell].templates
+            if there.issuperset(context.templates[i].requires)
+        ]
+        # The next in the file's order, so that neighbours do not all move to one.
+        return allowed[template % len(allowed)] if allowed else template
 
 
 def _as_numbers(draws: Iterable[int] | Indices) -> Indices:
