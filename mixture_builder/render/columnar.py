@@ -38,7 +38,7 @@ from mixture_builder.render.columnar_options import (
     unambiguous,
 )
 from mixture_builder.render.columnar_texts import join_texts
-from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.task_programs import all_known, programs_of
 from mixture_builder.render.text_arrays import as_list
 from mixture_builder.style_pools import PREPARED
@@ -146,21 +146,20 @@ def _queries(
     found = [programs_of(context, *divmod(key, len(context.templates))) for key in keys]
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
-    read, columns = read_rows(context, used, rows), dict[str, pa.Array]()
+    read = read_rows(context, used, rows)
+    columns = read.columns()
     if "chance" in used:
         columns["chance"] = drawn_chance(context, draws, purpose="chance")
     styles, numbers, labels = pa.repeat("", len(draws)), np.full(len(draws), -1), None
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, read, draws, attempt=0)
     in_targets = columns
-    places: dict[str, Indices] = {}
     if "options" in context.rows.fields:
         listed = _add_options(context, pieces, columns, read, draws, cells)
         styles, numbers, labels = listed.styles, listed.numbers, listed.targets
-        places["options_text"] = listed.places
         if used & {"options", "answer_index"}:
             add_listed_order(context, columns, read, draws, purpose="option order")
-        in_targets = {**columns, "answer": labels}
+        in_targets = {**columns, "answer": DrawColumn(values=labels)}
     if "dialog_text" in used:
         shows = np.asarray(["dialog_text" in t.names for t in context.templates])[templates]
         drawn = add_dialogs(context, columns, draws, rows, purpose="dialog style")
@@ -171,12 +170,12 @@ def _queries(
         cells=cells,
         templates=templates,
         rows=rows,
-        inputs=join_texts(prompts, members, columns, places, read),
-        targets=join_texts(targets, members, in_targets, places, read),
+        inputs=join_texts(prompts, members, columns),
+        targets=join_texts(targets, members, in_targets),
         styles=styles,
         option_numbers=numbers,
         labels=labels,
-        instructions=join_texts(instructions, members, columns, places, read)
+        instructions=join_texts(instructions, members, columns)
         if any(program.pieces or program.row_by_row for program in instructions)
         else pa.repeat("", len(draws)),
     )
@@ -185,7 +184,7 @@ def _queries(
 def _add_options(
     context: TaskContext,
     pieces: OptionPieces,
-    columns: dict[str, pa.Array],
+    columns: dict[str, DrawColumn],
     read: RowColumns,
     draws: Indices,
     cells: Indices,

@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, derive_seed, random_bits
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.columnar_options import in_listed_order
-from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.text_arrays import as_list, extents_of
 
 
@@ -51,18 +51,18 @@ def read_rows(context: TaskContext, used: Collection[str], rows: Indices) -> Row
 
 def picked_answers(
     context: TaskContext, read: RowColumns, counters: Indices, *, attempt: int
-) -> pa.Array:
+) -> DrawColumn:
     """Of several right answers the one that is drawn; as in `drawn.DrawnColumns`."""
     lists = read.arrays["answers"]
     firsts, sizes = (numbers[read.at] for numbers in extents_of(lists))
     bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
-    return lists.flatten().take(pa.array(firsts + picks))
+    return DrawColumn(values=lists.flatten(), at=firsts + picks)
 
 
-def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> pa.Array:
+def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> DrawColumn:
     """What `choice` in a template chooses by; as in `drawn.DrawnColumns`."""
-    return pa.array(random_bits(derive_seed(context.seed, purpose), counters))
+    return DrawColumn(values=pa.array(random_bits(derive_seed(context.seed, purpose), counters)))
 
 
 def shuffles_options(context: TaskContext) -> bool:
@@ -72,7 +72,7 @@ def shuffles_options(context: TaskContext) -> bool:
 
 def add_listed_order(
     context: TaskContext,
-    columns: dict[str, pa.Array],
+    columns: dict[str, DrawColumn],
     read: RowColumns,
     counters: Indices,
     *,
@@ -87,18 +87,19 @@ def add_listed_order(
       counters: what each order belongs to.
       purpose: of the draw.
     """
-    columns["options"], places = in_listed_order(
+    options, places = in_listed_order(
         read,
         order_seed=derive_seed(context.seed, purpose),
         draws=counters,
         shuffled=shuffles_options(context),
     )
-    columns["answer_index"] = pa.array(places)
+    columns["options"] = DrawColumn(values=options)
+    columns["answer_index"] = DrawColumn(values=pa.array(places))
 
 
 def add_dialogs(
     context: TaskContext,
-    columns: dict[str, pa.Array],
+    columns: dict[str, DrawColumn],
     counters: Indices,
     rows: Indices,
     *,
@@ -117,7 +118,7 @@ def add_dialogs(
     bits = random_bits(derive_seed(context.seed, purpose), counters).tolist()
     chosen = [context.styles.dialog_style(b) for b in bits]
     texts = [style.text(said) for style, said in zip(chosen, turns, strict=True)]
-    columns["dialog_text"] = pa.array(texts, pa.string())
+    columns["dialog_text"] = DrawColumn(values=pa.array(texts, pa.string()))
     return pa.array([f"dialog={style.id}" for style in chosen], pa.string())
 
 

@@ -34,6 +34,7 @@ from mixture_builder.render.columnar_options import OptionPieces, list_options
 from mixture_builder.render.columnar_styles import ExemplarPieces, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.few_shot import FewShot
+from mixture_builder.render.row_columns import DrawColumn
 from mixture_builder.render.task_programs import programs_of
 from mixture_builder.render.text_arrays import lay_down
 from mixture_builder.style_pools import PREPARED
@@ -121,12 +122,13 @@ def _render(
     found = [programs_of(context, cell_of[group], group // 2) for group in met]
     prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
-    read, columns = read_rows(context, used, rows), dict[str, pa.Array]()
+    read = read_rows(context, used, rows)
+    columns = read.columns()
     if "chance" in used:
         columns["chance"] = drawn_chance(context, rows, purpose="exemplar chance")
     if "answers" in context.rows.fields:
         columns["answer"] = picked_answers(context, read, rows, attempt=-1)
-    in_targets, places = columns, dict[str, Indices]()
+    in_targets = columns
     if "dialog_text" in used:
         add_dialogs(context, columns, rows, rows, purpose="exemplar dialog style")
     if "options" in context.rows.fields:
@@ -140,12 +142,12 @@ def _render(
             draws=rows,
             shuffled=shuffles_options(context),
         )
-        columns["options_text"], places["options_text"] = listed.texts, listed.places
+        columns["options_text"] = listed.texts
         columns["answer"] = columns["answer_text"] = listed.answers
-        in_targets = {**columns, "answer": listed.targets}
+        in_targets = {**columns, "answer": DrawColumn(values=listed.targets)}
     return (
-        join_texts(prompts, members, columns, places, read),
-        join_texts(targets, members, in_targets, places, read),
+        join_texts(prompts, members, columns),
+        join_texts(targets, members, in_targets),
     )
 
 

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
-from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
@@ -121,17 +121,15 @@ class ListedColumns:
     """Options of draws as columns.
 
     Attributes:
-      texts: the lists that are shown, and last an empty one.
-      places: for each draw the place of its list among them.
+      texts: the lists that are shown.
       answers: the right options.
       targets: what stands for them: their labels, where options are enumerated.
       styles: names of the styles; empty where nothing is shown.
       numbers: of the styles; -1 where nothing is shown.
     """
 
-    texts: pa.Array
-    places: Indices
-    answers: pa.Array
+    texts: DrawColumn
+    answers: DrawColumn
     targets: pa.Array
     styles: pa.Array
     numbers: Indices
@@ -181,7 +179,7 @@ def list_options(
     firsts, every = extents_of(rows.arrays["options"])
     flat = rows.arrays["options"].flatten()
     right = rows.arrays["answer_index"].to_numpy()[rows.at]
-    answers = flat.take(pa.array(firsts[rows.at] + right))
+    answers = firsts[rows.at] + right
     shown = np.flatnonzero(numbers >= 0)
     places = np.full(len(numbers), len(shown))
     places[shown] = np.arange(len(shown))
@@ -215,16 +213,15 @@ def list_options(
     found[slot + 1] = len(pieces.around) + (firsts[there][owner] + order)
     found[2 * ends + np.arange(len(shown))] = len(pieces.further) + len(pieces.first) + shown_ending
     texts, _ = lay_down(pa.concat_arrays([pieces.around, flat]), found, counts)
-    labels = len(pieces.labels) + np.arange(len(numbers))
+    labels = len(pieces.labels) + answers
     enumerated = pieces.enumerates[item]
     labels[shown[enumerated]] = (item * PREPARED + right_at)[enumerated]
     codes = np.full(len(numbers), len(pieces.ids) - 1)
     codes[shown] = ((lead * items + item) * endings + ending) * separators + separator
     return ListedColumns(
-        texts=texts,
-        places=places,
-        answers=answers,
-        targets=pa.concat_arrays([pieces.labels, answers]).take(pa.array(labels)),
+        texts=DrawColumn(values=texts, at=places),
+        answers=DrawColumn(values=flat, at=answers),
+        targets=pa.concat_arrays([pieces.labels, flat]).take(pa.array(labels)),
         styles=pieces.ids.take(pa.array(codes)),
         numbers=numbers,
     )

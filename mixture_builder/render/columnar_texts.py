@@ -20,26 +20,21 @@ from mixture_builder.draw import Indices
 from mixture_builder.jinja_compiler import compile_text
 from mixture_builder.jinja_sandbox import MAX_TEXT
 from mixture_builder.render.programs import Column, Condition, Program, TextPiece
-from mixture_builder.render.row_columns import NO_ROWS, RowColumns
+from mixture_builder.render.row_columns import DrawColumn
 from mixture_builder.render.text_arrays import as_list, extents_of, lay_down, stripped
 
 
 def join_texts(
     programs: Sequence[Program],
     members: Sequence[Indices],
-    columns: Mapping[str, pa.Array],
-    places: Mapping[str, Indices] | None = None,
-    rows: RowColumns = NO_ROWS,
+    columns: Mapping[str, DrawColumn],
 ) -> pa.Array:
     """Stripped texts of draws, each put together as its program says.
 
     Args:
       programs: any.
       members: for each program the draws it is for; each draw is among those of one.
-      columns: a value a draw, by name; no nulls.
-      places: for columns that hold the values of some draws only: for each draw the place of
-        its value.
-      rows: columns for all names that are not in `columns`.
+      columns: all that the programs read, by name.
 
     Returns:
       The texts; an empty one where a row could not be rendered.
@@ -56,16 +51,12 @@ def join_texts(
     piece = np.arange(total, dtype=np.int32)
     piece -= np.repeat((ends - counts - layout.firsts[numbers]).astype(np.int32), counts)
     draw = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    laid = _lay_strings(layout, members, columns, places or {}, rows)
+    laid = _lay_strings(layout, members, columns)
     found = (layout.literal + laid.bases[layout.column])[piece]
-    if laid.follows.any():
-        found += laid.follows[layout.column][piece] * draw
-    if laid.of_rows.any():
-        found += laid.of_rows[layout.column][piece] * rows.at.astype(np.int32)[draw]
-    for number, own in laid.places.items():
-        at = _standing(layout.column, number, piece)
-        found[at] += own[draw[at]]
-    _leave_out(found, piece, draw, layout, columns, rows)
+    for places, shown_by in laid.places:
+        # Most columns are those of rows, and have one place a draw for all of them.
+        found += shown_by[layout.column][piece] * (draw if places is None else places[draw])
+    _leave_out(found, piece, draw, layout, columns)
     lost: set[int] = set()
     for number, unsound in laid.unsound.items():
         at = _standing(layout.column, number, piece)
@@ -171,58 +162,48 @@ class _LaidStrings:
     Attributes:
       strings: in arrays one after the other.
       bases: for each column where its strings begin.
-      follows: for each column 1 if it has a string for each draw, in their order.
-      of_rows: for each column 1 if it has a string for each row.
-      places: for columns that hold strings of some draws: for each draw the place of its own.
-      unsound: for columns of which some strings must not be shown: which of them.
+      places: where in a column the string of each draw stands, `None` for one a draw in their
+        order; and for each column 1 if its strings stand so.
+      unsound: for columns of which some strings must not be shown: of which draws.
     """
 
     strings: list[pa.Array]
     bases: npt.NDArray[np.int32]
-    follows: npt.NDArray[np.int32]
-    of_rows: npt.NDArray[np.int32]
-    places: dict[int, npt.NDArray[Any]]
+    places: list[tuple[npt.NDArray[np.int32] | None, npt.NDArray[np.int32]]]
     unsound: dict[int, npt.NDArray[np.bool_]]
 
 
 def _lay_strings(
-    layout: _Layout,
-    members: Sequence[Indices],
-    columns: Mapping[str, pa.Array],
-    places: Mapping[str, Indices],
-    rows: RowColumns,
+    layout: _Layout, members: Sequence[Indices], columns: Mapping[str, DrawColumn]
 ) -> _LaidStrings:
     strings = [layout.literals]
-    of_rows = np.zeros(1 + len(layout.columns) + len(layout.row_by_row), dtype=np.int32)
-    own: dict[int, npt.NDArray[Any]] = {}
+    places: dict[int, tuple[Indices | None, list[int]]] = {}
     wrong: dict[int, npt.NDArray[np.bool_]] = {}
     for number, piece in enumerate(layout.columns, start=1):
-        if piece.name in columns:
-            texts, unsound = _texts_of(piece, columns[piece.name])
-            if piece.name in places:
-                own[number] = places[piece.name]
-        else:
-            texts, unsound = _texts_of(piece, rows.arrays[piece.name])
-            of_rows[number] = 1
-            unsound = None if unsound is None else unsound[rows.at]
+        column = columns[piece.name]
+        texts, unsound = _texts_of(piece, column.values)
         strings.append(texts)
+        places.setdefault(id(column.at), (column.at, []))[1].append(number)
         if unsound is not None:
-            wrong[number] = unsound
-    for number, at in enumerate(layout.row_by_row, start=len(strings)):
-        mine = members[at]
-        strings.append(_rendered(layout.programs[at], columns, places, rows, mine))
-        own[number] = np.zeros(sum(map(len, members)), dtype=np.int64)
-        own[number][mine] = np.arange(len(mine))
+            wrong[number] = unsound if column.at is None else unsound[column.at]
+    for number, by_rows in enumerate(layout.row_by_row, start=len(strings)):
+        mine = members[by_rows]
+        strings.append(_rendered(layout.programs[by_rows], columns, mine))
+        own = np.zeros(sum(map(len, members)), dtype=np.int64)
+        own[mine] = np.arange(len(mine))
+        places[id(own)] = own, [number]
     lengths = [len(array) for array in strings]
-    follows = 1 - of_rows
-    follows[[0, *own]] = 0
+    shown_by = np.zeros((len(places), len(strings)), dtype=np.int32)
+    for line, (_, numbers) in zip(shown_by, places.values(), strict=True):
+        line[numbers] = 1
     return _LaidStrings(
         strings=strings,
         # Literals begin where all strings do.
         bases=(np.cumsum(lengths) - lengths).astype(np.int32),
-        follows=follows,
-        of_rows=of_rows,
-        places=own,
+        places=[
+            (None if at is None else at.astype(np.int32), line)
+            for (at, _), line in zip(places.values(), shown_by, strict=True)
+        ],
         unsound=wrong,
     )
 
@@ -239,8 +220,7 @@ def _leave_out(
     piece: npt.NDArray[np.int32],
     draw: npt.NDArray[np.int32],
     layout: _Layout,
-    columns: Mapping[str, pa.Array],
-    rows: RowColumns,
+    columns: Mapping[str, DrawColumn],
 ) -> None:
     """Puts the empty text where a condition is not met."""
     tests: dict[tuple[str, str | None], npt.NDArray[np.bool_]] = {}
@@ -250,12 +230,9 @@ def _leave_out(
         for condition in conditions:
             test = condition.name, condition.value
             if test not in tests:
-                name, value = test
-                tests[test] = (
-                    _holds(columns[name], value)
-                    if name in columns
-                    else _holds(rows.arrays[name], value)[rows.at]
-                )
+                column = columns[condition.name]
+                held = _holds(column.values, condition.value)
+                tests[test] = held if column.at is None else held[column.at]
             met &= tests[test][draw[at]] == condition.holds
         found[at[~met]] = 0
 
@@ -276,20 +253,8 @@ def _texts_of(piece: TextPiece, column: pa.Array) -> tuple[pa.Array, npt.NDArray
     return column, None
 
 
-def _rendered(
-    program: Program,
-    columns: Mapping[str, pa.Array],
-    places: Mapping[str, Indices],
-    rows: RowColumns,
-    mine: Indices,
-) -> pa.Array:
-    values: dict[str, list[Any]] = {}
-    for name in program.names:
-        if name in columns:
-            column, at = columns[name], places[name][mine] if name in places else mine
-        else:
-            column, at = rows.arrays[name], rows.at[mine]
-        values[name] = as_list(column.take(pa.array(at)))
+def _rendered(program: Program, columns: Mapping[str, DrawColumn], mine: Indices) -> pa.Array:
+    values = {name: as_list(columns[name].taken(mine)) for name in program.names}
     texts = compile_text(program.row_by_row).render_many(values, len(mine))
     return pa.array([t if isinstance(t, str) else "" for t in texts], pa.string())
 

@@ -11,10 +11,26 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
 import pyarrow as pa
 
 from mixture_builder.draw import Indices
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DrawColumn:
+    """A value for each of some draws; several may have the same.
+
+    Attributes:
+      values: no nulls.
+      at: for each draw the place of its value; `None` if there is a value a draw, in their order.
+    """
+
+    values: pa.Array
+    at: Indices | None = None
+
+    def taken(self, draws: Indices) -> pa.Array:
+        """The values of some draws, given by their places."""
+        return self.values.take(pa.array(draws if self.at is None else self.at[draws]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,13 +45,13 @@ class RowColumns:
     arrays: Mapping[str, pa.Array]
     at: Indices
 
+    def columns(self) -> dict[str, DrawColumn]:
+        """The same by columns."""
+        return {name: DrawColumn(values=a, at=self.at) for name, a in self.arrays.items()}
+
     def taken(self, name: str) -> pa.Array:
         """One column, a value a draw."""
         return self.arrays[name].take(pa.array(self.at))
-
-
-NO_ROWS = RowColumns(arrays={}, at=np.zeros(0, dtype=np.int64))
-"""For draws that show nothing of rows."""
 
 
 class ColumnarRows(Protocol):

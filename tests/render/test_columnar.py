@@ -21,7 +21,7 @@ from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_l
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.parts import Part
 from mixture_builder.render.programs import program_of
-from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.render.text_arrays import WHITE_SPACE
 from tests.jobs.test_build import lock_of
@@ -206,7 +206,7 @@ def test_programs_say_what_their_templates_render(
     joined = join_texts(
         [p for p in programs if p is not None],
         [np.arange(start, stop) for start, stop in stretches],
-        {name: pa.array(values, pa.string()) for name, values in columns.items()},
+        {n: DrawColumn(values=pa.array(values, pa.string())) for n, values in columns.items()},
     )
     expected: list[Any] = []
     for source, (start, stop) in zip(used, stretches, strict=True):
@@ -251,7 +251,10 @@ def test_items_of_lists_are_shown_as_templates_show_them(
     joined = join_texts(
         [program],
         [np.arange(len(rows))],
-        {"a": pa.array(lists, pa.list_(pa.string())), "b": pa.array(texts, pa.string())},
+        {
+            "a": DrawColumn(values=pa.array(lists, pa.list_(pa.string()))),
+            "b": DrawColumn(values=pa.array(texts, pa.string())),
+        },
     )
 
     rendered = compile_text(source).render_many({"a": lists, "b": texts}, len(rows))
@@ -313,7 +316,7 @@ def test_every_option_style_lists_alike(quickstart: Any) -> None:
     )
 
     styles = [pools.option_style(int(n)) for n in numbers]
-    texts = listed.texts.take(pa.array(listed.places)).to_pylist()
+    texts = listed.texts.taken(np.arange(len(lists))).to_pylist()
     assert texts == [s.text(o) for s, o in zip(styles, lists, strict=True)]
     assert listed.targets.to_pylist() == [
         s.target(o, int(r)) for s, o, r in zip(styles, lists, right, strict=True)

@@ -15,7 +15,7 @@ from mixture_builder.io import stored_rows
 from mixture_builder.render.columnar_options import _end_sentences
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.programs import program_of
-from mixture_builder.render.row_columns import RowColumns
+from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.text_arrays import last_bytes
 from mixture_builder.styles import SENTENCE_ENDS
 from tests.jobs.test_ingest import card_of, rows_of, stored_of, write
@@ -41,11 +41,11 @@ def test_texts_are_those_of_columns_that_are_copied_for_each_draw(
         "a": pa.array([a for a, _ in records], pa.string()),
         "b": pa.array([b for _, b in records], pa.string()),
     }
-    copied = {name: column.take(pa.array(at)) for name, column in whole.items()}
-    columns = {name: copied[name] for name in own}
+    copied = {n: DrawColumn(values=column.take(pa.array(at))) for n, column in whole.items()}
+    columns = {**RowColumns(arrays=whole, at=at).columns(), **{n: copied[n] for n in own}}
     members = [np.arange(len(at))]
 
-    joined = join_texts([program], members, columns, rows=RowColumns(arrays=whole, at=at))
+    joined = join_texts([program], members, columns)
     assert joined.equals(join_texts([program], members, copied))
     joined.validate(full=True)
 
@@ -66,10 +66,10 @@ def test_items_of_lists_are_those_of_the_row_of_each_draw(
         "a": pa.array([a for a, _, _ in records], pa.list_(pa.string())),
         "b": pa.array([b for _, _, b in records], pa.string()),
     }
-    copied = {name: column.take(pa.array(at)) for name, column in whole.items()}
+    copied = {n: DrawColumn(values=column.take(pa.array(at))) for n, column in whole.items()}
     members = [np.arange(len(at))]
 
-    joined = join_texts([program], members, {}, rows=RowColumns(arrays=whole, at=at))
+    joined = join_texts([program], members, RowColumns(arrays=whole, at=at).columns())
     assert joined.equals(join_texts([program], members, copied))
 
 
