@@ -170,3 +170,22 @@ def test_a_round_is_as_large_as_its_tasks_are_worth(
     small = rounds.WORKER_ROUND_BYTES * workers
     found = rounds._together(size, examples, tasks=tasks, shards=shards, small=small)
     assert found == together
+
+
+def test_a_chunk_written_over_a_longer_one_is_the_same_file(
+    quickstart: Any, tmp_path: Path
+) -> None:
+    """Files of a round are written over by a later one: nothing of what stood there is left."""
+    lock = lock_of(quickstart, shards=2, examples=600)
+    folders = [tmp_path / "fresh", tmp_path / "used"]
+    for folder in folders:
+        folder.mkdir()
+        (part,) = plan_rounds(lock, store=quickstart.store, shards=[0, 1], folder=folder)
+        for chunk in part.chunks:
+            if folder.name == "used":
+                Path(chunk.file).write_bytes(b"x" * 10_000_000)
+            render_chunk(lock, chunk, store=quickstart.store)
+
+    fresh, used = ({f.name: f.read_bytes() for f in folder.iterdir()} for folder in folders)
+    assert fresh == used
+    assert all(0 < len(content) < 10_000_000 for content in fresh.values())
