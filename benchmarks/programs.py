@@ -76,13 +76,22 @@ SEQIO_PYTHON = ROOT / "build" / "seqio" / "bin" / "python"
 SEQIO = "seqio_cache_tasks"
 
 
-def _seqio(workload: Workload, out: Path) -> list[str]:
+def seqio_python() -> str:
+    """The interpreter that has seqio.
+
+    Raises:
+      NotReadyError: if there is none.
+    """
     if not SEQIO_PYTHON.exists():
         raise NotReadyError(
             f"found no TensorFlow and no seqio: {SEQIO_PYTHON} is not there. "
             "`scripts/interop.sh seqio build/seqio` makes it."
         )
-    return [str(SEQIO_PYTHON), "-m", "benchmarks.seqio_cache", str(workload.folder), str(out)]
+    return str(SEQIO_PYTHON)
+
+
+def _seqio(workload: Workload, out: Path) -> list[str]:
+    return [seqio_python(), "-m", "benchmarks.seqio_cache", str(workload.folder), str(out)]
 
 
 AUDIT_FILE = "audit.json"

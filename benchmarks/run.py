@@ -29,12 +29,12 @@ from benchmarks.plot import size_plot
 from benchmarks.programs import (
     FEW_EXAMPLES,
     SEQIO,
-    SEQIO_PYTHON,
     Bench,
     environment,
     python,
     ratio_of,
     say,
+    seqio_python,
 )
 from benchmarks.report import Result, machine, report, seconds, times
 from benchmarks.workload import CUTS, ROOT, NotReadyError
@@ -301,11 +301,14 @@ def main() -> int:
     rounds = 1 if arguments.quick else arguments.rounds
     long = {"memory": arguments.memory, "sizes": not arguments.quick}
     groups = arguments.only or [g for g in GROUPS if long.get(g, True)]
-    if "seqio" in groups and not SEQIO_PYTHON.exists():
-        if arguments.only:
-            parser.error(f"seqio: found no {SEQIO_PYTHON}; docs/benchmarks.md says how to make it")
-        say(f"seqio: left out, since {SEQIO_PYTHON} is not there; see docs/benchmarks.md")
-        groups.remove("seqio")
+    if "seqio" in groups:
+        try:
+            seqio_python()
+        except NotReadyError as missing:
+            if arguments.only:
+                parser.error(f"seqio: {missing}")
+            say(f"seqio: left out: {missing}")
+            groups.remove("seqio")
     folder: Path = arguments.folder.absolute()
     folder.mkdir(parents=True, exist_ok=True)
     # What an earlier run was stopped in.

@@ -137,32 +137,56 @@ def prepare(name: str, *, folder: Path, store: Path, examples: int, workers: int
         return _prepare_cut(
             name, folder=folder, store=store, examples=examples, workers=workers, shared=shared
         )
+    recipe = _write_recipe(name, folder, examples=examples, quickstart=not shared)
+    mixture = load_mixture(recipe, shown_as=str(recipe))
+    return _ingested(
+        mixture,
+        name=name,
+        examples=examples,
+        folder=folder,
+        store=store,
+        mirror=_mirror(mixture, shared, folder / "mirror.yaml"),
+        runner=LocalRunner(workers=workers),
+        data="real rows" if shared else "quickstart",
+    )
+
+
+def _write_recipe(name: str, folder: Path, *, examples: int, quickstart: bool = False) -> Path:
     raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    raw["size"] = {"examples": examples}
-    raw["output"] = {"shards": _shards(examples)}
-    if not shared:
+    raw |= {"size": {"examples": examples}, "output": {"shards": _shards(examples)}}
+    if quickstart:
         raw["submixtures"] = {"quickstart": {"rate": 1, "tasks": ["quickstart/*"]}}
     recipe = folder / "recipe.yaml"
     recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    mixture = load_mixture(recipe, shown_as=str(recipe))
-    mirror = _mirror(mixture, shared, folder / "mirror.yaml")
-    stored, broken = ingest_mixture(
-        mixture, store=store, mirror=mirror, runner=LocalRunner(workers=workers)
-    )
+    return recipe
+
+
+def _ingested(
+    mixture: LoadedRecipe,
+    *,
+    name: str,
+    examples: int,
+    folder: Path,
+    store: Path,
+    mirror: Mirror,
+    runner: LocalRunner,
+    data: str,
+) -> Workload:
+    """The workload of a recipe, once all rows of all its tasks are in the store."""
+    _, broken = ingest_mixture(mixture, store=store, mirror=mirror, runner=runner)
     broken = {**mixture.broken, **broken}
     if broken:
         raise NotReadyError(
             "\n".join(f"{task}: {why}" for task, why in sorted(broken.items()))
-            + f"\n{recipe}: these tasks cannot be ingested; all must be."
+            + f"\n{folder / 'recipe.yaml'}: these tasks cannot be ingested; all must be."
         )
-    lock = lock_mixture(mixture, stored=stored, broken={})
     return Workload(
         name=name,
         folder=folder,
         store=store,
         examples=examples,
-        tasks=len(lock.plan.tasks),
-        data="real rows" if shared else "quickstart",
+        tasks=len(mixture.cards),
+        data=data,
     )
 
 
@@ -191,24 +215,16 @@ def _prepare_cut(
     ]
     sources = cut(pa.concat_tables(rows), folder, tasks=CUTS[name])
     (folder / "mirror.yaml").write_text(yaml.safe_dump({"sources": sources}), encoding="utf-8")
-    recipe = folder / "recipe.yaml"
-    raw = yaml.safe_load((RECIPES / f"{name}.yaml").read_text(encoding="utf-8"))
-    raw |= {"size": {"examples": examples}, "output": {"shards": _shards(examples)}}
-    recipe.write_text(yaml.safe_dump(raw, sort_keys=False), encoding="utf-8")
-    # Its rows belong to it: other workloads have tasks of the same names.
-    own = folder / "store"
-    mixture = load_mixture(recipe, shown_as=str(recipe), cards=folder / "cards")
-    _, broken = ingest_mixture(
-        mixture, store=own, mirror=Mirror.load(folder / "mirror.yaml", offline=True), runner=runner
-    )
-    if broken:
-        raise NotReadyError("\n".join(f"{task}: {why}" for task, why in sorted(broken.items())))
-    return Workload(
+    recipe = _write_recipe(name, folder, examples=examples)
+    return _ingested(
+        load_mixture(recipe, shown_as=str(recipe), cards=folder / "cards"),
         name=name,
-        folder=folder,
-        store=own,
         examples=examples,
-        tasks=len(mixture.cards),
+        folder=folder,
+        # Its rows belong to it: other workloads have tasks of the same names.
+        store=folder / "store",
+        mirror=Mirror.load(folder / "mirror.yaml", offline=True),
+        runner=runner,
         data="real rows",
     )
 
