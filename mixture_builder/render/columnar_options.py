@@ -220,7 +220,8 @@ def list_options(
     codes[shown] = ((lead * items + item) * endings + ending) * separators + separator
     return ListedColumns(
         texts=DrawColumn(values=texts, at=places),
-        answers=DrawColumn(values=flat, at=answers),
+        # Not read from the rows: these hold all options, several times as much.
+        answers=DrawColumn(values=flat.take(pa.array(answers))),
         targets=pa.concat_arrays([pieces.labels, flat]).take(pa.array(labels)),
         styles=pieces.ids.take(pa.array(codes)),
         numbers=numbers,
