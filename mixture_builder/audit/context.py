@@ -83,7 +83,22 @@ class AuditContext:
 
     @cached_property
     def recipes(self) -> dict[tuple[str, str, str], Any]:
-        """What `prompts` has worked out of templates: a worker reads many shards of a mixture."""
+        """What was worked out of templates and rows: a worker reads many shards of a mixture."""
+        return {}
+
+    @cached_property
+    def sort_numbers(self) -> dict[tuple[str, str, str], int]:
+        """A number for each task, template and variant that a shard has had together."""
+        return {}
+
+    @cached_property
+    def of_sorts(self) -> dict[str, dict[int, Any]]:
+        """What `view.ShardView.of_sorts` has worked out of these, by what it is and by number."""
+        return {}
+
+    @cached_property
+    def held(self) -> dict[str, Any]:
+        """What `given` keeps from one job to the next: its files, what rows of a task give."""
         return {}
 
     @cached_property

@@ -78,7 +78,7 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
       StoreError: if the store does not hold the rows of the mixture.
     """
     lock = context.locked
-    files, starts = _opened(context, "r+"), _starts(context)
+    files, starts = _opened(context), _starts(context)
     rendered = 0
     for piece in chunk.pieces:
         plan = lock.plan.tasks[piece.task]
@@ -122,7 +122,7 @@ def given_records(
         starts = _starts(context)
         numbers = np.asarray([task.number if task else 0 for task in view.tasks])
         places = (starts[numbers[view.task_codes]] + draws)[known]
-        for column, file in zip(found, _opened(context, "r"), strict=True):
+        for column, file in zip(found, _opened(context), strict=True):
             column[known] = file[places]
     missing = np.flatnonzero(known & (found[0] == 0))
     if len(missing):
@@ -188,14 +188,17 @@ def _nothing(context: AuditContext, draws: int) -> Columns:
     return tuple(np.zeros(s, dtype=kind) for (_, kind), s in zip(_FILES, shapes, strict=True))
 
 
-def _opened(context: AuditContext, mode: Any) -> Columns:
-    shapes = _shapes(context, sum(task.quota for task in context.locked.plan.tasks))
-    return tuple(
-        np.memmap(Path(context.given) / name, dtype=kind, mode=mode, shape=shape)
-        if math.prod(shape)
-        else np.zeros(shape, dtype=kind)
-        for (name, kind), shape in zip(_FILES, shapes, strict=True)
-    )
+def _opened(context: AuditContext) -> Columns:
+    if "files" not in context.held:
+        shapes = _shapes(context, sum(task.quota for task in context.locked.plan.tasks))
+        context.held["files"] = tuple(
+            np.memmap(Path(context.given) / name, dtype=kind, mode="r+", shape=shape)
+            if math.prod(shape)
+            else np.zeros(shape, dtype=kind)
+            for (name, kind), shape in zip(_FILES, shapes, strict=True)
+        )
+    found: Columns = context.held["files"]
+    return found
 
 
 def _dense(lists: pa.ListArray | None, count: int, width: int) -> npt.NDArray[np.uint32]:
@@ -219,7 +222,7 @@ def _rendered(
 ) -> Iterator[tuple[Numbers, Columns]]:
     """Draws of a task that give a record, with what is kept of it."""
     lock = context.locked
-    facts = RowFacts(context, context.tasks[plan.task])
+    facts = _facts_of(context, plan.task)
     with without_garbage_collection():
         part = render_task(lock, plan, store=store_folder(context.store), draws=draws)
         variants = _words([cell.variant for cell in plan.cells])
@@ -244,6 +247,14 @@ def _rendered(
             )
             parts = _dense(bounds, len(rows), context.bounds_kept)
             yield batch.column("draw").to_numpy(), (digests, *facts.of(rows), parts)
+
+
+def _facts_of(context: AuditContext, task: str) -> RowFacts:
+    # Those of the last task alone: draws of a large one are rendered by parts.
+    if context.held.get("task") != task:
+        context.held.update(task=task, facts=RowFacts(context, context.tasks[task]))
+    facts: RowFacts = context.held["facts"]
+    return facts
 
 
 def _digests_of(view: ShardView) -> Bits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from mixture_builder.audit.context import AuditedTask
@@ -18,14 +19,8 @@ SORTS = ((False, False), (True, False), (False, True), (True, True))
 
 def fields_of_records(view: ShardView) -> tuple[list[tuple[str, ...]], Numbers]:
     """What the target of each record is a field of, by whether options and letters are shown."""
-    known = view.context.recipes
-    fields = []
-    for task, template, variant in view.sorts:
-        key = (f"labels of {view.task_names[task]}", template, variant)
-        if key not in known:
-            known[key] = _target(view.tasks[task], template, variant, known)
-        fields.append(known[key])
-    return fields, view.sort_codes
+    target = partial(_target, known=view.context.recipes)
+    return view.of_sorts("label fields", target), view.sort_codes
 
 
 _NOTHING = ("",) * len(SORTS)

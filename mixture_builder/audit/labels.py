@@ -62,11 +62,13 @@ def observe(view: ShardView) -> Labels:
     numbers_of = view.styles.numbers[view.style_codes]
     shows, letters = numbers_of[:, NAMED] > 0, numbers_of[:, LETTERED] > 0
     width = len(SORTS)
-    listed = sorted({name for line in fields for name in line if name})
+    listed = sorted({name for line in set(fields) for name in line if name})
     numbers = {name: number for number, name in enumerate(listed)}
-    codes = np.asarray([[numbers.get(n, -1) for n in line] for line in fields], dtype=np.int64)
-    codes = codes.reshape(len(fields), width)
-    of_records = codes[keys, 2 * letters + (shows | letters)]
+    kinds = {line: kind for kind, line in enumerate(dict.fromkeys(fields))}
+    codes = np.asarray([[numbers.get(n, -1) for n in line] for line in kinds], dtype=np.int64)
+    codes = codes.reshape(len(kinds), width)
+    kind_of = np.asarray([kinds[line] for line in fields], dtype=np.int64)[keys]
+    of_records = codes[kind_of, 2 * letters + (shows | letters)]
     given = view.given.same if view.given else np.zeros(view.rows, dtype=bool)
     # Lists without a mark of their own, or on one line, are not told apart from what follows.
     unread = letters & ~given & (numbers_of[:, READABLE] == 0)

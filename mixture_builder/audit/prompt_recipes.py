@@ -78,11 +78,4 @@ def _frames(sources: Sequence[str], *, shows: bool) -> tuple[Frame, ...]:
 
 def recipes_of(view: ShardView) -> tuple[list[PromptRecipe], Numbers]:
     """The recipes of a stretch, and the place among them of that of each record."""
-    known = view.context.recipes
-    recipes: list[PromptRecipe] = []
-    for task, template, variant in view.sorts:
-        key = (view.task_names[task], template, variant)
-        if key not in known:
-            known[key] = prompt_recipe(view.tasks[task], template, variant)
-        recipes.append(known[key])
-    return recipes, view.sort_codes
+    return view.of_sorts("recipes", prompt_recipe), view.sort_codes

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from mixture_builder.audit.checks import AuditFinding, from_hits
-from mixture_builder.audit.context import AuditContext
+from mixture_builder.audit.context import AuditContext, AuditedTask
 from mixture_builder.audit.exemplars import find_target, look_at_exemplars, may_show
 from mixture_builder.audit.frames import faults
 from mixture_builder.audit.hits import Hits
@@ -49,7 +49,7 @@ class Prompts:
       hits: records with a fault.
       positions: by task and number of options, how often the right one stood at each place.
       shown: by task and template, targets that are long enough to be looked for, and those found
-        in the query.
+        in the query; of tasks whose targets have no place there.
     """
 
     hits: Hits = field(default_factory=Hits)
@@ -83,9 +83,18 @@ def observe(view: ShardView) -> Prompts:
     state.positions = look_at_options(noted, queries, recipes, keys, shows)
     direct = np.asarray([recipe.direct for recipe in recipes], dtype=bool)[keys]
     look_at_exemplars(noted, queries, direct)
-    state.shown = _look_for_targets(noted, queries, np.flatnonzero(direct & queries.sure))
+    looked_for = np.asarray([_hides_targets(task) for task in view.tasks], dtype=bool)
+    rows = np.flatnonzero(direct & queries.sure & looked_for[view.task_codes])
+    state.shown = _look_for_targets(noted, queries, rows)
     noted.add_to(state.hits)
     return state
+
+
+def _hides_targets(task: AuditedTask | None) -> bool:
+    """Whether long targets of a task have no place in its prompts."""
+    return task is not None and not (
+        task.kind in SHOWING_KINDS or task.lists_options or task.card.get("cot")
+    )
 
 
 def _look_for_targets(
@@ -157,7 +166,7 @@ def report(state: Prompts, context: AuditContext) -> SectionReport:
     for check, message in _MESSAGES.items():
         findings += from_hits(state.hits, check, message)
     findings += _answers_shown(state, context)
-    findings += _targets_shown(state, context)
+    findings += _targets_shown(state)
     positions, more = _positions(state, context)
     findings += more
     tasks: dict[str, dict[str, Any]] = {}
@@ -190,12 +199,9 @@ def _by_task(state: Prompts) -> dict[str, dict[str, tuple[int, int]]]:
     return result
 
 
-def _targets_shown(state: Prompts, context: AuditContext) -> list[AuditFinding]:
+def _targets_shown(state: Prompts) -> list[AuditFinding]:
     findings = []
     for name, templates in _by_task(state).items():
-        task = context.tasks[name]
-        if task.kind in SHOWING_KINDS or task.lists_options or task.card.get("cot"):
-            continue
         long, shown = (sum(counts) for counts in zip(*templates.values(), strict=True))
         for template, (tested, found) in templates.items():
             others, others_shown = long - tested, shown - found

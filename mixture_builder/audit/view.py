@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ from mixture_builder.audit.hits import KEPT, Evidence, Hits, excerpt
 from mixture_builder.audit.style_book import StretchStyles
 from mixture_builder.audit.text_column import Flags, Numbers, TextColumn, text_hashes
 from mixture_builder.draw import Bits, distinct
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -186,6 +188,29 @@ class ShardView:
         return self._sorts[1]
 
     @cached_property
+    def _sort_numbers(self) -> list[int]:
+        known, names = self.context.sort_numbers, self.task_names
+        return [
+            known.setdefault((names[task], template, variant), len(known))
+            for task, template, variant in self.sorts
+        ]
+
+    def of_sorts(
+        self, what: str, work_out: Callable[[AuditedTask | None, str, str], Found]
+    ) -> list[Found]:
+        """Something of each of `sorts`; worked out once for all stretches.
+
+        Args:
+          what: it is: a name of its own.
+          work_out: of a task, which is `None` if the plan does not name it, template and variant.
+        """
+        known = self.context.of_sorts.setdefault(what, {})
+        for number, (task, template, variant) in zip(self._sort_numbers, self.sorts, strict=True):
+            if number not in known:
+                known[number] = work_out(self.tasks[task], template, variant)
+        return [known[number] for number in self._sort_numbers]
+
+    @cached_property
     def trusted(self) -> Flags:
         """Records whose texts need not be taken apart: they are what their rows give.
 
@@ -214,15 +239,7 @@ class ShardView:
         """Whether each record is of a template that goes from an answer back to its question."""
         if not self.rows:
             return np.zeros(0, dtype=bool)
-        flags = []
-        for code, name, _ in self.sorts:
-            task = self.tasks[code]
-            place = task.template_places.get(name) if task else None
-            flags.append(
-                task is not None
-                and place is not None
-                and task.templates[place].direction == "inverted"
-            )
+        flags = self.of_sorts("inverted", _is_inverted)
         found: Flags = np.asarray(flags, dtype=bool)[self.sort_codes]
         return found
 
@@ -303,6 +320,11 @@ class ShardView:
                 for place in places[:KEPT].tolist()
             ]
             hits.add(check, self.task_names[code], count=len(places), evidence=first)
+
+
+def _is_inverted(task: AuditedTask | None, template_id: str, _: str) -> bool:
+    place = task.template_places.get(template_id) if task else None
+    return task is not None and place is not None and task.templates[place].direction == "inverted"
 
 
 def as_counter(keys: Sequence[Any], codes: Numbers) -> dict[Any, int]:
