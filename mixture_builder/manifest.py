@@ -6,7 +6,6 @@ bytes, SHA-256 and content digest, and every task with what it asked for and wha
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -175,8 +174,10 @@ def _cell_name(cell: Mapping[str, Any]) -> str:
 
 
 def _sum(parts: Iterable[Mapping[str, Mapping[str, int]]]) -> dict[str, dict[str, int]]:
-    result: dict[str, Counter[str]] = {}
+    result: dict[str, dict[str, int]] = {}
     for part in parts:
         for task, counts in part.items():
-            result.setdefault(task, Counter()).update(counts)
+            held = result.setdefault(task, {})
+            for name, count in counts.items():
+                held[name] = held.get(name, 0) + count
     return {task: dict(sorted(counts.items())) for task, counts in sorted(result.items())}

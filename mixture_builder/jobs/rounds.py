@@ -66,8 +66,8 @@ TEMPLATE_BYTES = 300
 GATHERED_BYTES = 256 << 10
 """So much is gathered of a file of a round before it is handed to the system."""
 
-LARGE_TABLE = 5_000
-"""Rows of a table that is worth a batch of its own in each shard."""
+LARGE_BATCH = 128 << 10
+"""Bytes of a table for each shard from which on it is worth a batch of its own there."""
 
 EVENTS = b"events of shard %d"
 """Key under which a file says what went wrong with draws of a shard of its round."""
@@ -299,7 +299,8 @@ def _write_chunk(
     groups: list[tuple[pa.RecordBatch, Indices]] = []
     others: list[tuple[pa.Table, Indices]] = []
     for table, owner in tables:
-        if table.num_rows >= LARGE_TABLE and (owner[1:] >= owner[:-1]).all():
+        large = table.nbytes >= LARGE_BATCH * len(chunk.shards)
+        if large and (owner[1:] >= owner[:-1]).all():
             groups.append((table.combine_chunks().to_batches()[0], owner))
         else:
             others.append((table, owner))
