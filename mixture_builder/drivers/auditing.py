@@ -64,6 +64,8 @@ def run_audit(
                 total = total.merged(seen)
                 if on_shard:
                     on_shard(seen.examples)
+        # Where this process has looked itself, the files of the folder are open still.
+        context.held.clear()
     return total
 
 
