@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -16,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+PATIENCE = 60
+"""Seconds in which any answer or event comes, on a busy machine too."""
 
 
 def find_browser() -> str | None:
@@ -46,7 +50,8 @@ class Browser:
         os.close(ours[0])
         os.close(theirs[1])
         self._write = os.fdopen(ours[1], "wb", buffering=0)
-        self._read = os.fdopen(theirs[0], "rb")
+        self._read = theirs[0]
+        self._unread = bytearray()
         self._number = 0
         self._session = ""
         self.messages: list[str] = []
@@ -60,10 +65,10 @@ class Browser:
     def close(self) -> None:
         """Ends the browser."""
         self._session = ""
-        with suppress(OSError, EOFError):
+        with suppress(OSError, EOFError, TimeoutError):
             self._send("Browser.close")
         self._write.close()
-        self._read.close()
+        os.close(self._read)
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -121,24 +126,29 @@ class Browser:
         if self._session:
             message["sessionId"] = self._session
         self._write.write(json.dumps(message).encode() + b"\0")
+        ends = time.monotonic() + PATIENCE
         while True:
-            answer = self._next()
+            answer = self._next(ends, f"{method} {parameters}")
             if answer.get("id") == self._number:
                 assert "error" not in answer, answer["error"]
                 result: dict[str, Any] = answer["result"]
                 return result
 
     def _until(self, event: str) -> None:
-        while self._next().get("method") != event:
+        ends = time.monotonic() + PATIENCE
+        while self._next(ends, event).get("method") != event:
             pass
 
-    def _next(self) -> dict[str, Any]:
-        letters = bytearray()
-        while (letter := self._read.read(1)) != b"\0":
-            if not letter:
+    def _next(self, ends: float, what: str) -> dict[str, Any]:
+        while (end := self._unread.find(b"\0")) < 0:
+            if not select.select([self._read], [], [], max(0.0, ends - time.monotonic()))[0]:
+                raise TimeoutError(f"in {PATIENCE} seconds the browser did not answer: {what}")
+            some = os.read(self._read, 1 << 16)
+            if not some:
                 raise EOFError
-            letters += letter
-        message: dict[str, Any] = json.loads(letters)
+            self._unread += some
+        message: dict[str, Any] = json.loads(self._unread[:end])
+        del self._unread[: end + 1]
         if message.get("method") in {"Runtime.exceptionThrown", "Log.entryAdded"}:
             self.messages.append(json.dumps(message["params"]))
         return message
