@@ -264,11 +264,14 @@
     event.preventDefault();
   });
   // What is scrolled to must not stand behind the filters.
-  new ResizeObserver(([filters]) => {
-    const sticky = getComputedStyle(filters.target).position === "sticky";
-    const height = sticky ? filters.target.offsetHeight + 8 : 8;
+  const filters = byId("filters");
+  const keepClear = () => {
+    const sticky = getComputedStyle(filters).position === "sticky";
+    const height = sticky ? filters.offsetHeight + 8 : 8;
     document.documentElement.style.setProperty("--filters", height + "px");
-  }).observe(byId("filters"));
+  };
+  keepClear();
+  new ResizeObserver(keepClear).observe(filters);
   addEventListener("hashchange", follow);
   apply();
   if (tasks.length === 1) openTask(tasks[0]);
