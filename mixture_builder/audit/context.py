@@ -87,13 +87,8 @@ class AuditContext:
         return {}
 
     @cached_property
-    def sort_numbers(self) -> dict[tuple[str, str, str], int]:
-        """A number for each task, template and variant that a shard has had together."""
-        return {}
-
-    @cached_property
-    def of_sorts(self) -> dict[str, dict[int, Any]]:
-        """What `view.ShardView.of_sorts` has worked out of these, by what it is and by number."""
+    def of_sorts(self) -> dict[str, dict[tuple[str, str, str], Any]]:
+        """What `view.ShardView.of_sorts` has worked out of a task, a template and a variant."""
         return {}
 
     @cached_property

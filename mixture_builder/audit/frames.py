@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 from jinja2 import nodes
 
 from mixture_builder.audit.text_column import Numbers, TextColumn
-from mixture_builder.jinja_parsing import parse_any
+from mixture_builder.jinja_parsing import parse
 
 _KEEPING = frozenset(["trim", "upper", "lower", "capitalize", "title"])
 """Filters that give something for every text that is something."""
@@ -138,16 +138,10 @@ def frame_of(source: str, *, shows_options: bool) -> Frame:
             else:
                 gap((), filled=False)
 
-    walk(_body(source))
+    walk(parse(source).body)
     words[0] = words[0].lstrip()
     words[-1] = words[-1].rstrip()
     return Frame(words=tuple(w.encode() for w in words), gaps=tuple(gaps))
-
-
-@lru_cache(maxsize=1_000)
-def _body(source: str) -> list[nodes.Node]:
-    # What a template may do was asked when it was loaded; here it is not run.
-    return parse_any(source).body
 
 
 def _asks_for_options(node: nodes.If) -> bool:

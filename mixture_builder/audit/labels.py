@@ -62,9 +62,10 @@ def observe(view: ShardView) -> Labels:
     numbers_of = view.styles.numbers[view.style_codes]
     shows, letters = numbers_of[:, NAMED] > 0, numbers_of[:, LETTERED] > 0
     width = len(SORTS)
-    listed = sorted({name for line in set(fields) for name in line if name})
-    numbers = {name: number for number, name in enumerate(listed)}
+    # Most tasks, templates and variants are like others in this.
     kinds = {line: kind for kind, line in enumerate(dict.fromkeys(fields))}
+    listed = sorted({name for line in kinds for name in line if name})
+    numbers = {name: number for number, name in enumerate(listed)}
     codes = np.asarray([[numbers.get(n, -1) for n in line] for line in kinds], dtype=np.int64)
     codes = codes.reshape(len(kinds), width)
     kind_of = np.asarray([kinds[line] for line in fields], dtype=np.int64)[keys]

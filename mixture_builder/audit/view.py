@@ -187,14 +187,6 @@ class ShardView:
         """For each record its place in `sorts`."""
         return self._sorts[1]
 
-    @cached_property
-    def _sort_numbers(self) -> list[int]:
-        known, names = self.context.sort_numbers, self.task_names
-        return [
-            known.setdefault((names[task], template, variant), len(known))
-            for task, template, variant in self.sorts
-        ]
-
     def of_sorts(
         self, what: str, work_out: Callable[[AuditedTask | None, str, str], Found]
     ) -> list[Found]:
@@ -205,10 +197,13 @@ class ShardView:
           work_out: of a task, which is `None` if the plan does not name it, template and variant.
         """
         known = self.context.of_sorts.setdefault(what, {})
-        for number, (task, template, variant) in zip(self._sort_numbers, self.sorts, strict=True):
-            if number not in known:
-                known[number] = work_out(self.tasks[task], template, variant)
-        return [known[number] for number in self._sort_numbers]
+        found = []
+        for task, template, variant in self.sorts:
+            key = (self.task_names[task], template, variant)
+            if key not in known:
+                known[key] = work_out(self.tasks[task], template, variant)
+            found.append(known[key])
+        return found
 
     @cached_property
     def trusted(self) -> Flags:

@@ -39,7 +39,6 @@ class RoundJobs:
         self._rounds = rounds
         self._count = 0
         self._last: _Begun | None = None
-        self._ended = False
         self._out = out
         self._render, self._assemble = render, assemble
         self._begun: deque[_Begun] = deque()
@@ -73,9 +72,8 @@ class RoundJobs:
 
     def _begin(self) -> bool:
         """Begins the next round; false if there is none."""
-        part = None if self._ended else next(self._rounds, None)
+        part = next(self._rounds, None)
         if part is None:
-            self._ended = True
             return False
         self._count += 1
         begun = self._last = _Begun(
