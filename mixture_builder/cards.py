@@ -192,14 +192,20 @@ def _plain_field(field: Field) -> Mapping[str, Any]:
     return plain
 
 
+@lru_cache(maxsize=64)
+def _names_and_defaults(kind: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in fields(kind))
+
+
 def _plain(value: Any) -> Any:
     """Plain data of a dataclass, without what stands at its default."""
     result = {}
-    for f in fields(value):
-        content = getattr(value, f.name)
-        if content == f.default:
+    kind: Any = type(value)
+    for name, default in _names_and_defaults(kind):
+        content = getattr(value, name)
+        if content == default:
             continue
         if isinstance(content, tuple):
             content = [_plain(c) if isinstance(c, Beside) else c for c in content]
-        result[f.name] = content
+        result[name] = content
     return result

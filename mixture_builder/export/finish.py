@@ -16,7 +16,7 @@ from mixture_builder.export.plan import EXPORT_NAME, EXPORT_VERSION, ExportPlan
 from mixture_builder.export.shard import ShardExport
 from mixture_builder.export.targets import Target, find_target
 from mixture_builder.io.atomic import atomic_output, remove_leftovers
-from mixture_builder.jobs.build import versions
+from mixture_builder.jobs.finishing import versions
 
 CERTIFICATE_NAME = "certificate.json"
 

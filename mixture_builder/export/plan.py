@@ -19,7 +19,7 @@ from mixture_builder.export.splits import HeldBack
 from mixture_builder.export.targets import find_target
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.atomic import sha256_of
-from mixture_builder.jobs.build import versions
+from mixture_builder.jobs.finishing import versions
 from mixture_builder.jobs.inspect.records import load_manifest
 
 EXPORT_NAME = "export.json"

@@ -1,7 +1,4 @@
-"""Build: from a lock to shards, and from shards to a manifest.
-
-    build_shard    one shard: render its draws, order them, write the file   (any worker)
-    finish_build   all shards: manifest, written last
+"""Build: from a lock to shards; see `finishing` for what comes last.
 
 A shard is a pure function of the lock, the stored rows and its number: build one, rebuild
 one, resume at one. Its result stands in a small file beside the work, so that a build that
@@ -12,47 +9,35 @@ from __future__ import annotations
 
 import gc
 import json
-import platform
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from mixture_builder.dataset_card.card import CARD_NAME, dataset_card
 from mixture_builder.draw import Indices
-from mixture_builder.errors import BuildError, StoreError
+from mixture_builder.errors import StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
-from mixture_builder.io.digest import content_digest, mixture_digest
-from mixture_builder.io.example_schema import EXAMPLE_COLUMNS
+from mixture_builder.io.digest import content_digest
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import StoredTask, task_folder
-from mixture_builder.jobs.shard_cells import cells_of_first_shards
 from mixture_builder.jobs.shard_exemplars import fewer_exemplars
-from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
-from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
+from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import CountTokens
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
 from mixture_builder.style_pools import StylePools
-from mixture_builder.version import __version__
-from mixture_builder.yaml_text import yaml_pieces
 
 DROPPED_ENTRIES = 1_000
 """Dropped draws that a shard reports in full; all are counted."""
-
-_LOCK_HEAD = (
-    b"# A recipe with everything resolved; `mixture-builder verify` and `explain` read it.\n"
-)
 
 
 def shard_table(lock: Lock, *, store: Path, shard: int) -> tuple[pa.Table, list[RenderedExamples]]:
@@ -248,92 +233,6 @@ def work_folder(out: str, fingerprint: str) -> str:
 def result_url(out: str, fingerprint: str, shard: int) -> str:
     """Where one shard's result stands."""
     return f"{work_folder(out, fingerprint)}/shard-{shard:05d}.json"
-
-
-def finish_build(
-    lock: Lock,
-    *,
-    out: str,
-    results: Sequence[ShardResult],
-    stored: Mapping[str, StoredTask],
-    quarantine: Mapping[str, str],
-    take: int = 0,
-) -> dict[str, Any]:
-    """Writes lock, quarantine, card and, last, the manifest; gives the manifest's plain data.
-
-    Args:
-      lock: of the mixture.
-      out: folder or URL of the mixture.
-      results: of all shards.
-      stored: what the store knows of each task.
-      quarantine: for tasks that have one, the text of the store's quarantine file.
-      take: how many shards the folder is to hold, from the first on; 0 for all.
-
-    Raises:
-      BuildError: if a shard is missing, or the storage refuses.
-    """
-    ordered = sorted(results, key=lambda r: r.shard)
-    wanted = take or lock.plan.shards
-    missing = sorted(set(range(wanted)) - {r.shard for r in ordered})
-    if missing:
-        raise BuildError(
-            f"{out}: {len(missing)} of {wanted} shards are missing, the first is "
-            f"{missing[0]}. Run the same command again; finished shards are kept."
-        )
-    plain = lock.to_json()
-    fingerprints = ShardFingerprints(lock)
-    with atomic_output(f"{out}/{LOCK_NAME}") as output:
-        output.write(_LOCK_HEAD)
-        output.writelines(yaml_pieces(plain))
-    for task, text in quarantine.items():
-        _write_text(f"{out}/quarantine/{task}.jsonl", text)
-    dropped = [entry for result in ordered for entry in result.entries]
-    if dropped:
-        lines = (json.dumps(e, ensure_ascii=False) + "\n" for e in dropped)
-        _write_text(f"{out}/quarantine/dropped_draws.jsonl", "".join(lines))
-    manifest = make_manifest(
-        lock=plain,
-        fingerprint=lock.fingerprint,
-        shards=ordered,
-        content_digest=mixture_digest([r.content_digest for r in ordered]),
-        sources={task: _source_facts(s) for task, s in stored.items()},
-        versions=versions(),
-        columns=EXAMPLE_COLUMNS,
-        cards=lock.cards,
-        fingerprints=[fingerprints.of(shard) for shard in range(wanted)],
-        prefix=cells_of_first_shards(lock, wanted) if wanted < lock.plan.shards else None,
-    )
-    description = str(lock.recipe.get("description", ""))
-    _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))
-    _write_text(f"{out}/{MANIFEST_NAME}", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
-    return manifest
-
-
-def versions() -> dict[str, str]:
-    """Versions of what decides bytes: a Parquet file's differ between pyarrow versions."""
-    return {
-        "mixture_builder": __version__,
-        "pyarrow": str(pa.__version__),
-        "python": platform.python_version(),
-    }
-
-
-def _source_facts(stored: StoredTask) -> dict[str, Any]:
-    return {
-        "records": stored.records,
-        "filtered": stored.filtered,
-        "duplicates": stored.duplicates,
-        "excluded": dict(stored.excluded),
-        "quarantined": dict(stored.quarantined),
-        "alternative": stored.alternative,
-        "digest": stored.digest,
-        "files": [{k: f[k] for k in ("name", "bytes", "sha256") if k in f} for f in stored.files],
-    }
-
-
-def _write_text(url: str, text: str) -> None:
-    with atomic_output(url) as output:
-        output.write(text.encode("utf-8", "replace"))
 
 
 def rows_of(lock: Lock) -> dict[str, str]:

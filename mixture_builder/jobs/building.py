@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ from mixture_builder.errors import BuildError
 from mixture_builder.io.atomic import remove_leftovers
 from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import StoredTask, stored_tasks
-from mixture_builder.jobs.build import check_store, finish_build
+from mixture_builder.jobs.build import check_store
+from mixture_builder.jobs.finishing import finish_build, foresee
 from mixture_builder.jobs.resume import (
     alone_in_mixture,
     collected_quarantine,
@@ -158,20 +160,26 @@ def _build_missing(
         if on_shard:
             on_shard(result, True)  # noqa: FBT003  (a callback's second argument)
     missing = [s for s in range(take) if s not in done]
-    for result in runner.build(lock, store=store, out=out, shards=missing, on_rendered=on_rendered):
-        done[result.shard] = result
-        if on_shard:
-            on_shard(result, False)  # noqa: FBT003  (as above)
-    # A worker that was killed has left its unfinished file.
-    remove_leftovers(f"{out}/data", alone=True)
-    manifest = finish_build(
-        lock,
-        out=out,
-        results=list(done.values()),
-        stored=stored,
-        quarantine=collected_quarantine(lock, store),
-        take=take,
-    )
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        # While workers build, this process mostly waits.
+        foreseen = beside.submit(foresee, lock, shards=take)
+        for result in runner.build(
+            lock, store=store, out=out, shards=missing, on_rendered=on_rendered
+        ):
+            done[result.shard] = result
+            if on_shard:
+                on_shard(result, False)  # noqa: FBT003  (as above)
+        # A worker that was killed has left its unfinished file.
+        remove_leftovers(f"{out}/data", alone=True)
+        manifest = finish_build(
+            lock,
+            out=out,
+            results=list(done.values()),
+            stored=stored,
+            quarantine=collected_quarantine(lock, store, stored),
+            take=take,
+            foreseen=foreseen.result(),
+        )
     remove_work(files, root)
     return manifest
 

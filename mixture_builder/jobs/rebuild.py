@@ -18,7 +18,7 @@ from mixture_builder.cards import TaskCard
 from mixture_builder.errors import InvalidFilesError, StoreError, UsageError
 from mixture_builder.findings import Finding, Severity, error
 from mixture_builder.io.stored_task import StoredTask, task_fingerprint
-from mixture_builder.jobs.build import versions
+from mixture_builder.jobs.finishing import versions
 from mixture_builder.jobs.inspect.records import read_lock
 from mixture_builder.jobs.loading import LoadedRecipe
 from mixture_builder.lock import Lock

@@ -15,7 +15,7 @@ from mixture_builder.io.atomic import sha256_of
 from mixture_builder.io.folder_lock import exclusive
 from mixture_builder.io.remote_store import origin, shown
 from mixture_builder.io.storage import again_if_busy, at_once, is_local
-from mixture_builder.io.stored_task import read_quarantine
+from mixture_builder.io.stored_task import StoredTask, read_quarantine
 from mixture_builder.jobs.build import result_url, work_folder
 from mixture_builder.jobs.ingest.failures import failed_texts
 from mixture_builder.lock import Lock
@@ -142,17 +142,23 @@ def refuse_other_content(manifest: Mapping[str, Any], result: ShardResult, *, ou
     )
 
 
-def collected_quarantine(lock: Lock, store: Path) -> dict[str, str]:
+def collected_quarantine(
+    lock: Lock, store: Path, stored: Mapping[str, StoredTask]
+) -> dict[str, str]:
     """JSON Lines of what was not built, by task: records that gave no row, and tasks left out.
+
+    Args:
+      lock: of the mixture.
+      store: root of the row store.
+      stored: what it knows of the lock's tasks.
 
     Raises:
       StoreError: if the store has lost a task's quarantine.
     """
     result = {}
     for task, locked in lock.tasks.items():
-        text = read_quarantine(store, task, locked.stored)
-        if text:
-            result[task] = text
+        if stored[task].quarantined:
+            result[task] = read_quarantine(store, task, locked.stored)
     for name, why in lock.plan.left_out.items():
         if is_filtered(why):
             continue

@@ -18,8 +18,9 @@ from mixture_builder.errors import BuildError
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import stored_tasks
-from mixture_builder.jobs.build import check_store, finish_build, result_url
+from mixture_builder.jobs.build import check_store, result_url
 from mixture_builder.jobs.building import remove_work
+from mixture_builder.jobs.finishing import finish_build
 from mixture_builder.jobs.resume import collected_quarantine, finished_manifest, finished_shards
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.manifest import ShardResult
@@ -79,12 +80,13 @@ class _Finish(beam.DoFn):
         results = {result.shard: result for result in element[1]}
         for shard in set(range(lock.plan.shards)) - results.keys():
             results[shard] = _earlier(lock, files, root, shard)
+        stored = stored_tasks(lock, store=store)
         manifest = finish_build(
             lock,
             out=self._out,
             results=list(results.values()),
-            stored=stored_tasks(lock, store=store),
-            quarantine=collected_quarantine(lock, store),
+            stored=stored,
+            quarantine=collected_quarantine(lock, store, stored),
         )
         remove_work(files, root)
         yield str(manifest["content_digest"])

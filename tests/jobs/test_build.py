@@ -21,8 +21,9 @@ from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import task_folder
-from mixture_builder.jobs.build import build_shard, check_store, finish_build, shard_table
+from mixture_builder.jobs.build import build_shard, check_store, shard_table
 from mixture_builder.jobs.building import build_mixture
+from mixture_builder.jobs.finishing import finish_build
 from mixture_builder.jobs.locking import lock_mixture
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.recipes import recipe_from_json, select_tasks

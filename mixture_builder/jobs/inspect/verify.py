@@ -22,7 +22,8 @@ from mixture_builder.findings import Finding, Severity, error
 from mixture_builder.io.digest import ContentDigest, mixture_digest
 from mixture_builder.io.stored_task import stored_tasks
 from mixture_builder.io.verify import ExpectedFile, verify_file
-from mixture_builder.jobs.build import build_shard, check_store, versions
+from mixture_builder.jobs.build import build_shard, check_store
+from mixture_builder.jobs.finishing import versions
 from mixture_builder.jobs.inspect.records import load_lock, read_batches
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME
