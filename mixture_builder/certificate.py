@@ -63,8 +63,8 @@ def prefix_deviation(
     held = np.zeros(len(names), dtype=np.int64)
     worst, name, prefix = 0, "", 0
     for number, counts in enumerate(counted, start=1):
-        for found, count in counts.items():
-            held[place[found]] += count
+        places = np.fromiter((place[found] for found in counts), np.int64, len(counts))
+        held[places] += np.fromiter(counts.values(), np.int64, len(counts))
         # Both sides times the number of shards: whole numbers, so nothing is rounded.
         distance = np.abs(held * shards - asked * number)
         if len(distance) and (most := int(distance.max())) > worst:
@@ -93,10 +93,13 @@ def make_certificate(
         t: {name: cell["quota"] for name, cell in facts["variants"].items()}
         for t, facts in tasks.items()
     }
-    drawn = [
-        {t: sum(by_cell.get(t, {}).values()) + sum(gone.get(t, {}).values()) for t in tasks}
-        for by_cell, gone in zip(cells, dropped, strict=True)
-    ]
+    drawn = []
+    for by_cell, gone in zip(cells, dropped, strict=True):
+        counts = {t: sum(found.values()) for t, found in by_cell.items() if t in tasks}
+        for t, reasons in gone.items():
+            if t in tasks:
+                counts[t] = counts.get(t, 0) + sum(reasons.values())
+        drawn.append(counts)
     # Of dropped draws no cell is known: tasks that have any are compared as a whole only.
     whole = {t for t, facts in tasks.items() if not facts["dropped"]}
     cell_quotas = {

@@ -107,6 +107,7 @@ def build_locked(
             on_rendered=bar.half,
             take=taken,
             update=update,
+            stored=ingested.stored,
         )
     summary = summarise(
         manifest,

@@ -39,6 +39,7 @@ def build_mixture(
     on_rendered: Callable[[int], None] | None = None,
     take: int = 0,
     update: bool = False,
+    stored: Mapping[str, StoredTask] | None = None,
 ) -> dict[str, Any]:
     """Builds what is missing of a mixture and writes its manifest.
 
@@ -56,6 +57,7 @@ def build_mixture(
       take: how many shards, from the first on; 0 for all.
       update: make another finished mixture in the folder into this one; shards that come out the
         same are not touched.
+      stored: what the store knows of the lock's tasks, if it was just looked up.
 
     Returns:
       Plain data of the manifest.
@@ -71,7 +73,7 @@ def build_mixture(
         finished = finished_manifest(*storage_of(out))
         if finished is None or not _is_this(finished, lock, take=take):
             held.enter_context(alone_in_mixture(out))
-        stored = stored_tasks(lock, store=store)
+        stored = stored or stored_tasks(lock, store=store)
         check_store(lock, stored)
         # What stood there may be another one by the time that we are alone.
         finished = finished_manifest(*storage_of(out))

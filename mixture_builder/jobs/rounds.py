@@ -45,10 +45,10 @@ from mixture_builder.shards import draws_of_shards, shard_offset
 FEW_DRAWS = 4_000
 """With fewer draws a task and shard on average, rounds cost less than shards one by one."""
 
-CHUNK_BYTES = 32 << 20
+CHUNK_BYTES = 24 << 20
 """About what the texts of a chunk take: a worker holds them three times over."""
 
-CHUNK_EXAMPLES = 100_000
+CHUNK_EXAMPLES = 75_000
 
 ROUND_BYTES = 2 << 30
 """About what the files of a round take on disk at most; those of two may stand there together."""
