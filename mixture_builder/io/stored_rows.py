@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import mmap
-from collections.abc import Iterable, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +28,41 @@ Number = TypeVar("Number", np.int64, np.uint64)
 
 WHOLE_BYTES = 64 << 20
 """Blocks of more than this are not gone through whole for the sake of some rows."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Columns:
+    """What the schema of stored rows tells.
+
+    Attributes:
+      places: of all columns.
+      fields: those of the rows themselves, in their order.
+      text_fields, list_fields: those that are texts and lists of texts.
+    """
+
+    places: Mapping[str, int]
+    fields: tuple[str, ...]
+    text_fields: frozenset[str]
+    list_fields: frozenset[str]
+
+
+_known_columns: deque[tuple[pa.Schema, _Columns]] = deque(maxlen=8)
+"""Of the schemas met last: hundreds of tasks of a family have the same one."""
+
+
+def _columns_of(schema: pa.Schema) -> _Columns:
+    for known, columns in _known_columns:
+        if known.equals(schema):
+            return columns
+    kinds = {column.name: column.type for column in schema if not column.name.startswith("#")}
+    columns = _Columns(
+        places={name: place for place, name in enumerate(schema.names)},
+        fields=tuple(kinds),
+        text_fields=frozenset(name for name, kind in kinds.items() if kind == _TEXTS),
+        list_fields=frozenset(name for name, kind in kinds.items() if kind == _LISTS),
+    )
+    _known_columns.appendleft((schema, columns))
+    return columns
 
 
 class StoredRows:
@@ -64,16 +101,11 @@ class StoredRows:
                 "again."
             )
         self.schema = self._reader.schema
-        self._places: dict[str, int] = {}
-        kinds: dict[str, pa.DataType] = {}
-        for place, column in enumerate(self.schema):
-            name = column.name
-            self._places[name] = place
-            if not name.startswith("#"):
-                kinds[name] = column.type
-        self.fields: tuple[str, ...] = tuple(kinds)
-        self.text_fields = frozenset(name for name, kind in kinds.items() if kind == _TEXTS)
-        self.list_fields = frozenset(name for name, kind in kinds.items() if kind == _LISTS)
+        columns = _columns_of(self.schema)
+        self._places = columns.places
+        self.fields = columns.fields
+        self.text_fields = columns.text_fields
+        self.list_fields = columns.list_fields
 
     def _take(self, names: list[str], indices: Indices) -> list[pa.Array]:
         """Some columns of rows, in the order of `indices`."""

@@ -107,15 +107,15 @@ def lacks_required(
 ) -> npt.NDArray[np.bool_]:
     """Draws whose row is empty in a field that its template requires."""
     result = np.zeros(len(templates), dtype=bool)
-    demanding = [i for i, template in enumerate(context.templates) if template.requires]
-    demanding = [i for i in demanding if (templates == i).any()]
+    used = np.flatnonzero(np.bincount(templates, minlength=len(context.templates))).tolist()
+    demanding = [number for number in used if context.templates[number].requires]
     if not demanding:
         return result
-    names = sorted({name for i in demanding for name in context.templates[i].requires})
-    empty = _empty(context, names, rows)
-    for number in demanding:
+    names = sorted({name for number in demanding for name in context.templates[number].requires})
+    empty = {n: where for n, where in _empty(context, names, rows).items() if where.any()}
+    for number in demanding if empty else ():
         mine = templates == number
-        for name in context.templates[number].requires:
+        for name in empty.keys() & context.templates[number].requires:
             result |= mine & empty[name]
     return result
 

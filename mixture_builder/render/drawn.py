@@ -6,6 +6,7 @@ exemplar they belong to its row, so that its text can be used again.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,11 @@ class DrawnColumns:
         self._has_options = "options" in context.rows.fields
         self._several_answers = "answers" in context.rows.fields
         self._has_turns = "turns" in context.rows.fields
-        self._has_chance = any(t.reads("chance") for t in context.templates)
+
+    @cached_property
+    def _has_chance(self) -> bool:
+        # Of a small task that is rendered by columns nobody asks, and it has dozens of templates.
+        return any(t.reads("chance") for t in self._context.templates)
 
     def add_to_queries(self, batch: Batch) -> None:
         """Adds answers, options and dialogs to a batch, and says in `styles` what was drawn."""
