@@ -51,7 +51,7 @@ _known_columns: deque[tuple[pa.Schema, _Columns]] = deque(maxlen=8)
 
 
 def _columns_of(schema: pa.Schema) -> _Columns:
-    for known, columns in _known_columns:
+    for known, columns in tuple(_known_columns):  # Another thread may add to it meanwhile.
         if known.equals(schema):
             return columns
     kinds = {column.name: column.type for column in schema if not column.name.startswith("#")}
