@@ -157,7 +157,7 @@ def collected_quarantine(
     """
     result = {}
     for task, locked in lock.tasks.items():
-        if stored[task].quarantined:
+        if stored[task].quarantined or stored[task].excluded:
             result[task] = read_quarantine(store, task, locked.stored)
     for name, why in lock.plan.left_out.items():
         if is_filtered(why):
