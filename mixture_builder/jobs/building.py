@@ -171,17 +171,17 @@ def _build_missing(
             done[result.shard] = result
             if on_shard:
                 on_shard(result, False)  # noqa: FBT003  (as above)
-        # A worker that was killed has left its unfinished file.
-        remove_leftovers(f"{out}/data", alone=True)
-        manifest = finish_build(
-            lock,
-            out=out,
-            results=list(done.values()),
-            stored=stored,
-            quarantine=collected_quarantine(lock, store, stored),
-            take=take,
-            foreseen=foreseen.result(),
-        )
+    # A worker that was killed has left its unfinished file.
+    remove_leftovers(f"{out}/data", alone=True)
+    manifest = finish_build(
+        lock,
+        out=out,
+        results=list(done.values()),
+        stored=stored,
+        quarantine=collected_quarantine(lock, store, stored),
+        take=take,
+        foreseen=foreseen.result(),
+    )
     remove_work(files, root)
     return manifest
 

@@ -321,6 +321,7 @@ def test_in_a_browser_the_policy_refuses_what_is_not_the_pages(
     browser.becomes(
         "['script-src-attr', 'script-src-elem'].every(rule => refused.includes(rule))", True
     )
+    assert sum("Content Security Policy" in message for message in browser.messages) >= 2
     assert browser.value("document.title") == "Templates of tiny/sums"
 
 
