@@ -48,14 +48,13 @@ def random_bits_of(seeds: Bits | np.uint64, counters: npt.ArrayLike) -> Bits:
     """As `random_bits`, with a seed for each counter."""
     # A copy of its own, which all that follows is done in.
     z: Bits = np.asarray(counters).astype(np.uint64)
-    with np.errstate(over="ignore"):
-        z += np.uint64(1)
-        z *= _GOLDEN
-        z += seeds
-        z ^= z >> np.uint64(30)
-        z *= _MIX_1
-        z ^= z >> np.uint64(27)
-        z *= _MIX_2
+    z += np.uint64(1)
+    z *= _GOLDEN
+    z += seeds
+    z ^= z >> np.uint64(30)
+    z *= _MIX_1
+    z ^= z >> np.uint64(27)
+    z *= _MIX_2
     z ^= z >> np.uint64(31)
     return z
 

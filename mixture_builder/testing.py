@@ -201,6 +201,9 @@ class _LastOf:
     def keys(self, name: str, indices: Indices) -> Bits:
         return self._rows.keys(name, self._order[indices])
 
+    def forget(self) -> None:
+        self._rows.forget()
+
 
 def run_eagerly(elements: Iterable[Any], transform: beam.PTransform[Any, Any]) -> list[Any]:
     """Runs a transform over elements in this process and gives what comes out.

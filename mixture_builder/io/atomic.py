@@ -155,6 +155,27 @@ def _atomic_local(url: str, path: Path, *, durable: bool) -> Iterator[HashingWri
         _sync_folder(path.parent)
 
 
+def make_durable(url: str) -> None:
+    """Sees to it that a finished file is on the disk: one that was written without waiting for it.
+
+    Nothing is done for a URL: what was put there is stored.
+
+    Raises:
+      BuildError: when the disk refuses it; the file is removed then, as nobody knows what is left.
+    """
+    filesystem, path = storage_of(url)
+    if not is_local(filesystem):
+        return
+    try:
+        # Windows asks for a file that may be written.
+        with open(path, "rb" if os.name == "posix" else "r+b") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        Path(path).unlink(missing_ok=True)
+        raise cannot_write(url, error) from error
+    _sync_folder(Path(path).parent)
+
+
 def _sync_folder(folder: Path) -> None:
     """Makes the rename itself survive a crash, where the system can open folders."""
     with suppress(OSError):

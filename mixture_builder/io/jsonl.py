@@ -31,7 +31,9 @@ _COMMON_ESCAPES = (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"))
 _RARE = "[\\x00-\\x09\\x0b-\\x1f\u2028\u2029]"
 
 
-def write_jsonl(table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA) -> WrittenFile:
+def write_jsonl(
+    table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA, durable: bool = True
+) -> WrittenFile:
     """Writes `table` to `url`, whole or not at all; equal tables give equal bytes.
 
     Args:
@@ -39,6 +41,7 @@ def write_jsonl(table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA
       url: local path or fsspec URL of the file.
       schema: other columns than a finished mixture's, for exports; strings, integers,
         truth values, and lists and structs of these.
+      durable: as for `atomic_output`.
 
     Raises:
       BuildError: if the storage refuses.
@@ -46,7 +49,7 @@ def write_jsonl(table: pa.Table, url: str, *, schema: pa.Schema = EXAMPLE_SCHEMA
         null that cannot be written.
     """
     table = conform(table, schema)
-    with atomic_output(url) as output:
+    with atomic_output(url, durable=durable) as output:
         for rows in bounded_slices(table, rows=_WRITE_ROWS, size=_WRITE_BYTES):
             (batch,) = rows.combine_chunks().to_batches()
             output.write(_lines(batch))

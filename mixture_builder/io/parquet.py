@@ -53,6 +53,7 @@ def write_parquet(
     compression_level: int = DEFAULT_COMPRESSION_LEVEL,
     row_group_bytes: int = ROW_GROUP_BYTES,
     content_defined_chunking: bool = False,
+    durable: bool = True,
 ) -> WrittenFile:
     """Writes `table` to `url`, whole or not at all.
 
@@ -65,6 +66,7 @@ def write_parquet(
       content_defined_chunking: cut pages where the content says, so that the Hub stores
         what two versions of a file share only once. Costs up to a quarter more time and a
         tenth more space; worth it for releases that are updated.
+      durable: as for `atomic_output`.
 
     Raises:
       BuildError: if the storage refuses.
@@ -75,7 +77,7 @@ def write_parquet(
     if content_defined_chunking:
         footer["content_defined_chunking"] = json.dumps(_CHUNKING)
     rows = _rows_per_group(table, row_group_bytes)
-    with atomic_output(url) as output:
+    with atomic_output(url, durable=durable) as output:
         with pq.ParquetWriter(
             output,
             schema.with_metadata(footer),

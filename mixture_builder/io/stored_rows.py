@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mmap
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -50,6 +51,19 @@ _known_columns: deque[tuple[pa.Schema, _Columns]] = deque(maxlen=8)
 """Of the schemas met last: hundreds of tasks of a family have the same one."""
 
 
+def _mapped(path: Path) -> mmap.mmap:
+    """A file by memory map, fetched if it is not here yet."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    except FileNotFoundError:
+        fetch_missing(path.parent)
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+    try:
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
+    finally:
+        os.close(descriptor)
+
+
 def _columns_of(schema: pa.Schema) -> _Columns:
     for known, columns in tuple(_known_columns):  # Another thread may add to it meanwhile.
         if known.equals(schema):
@@ -74,14 +88,11 @@ class StoredRows:
 
     def __init__(self, folder: Path, *, expected_rows: int) -> None:
         self._path = folder / ROWS_NAME
-        if not self._path.exists():
-            fetch_missing(folder)
         try:
             # Arrow reads its own memory maps on its input threads; a buffer over Python's is
             # read here, which saves a change of threads for each of many small tasks.
-            with self._path.open("rb") as file:
-                mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped)))
+            self._mapped = _mapped(self._path)
+            self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped)))
         except (OSError, ValueError, pa.ArrowInvalid) as problem:
             if ran_out(problem):
                 raise
@@ -154,13 +165,15 @@ class StoredRows:
         at most `WHOLE_BYTES`.
         """
         blocks, places = self._located(indices)
-        if sum(block.num_rows for block in blocks) <= len(indices):
-            columns = [block.column(self._places[name]) for name in names for block in blocks]
-            if sum(column.nbytes for column in columns) <= WHOLE_BYTES:
-                return RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
+        few = sum(block.num_rows for block in blocks) <= len(indices)
+        if few and (len(self._mapped) <= WHOLE_BYTES or self._size(blocks, names) <= WHOLE_BYTES):
+            return RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
         at = _as_arrow(places)
         arrays = {name: self._whole(blocks, name).take(at) for name in names}
         return RowColumns(arrays=arrays, at=np.arange(len(indices)))
+
+    def _size(self, blocks: Sequence[pa.RecordBatch], names: Sequence[str]) -> int:
+        return sum(block.column(self._places[name]).nbytes for name in names for block in blocks)
 
     def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
         """Of texts their bytes, of lists their items, for rows in the order of `indices`.
@@ -176,6 +189,23 @@ class StoredRows:
         for name in names:
             columns = [block.column(self._places[name]) for block in blocks]
             found[name] = np.concatenate([_lengths(column) for column in columns])[places]
+        return found
+
+    def empty(self, names: Sequence[str], indices: Indices) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which texts and lists are empty, for rows in the order of `indices`.
+
+        Fields that are empty in none of the blocks are left out: nearly always all of them.
+
+        Args:
+          names: of `text_fields` and `list_fields`.
+          indices: at least one.
+        """
+        blocks, places = self._located(indices)
+        found = {}
+        for name in names:
+            filled = [_lengths(block.column(self._places[name])) > 0 for block in blocks]
+            if not all(part.all() for part in filled):
+                found[name] = ~np.concatenate(filled)[places]
         return found
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
@@ -201,6 +231,11 @@ class StoredRows:
     def places(self, indices: Indices) -> list[str]:
         """Where upstream rows stand."""
         return as_list(self._take([PLACE], indices)[0])
+
+    def forget(self) -> None:
+        """Gives back the pages of the file that were read; they are read again where asked for."""
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
     def index_of(self, row_id: int) -> int:
         """The index of the row with an identity; -1 if there is none."""

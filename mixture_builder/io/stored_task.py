@@ -65,7 +65,7 @@ def task_fingerprint(card: TaskCard) -> str:
 
 def task_folder(store: Path, task: str, fingerprint_: str) -> Path:
     """Where a task's files stand."""
-    return store / task / fingerprint_
+    return store / f"{task}/{fingerprint_}"
 
 
 def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:

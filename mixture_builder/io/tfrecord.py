@@ -52,6 +52,7 @@ def write_tfrecord(
     *,
     schema: pa.Schema = EXAMPLE_SCHEMA,
     compression: Compression = "",
+    durable: bool = True,
 ) -> WrittenFile:
     """Writes `table` to `url`, whole or not at all; equal tables give equal bytes.
 
@@ -61,13 +62,14 @@ def write_tfrecord(
       schema: other columns than a finished mixture's, for exports; strings, integers and
         lists of these.
       compression: `gzip` for readers told so; seqio and TFDS want none.
+      durable: as for `atomic_output`.
 
     Raises:
       BuildError: if the storage refuses.
       ValueError: if the table does not have the columns of `schema`.
     """
     table = conform(table, schema)
-    with atomic_output(url) as output:
+    with atomic_output(url, durable=durable) as output:
         if compression == "gzip":
             # No name and no time in the header: the bytes follow from the rows alone.
             with gzip.GzipFile(

@@ -25,6 +25,7 @@ from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import StoredTask, task_folder
+from mixture_builder.jobs.kept_renderers import kept_renderer
 from mixture_builder.jobs.shard_exemplars import fewer_exemplars
 from mixture_builder.jobs.shard_table import code_book, coded_table
 from mixture_builder.lock import Lock
@@ -75,7 +76,12 @@ def render_task(
       StoreError: as for `shard_table`.
     """
     pieces = option_pieces(lock.style_pools_for(task.settings))
-    return task_renderer(lock, task, store=store).render_blocks(draws, pieces)
+
+    def make() -> TaskRenderer:
+        return task_renderer(lock, task, store=store)
+
+    with kept_renderer(lock, task, store=store, make=make) as renderer:
+        return renderer.render_blocks(draws, pieces)
 
 
 @contextmanager
@@ -127,18 +133,21 @@ def _token_counter(store: Path, sha256: str) -> CountTokens | None:
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002
-    """Writes one shard in one of the formats; see `mixture_builder.io`."""
+    """Writes one shard in one of the formats; see `mixture_builder.io`.
+
+    It may not be on the disk yet: who builds a mixture sees to that, see `building`.
+    """
     if format == "parquet":
         from mixture_builder.io.parquet import write_parquet
 
-        return write_parquet(table, url)
+        return write_parquet(table, url, durable=False)
     if format == "tfrecord":
         from mixture_builder.io.tfrecord import write_tfrecord
 
-        return write_tfrecord(table, url)
+        return write_tfrecord(table, url, durable=False)
     from mixture_builder.io.jsonl import write_jsonl
 
-    return write_jsonl(table, url)
+    return write_jsonl(table, url, durable=False)
 
 
 def build_shard(lock: Lock, *, store: Path, out: str, shard: int) -> ShardResult:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from mixture_builder.errors import BuildError
-from mixture_builder.io.atomic import remove_leftovers
+from mixture_builder.io.atomic import make_durable, remove_leftovers
 from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import StoredTask, stored_tasks
 from mixture_builder.jobs.build import check_store
-from mixture_builder.jobs.finishing import finish_build, foresee
+from mixture_builder.jobs.finishing import Foreseen, finish_build, foresee
 from mixture_builder.jobs.resume import (
     alone_in_mixture,
     collected_quarantine,
@@ -136,6 +136,7 @@ def _mend(
     damaged = damaged_shards(finished, files, root)
     for result in runner.build(lock, store=store, out=out, shards=damaged):
         refuse_other_content(finished, result, out=out)
+        make_durable(f"{out}/{result.file}")
         if on_shard:
             on_shard(result, False)  # noqa: FBT003  (a callback's second argument)
     remove_work(files, root)
@@ -162,15 +163,28 @@ def _build_missing(
         if on_shard:
             on_shard(result, True)  # noqa: FBT003  (a callback's second argument)
     missing = [s for s in range(take) if s not in done]
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        # While workers build, this process mostly waits.
-        foreseen = beside.submit(foresee, lock, shards=take)
-        for result in runner.build(
-            lock, store=store, out=out, shards=missing, on_rendered=on_rendered
-        ):
+    with ThreadPoolExecutor(max_workers=2) as beside:
+        # While workers build, this process mostly waits. It also waits for the disk, so that they
+        # need not: what a crash of the machine costs an unfinished build is built again.
+        on_disk = [beside.submit(make_durable, f"{out}/{r.file}") for r in done.values()]
+        foreseen: list[Future[Foreseen]] = []
+
+        def note(rendered: int) -> None:
+            # Not before: workers would get their first jobs the later.
+            if not foreseen:
+                foreseen.append(beside.submit(foresee, lock, shards=take))
+            if rendered and on_rendered:
+                on_rendered(rendered)
+
+        for result in runner.build(lock, store=store, out=out, shards=missing, on_rendered=note):
+            note(0)
+            on_disk.append(beside.submit(make_durable, f"{out}/{result.file}"))
             done[result.shard] = result
             if on_shard:
                 on_shard(result, False)  # noqa: FBT003  (as above)
+        note(0)
+    for waited_for in on_disk:
+        waited_for.result()
     # A worker that was killed has left its unfinished file.
     remove_leftovers(f"{out}/data", alone=True)
     manifest = finish_build(
@@ -180,7 +194,7 @@ def _build_missing(
         stored=stored,
         quarantine=collected_quarantine(lock, store, stored),
         take=take,
-        foreseen=foreseen.result(),
+        foreseen=foreseen[0].result(),
     )
     remove_work(files, root)
     return manifest

@@ -95,7 +95,7 @@ class TaskContext:
       rows: its rows.
       seed: the task's own, derived from the recipe's.
       count_tokens: the tokens of each text, where the plan has limits in tokens.
-      programs: templates as they are rendered by columns, by cell and template.
+      programs: how templates say its rows by columns; see `task_programs.said_by`.
     """
 
     plan: TaskPlan
@@ -104,7 +104,7 @@ class TaskContext:
     rows: Rows
     seed: int
     count_tokens: CountTokens | None = None
-    programs: dict[tuple[int, int], Any] = field(default_factory=dict)
+    programs: dict[int, Any] = field(default_factory=dict)
 
     def fields_for(self, said: Iterable[tuple[int, bool]]) -> tuple[str, ...]:
         """Fields that some templates read, and those that drawing needs.

@@ -39,7 +39,7 @@ from mixture_builder.render.columnar_options import (
 )
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.row_columns import DrawColumn, RowColumns
-from mixture_builder.render.task_programs import all_known, programs_of
+from mixture_builder.render.task_programs import said_by
 from mixture_builder.render.text_arrays import as_list
 from mixture_builder.style_pools import PREPARED
 
@@ -67,17 +67,21 @@ def render_queries(
       Those that are sound, in the order of `draws`. Missing are draws whose template or options
       need more, and whose texts are empty or may be over the budget.
     """
-    able = _eligible(context, cells, templates)
+    keys = cells * len(context.templates) + templates
+    able = _eligible(context, keys)
     if "options" in context.rows.fields:
         chosen = np.flatnonzero(able)
         if len(chosen):
             able[chosen[option_counts(context, rows[chosen]) > PREPARED]] = False
-    chosen = np.flatnonzero(able)
-    if not len(chosen):
+    if not able.all():
+        chosen = np.flatnonzero(able)
+        if not len(chosen):
+            return None
+        draws, cells, templates = draws[chosen], cells[chosen], templates[chosen]
+        rows, keys = rows[chosen], keys[chosen]
+    elif not len(draws):
         return None
-    queries = _queries(
-        context, pieces, draws[chosen], cells[chosen], templates[chosen], rows[chosen]
-    )
+    queries = _queries(context, pieces, draws, cells, templates, rows, keys)
     sound = _sound(context, queries)
     return queries if sound.all() else queries.select(np.flatnonzero(sound))
 
@@ -90,16 +94,13 @@ def members_of(keys: Indices) -> tuple[list[int], list[Indices]]:
     return met.tolist(), [order[a:b] for a, b in zip([0, *ends], ends, strict=False)]
 
 
-def _eligible(context: TaskContext, cells: Indices, templates: Indices) -> npt.NDArray[np.bool_]:
-    """Draws whose template reads columns that are known."""
-    keys = cells * len(context.templates) + templates
-    met, inverse = distinct(keys)
-    able = np.asarray(
-        [all_known(context, *divmod(key, len(context.templates))) for key in met.tolist()],
-        dtype=bool,
-    )
-    eligible: npt.NDArray[np.bool_] = able[inverse]
-    return eligible
+def _eligible(context: TaskContext, keys: Indices) -> npt.NDArray[np.bool_]:
+    """Draws whose template reads columns that are known; for `keys` see `said_by`."""
+    used = np.flatnonzero(np.bincount(keys))
+    known = [said.known for said in said_by(context, used.tolist())]
+    if all(known):
+        return np.ones(len(keys), dtype=bool)
+    return ~np.isin(keys, used[~np.asarray(known)])
 
 
 def lacks_required(
@@ -112,7 +113,7 @@ def lacks_required(
     if not demanding:
         return result
     names = sorted({name for number in demanding for name in context.templates[number].requires})
-    empty = {n: where for n, where in _empty(context, names, rows).items() if where.any()}
+    empty = _empty(context, names, rows)
     for number in demanding if empty else ():
         mine = templates == number
         for name in empty.keys() & context.templates[number].requires:
@@ -123,15 +124,17 @@ def lacks_required(
 def _empty(
     context: TaskContext, names: Sequence[str], rows: Indices
 ) -> dict[str, npt.NDArray[np.bool_]]:
-    """Where columns have values that are false in a template: empty texts and lists, zero, no."""
+    """Where columns have values that are false in a template: empty texts and lists, zero, no.
+
+    Columns in which no draw has one are left out.
+    """
     read: Any = context.rows
     sized = [n for n in names if n in read.text_fields or n in read.list_fields]
     others = [n for n in names if n not in sized]
-    lengths = read.lengths(sized, rows) if sized else {}
-    found = {name: values == 0 for name, values in lengths.items()}
+    found: dict[str, npt.NDArray[np.bool_]] = read.empty(sized, rows) if sized else {}
     for name, values in arrays_of(context, others, rows).items() if others else ():
         found[name] = ~np.asarray([bool(value) for value in as_list(values)])
-    return found
+    return {name: where for name, where in found.items() if where.any()}
 
 
 def _queries(
@@ -141,9 +144,10 @@ def _queries(
     cells: Indices,
     templates: Indices,
     rows: Indices,
+    keys: Indices,
 ) -> Queries:
-    keys, members = members_of(cells * len(context.templates) + templates)
-    found = [programs_of(context, *divmod(key, len(context.templates))) for key in keys]
+    met, members = members_of(keys)
+    found = [said.programs for said in said_by(context, met)]
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
     used = {name for p in (*prompts, *targets, *instructions) for name in p.names}
     read = read_rows(context, used, rows)

@@ -35,7 +35,7 @@ from mixture_builder.render.columnar_styles import ExemplarPieces, may_begin_wit
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.row_columns import DrawColumn
-from mixture_builder.render.task_programs import programs_of
+from mixture_builder.render.task_programs import said_by
 from mixture_builder.render.text_arrays import lay_down
 from mixture_builder.style_pools import PREPARED
 
@@ -119,7 +119,8 @@ def _render(
     cell_of = dict(
         zip((queries.templates * 2 + shows).tolist(), queries.cells.tolist(), strict=True)
     )
-    found = [programs_of(context, cell_of[group], group // 2) for group in met]
+    keys = [cell_of[group] * len(context.templates) + group // 2 for group in met]
+    found = [said.programs for said in said_by(context, keys)]
     prompts, targets = [prompt for prompt, _, _ in found], [target for _, target, _ in found]
     used = {name for p in (*prompts, *targets) for name in p.names}
     read = read_rows(context, used, rows)

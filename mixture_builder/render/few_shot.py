@@ -27,7 +27,7 @@ MAX_STYLE_DRAWS = 16
 class FewShot:
     """Turns the rendered queries of few-shot cells into few-shot prompts.
 
-    Holds the exemplars it has rendered, so use one for one shard.
+    Keeps the exemplars it has rendered until `forget` is called.
 
     Args:
       context: of the task.
@@ -45,6 +45,11 @@ class FewShot:
         self._pairs: dict[tuple[int, bool, int, int], Pair | None] = {}
         self._pool_keys: dict[tuple[str, ...], Bits] = {}
         self._varies: dict[str, bool] = {}
+        self._having: dict[tuple[str, ...], Indices] = {}
+
+    def forget(self) -> None:
+        """Lets rendered exemplars go; what is known of the pool stays."""
+        self._pairs.clear()
 
     def add_exemplars(self, batch: Batch) -> None:
         """Puts exemplars before the few-shot queries of a batch that are sound so far.
@@ -254,8 +259,11 @@ class FewShot:
         """Pool rows that have all of some fields."""
         if not required:
             return self._pool
-        columns = self._context.rows.columns(required, self._pool)
-        return np.flatnonzero([all(values) for values in zip(*columns.values(), strict=True)])
+        if required not in self._having:
+            columns = self._context.rows.columns(required, self._pool)
+            has_all = [all(values) for values in zip(*columns.values(), strict=True)]
+            self._having[required] = np.flatnonzero(has_all)
+        return self._having[required]
 
     def _asking_fields(self, template: int, *, few_shot: bool) -> tuple[str, ...]:
         """Fields that say what a prompt of this template asks.

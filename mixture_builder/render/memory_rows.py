@@ -62,3 +62,6 @@ class MemoryRows:
         """The index of the row with an identity; -1 if there is none."""
         found = np.flatnonzero(self._ids == row_id)
         return int(found[0]) if len(found) else -1
+
+    def forget(self) -> None:
+        """Nothing: the rows are all there is."""

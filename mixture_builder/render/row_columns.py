@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from mixture_builder.draw import Indices
@@ -75,4 +77,8 @@ class ColumnarRows(Protocol):
 
     def lengths(self, names: Sequence[str], indices: Indices) -> dict[str, Indices]:
         """Bytes of texts and items of lists, for rows in the order of `indices`."""
+        ...
+
+    def empty(self, names: Sequence[str], indices: Indices) -> dict[str, npt.NDArray[np.bool_]]:
+        """Which texts and lists are empty, for rows in the order of `indices`."""
         ...

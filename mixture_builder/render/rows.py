@@ -35,3 +35,7 @@ class Rows(Protocol):
     def keys(self, name: str, indices: Indices) -> Bits:
         """For one field, a hash of its text without case, spacing and punctuation."""
         ...
+
+    def forget(self) -> None:
+        """Gives back memory that what was read so far takes."""
+        ...

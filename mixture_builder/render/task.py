@@ -46,7 +46,7 @@ MAX_REDRAWS = 8
 
 
 class TaskRenderer:
-    """Renders any draws of one task; holds caches, so use one for one shard.
+    """Renders any draws of one task; what it keeps of them grows until `forget` is called.
 
     Args:
       plan: the task's part of the mixture.
@@ -83,6 +83,11 @@ class TaskRenderer:
         self._drawn = DrawnColumns(self._context)
         self._walks = TemplateWalks(plan.cells, seed=self._context.seed)
         self._few_shot = FewShot(self._context, self._drawn)
+
+    def forget(self) -> None:
+        """Gives back what has been kept of draws, and pages of rows; the rest stays for others."""
+        self._few_shot.forget()
+        self._context.rows.forget()
 
     @property
     def plan(self) -> TaskPlan:

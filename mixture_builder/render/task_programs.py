@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -9,20 +10,11 @@ from typing import Any
 from mixture_builder.render.batch import TaskContext
 from mixture_builder.render.pairs import uses_few_shot_texts
 from mixture_builder.render.programs import Program, program_of, row_by_row
-
-
-def programs_of(context: TaskContext, cell: int, template: int) -> tuple[Program, Program, Program]:
-    """Prompt, target and instruction of a template in a cell."""
-    return _said(context, cell, template).programs
-
-
-def all_known(context: TaskContext, cell: int, template: int) -> bool:
-    """Whether all that the programs of a template in a cell read is there."""
-    return _said(context, cell, template).known
+from mixture_builder.templates import PromptTemplate
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Said:
+class Said:
     """How a template says rows with some fields.
 
     Attributes:
@@ -34,27 +26,68 @@ class _Said:
     known: bool
 
 
-def _said(context: TaskContext, cell: int, template: int) -> _Said:
-    said = context.programs.get((cell, template))
-    if said is None:
-        read: Any = context.rows
-        both = context.templates[template]
-        texts = (both.input, both.target, "")
-        if uses_few_shot_texts(context.plan, cell):
-            texts = (
-                both.few_shot_input or both.input,
-                both.few_shot_target or both.target,
-                both.instruction,
-            )
-        said = context.programs[cell, template] = _said_with(
-            texts,
-            shown=context.plan.cells[cell].shows_options,
-            fields=read.fields,
-            texts_held=read.text_fields,
-            lists_held=read.list_fields,
+def said_by(context: TaskContext, cells_and_templates: Iterable[int]) -> list[Said]:
+    """How templates say the rows of a task in some of its cells.
+
+    Args:
+      context: of the task.
+      cells_and_templates: numbers `cell * len(context.templates) + template`.
+    """
+    held = context.programs
+    try:
+        return [held[key] for key in cells_and_templates]
+    except KeyError:
+        pass
+    family = _family_of(context)
+    for key in cells_and_templates:
+        if key not in family:
+            family[key] = _said(context, *divmod(key, len(context.templates)))
+    held.update(family)
+    return [held[key] for key in cells_and_templates]
+
+
+_MOST_FAMILIES = 500
+
+_families: dict[tuple[Any, ...], tuple[tuple[PromptTemplate, ...], dict[int, Said]]] = {}
+"""What `said_by` has found, for all tasks with the same templates, fields and kinds of cells. By
+identities of templates, which are held so that nothing else takes their place in memory."""
+
+
+def _family_of(context: TaskContext) -> dict[int, Said]:
+    read: Any = context.rows
+    cells = context.plan.cells
+    key = (
+        tuple(map(id, context.templates)),
+        tuple((c.shows_options, uses_few_shot_texts(context.plan, n)) for n, c in enumerate(cells)),
+        read.fields,
+        read.text_fields,
+        read.list_fields,
+    )
+    found = _families.get(key)
+    if found is None:
+        if len(_families) >= _MOST_FAMILIES:
+            _families.clear()
+        found = _families[key] = context.templates, {}
+    return found[1]
+
+
+def _said(context: TaskContext, cell: int, template: int) -> Said:
+    read: Any = context.rows
+    both = context.templates[template]
+    texts = (both.input, both.target, "")
+    if uses_few_shot_texts(context.plan, cell):
+        texts = (
+            both.few_shot_input or both.input,
+            both.few_shot_target or both.target,
+            both.instruction,
         )
-    found: _Said = said
-    return found
+    return _said_with(
+        texts,
+        shown=context.plan.cells[cell].shows_options,
+        fields=read.fields,
+        texts_held=read.text_fields,
+        lists_held=read.list_fields,
+    )
 
 
 @lru_cache(maxsize=20_000)
@@ -65,7 +98,7 @@ def _said_with(
     fields: tuple[str, ...],
     texts_held: frozenset[str],
     lists_held: frozenset[str],
-) -> _Said:
+) -> Said:
     """The same for all tasks whose rows have the same fields: a family is one template file."""
     drawn = {n for n, sources in _DRAWN_TEXTS.items() if not sources.isdisjoint(fields)}
 
@@ -77,7 +110,7 @@ def _said_with(
 
     prompt, target, instruction = map(program, texts)
     names = prompt.names | target.names | instruction.names
-    return _Said(programs=(prompt, target, instruction), known=names <= {*drawn, *fields, "chance"})
+    return Said(programs=(prompt, target, instruction), known=names <= {*drawn, *fields, "chance"})
 
 
 _DRAWN_TEXTS = {

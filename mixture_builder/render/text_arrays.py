@@ -40,8 +40,10 @@ def offsets_of(column: pa.Array) -> npt.NDArray[np.int32]:
 
 def extents_of(lists: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Of each list the place of its first item among all of `flatten`, and how many it has."""
-    lengths = lists.value_lengths().to_numpy(zero_copy_only=False).astype(np.int64)
-    return np.cumsum(lengths) - lengths, lengths
+    if not len(lists):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+    ends = offsets_of(lists).astype(np.int64)
+    return ends[:-1] - ends[0], ends[1:] - ends[:-1]
 
 
 def lay_down(

@@ -7,6 +7,7 @@ mixture says the draws that a smaller one has with the same templates.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 
@@ -58,18 +59,12 @@ def _first_rounds(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Indices]:
         [cell.templates[place] for place in permutation(seed, len(cell.templates)).tolist()]
         for cell, seed in zip(cells, seeds, strict=True)
     ]
-    # As `variants.deal` has them: the j-th turn of a cell of weight w stands at (j + 1/2) / w.
-    turns = sorted(
-        ((2 * number + 1) / cell.weight, index, number)
-        for index, cell in enumerate(cells)
-        if cell.weight
-        for number in range(len(cell.templates))
-    )
+    turns = _turns(tuple((cell.weight, len(cell.templates)) for cell in cells))
     holders: dict[int, Turn] = {}
     new: list[dict[int, int]] = [{} for _ in cells]
     everything = {template for cell in cells for template in cell.templates}
     full: set[int] = set()
-    for _, index, number in turns:
+    for index, number in turns:
         if len(holders) == len(everything):
             break
         # Where one turn of a cell finds nothing new, no later one does.
@@ -85,6 +80,21 @@ def _first_rounds(cells: Sequence[Cell], seeds: Sequence[int]) -> list[Indices]:
             first_round.insert(number, own[number])
         result.append(np.asarray(first_round, dtype=np.int64))
     return result
+
+
+@lru_cache(maxsize=1024)
+def _turns(weights_and_sizes: tuple[tuple[int, int], ...]) -> tuple[Turn, ...]:
+    """The first turns of cells, as many as each has templates, in the order of their draws.
+
+    As `dealing.deal` has them: the j-th turn of a cell of weight w stands at (j + 1/2) / w.
+    """
+    places = sorted(
+        ((2 * number + 1) / weight, index, number)
+        for index, (weight, size) in enumerate(weights_and_sizes)
+        if weight
+        for number in range(size)
+    )
+    return tuple((index, number) for _, index, number in places)
 
 
 def _give(

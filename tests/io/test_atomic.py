@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import signal
@@ -18,6 +19,7 @@ from mixture_builder.io.atomic import (
     WrittenFile,
     atomic_output,
     is_temporary,
+    make_durable,
     remove_leftovers,
     temporary_name,
 )
@@ -241,3 +243,35 @@ def test_what_need_not_survive_a_crash_is_still_whole(tmp_path: Path) -> None:
         assert not target.exists()
 
     assert target.read_bytes() == b"payload"
+
+
+def test_a_file_can_be_put_on_the_disk_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file and its folder are synced; what a URL holds is stored already."""
+    target = tmp_path / "shard.bin"
+    with atomic_output(str(target), durable=False) as output:
+        output.write(b"payload")
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda file: synced.append(os.fstat(file).st_ino))
+
+    make_durable(str(target))
+    assert synced == [target.stat().st_ino, tmp_path.stat().st_ino]
+    make_durable("memory://nowhere/shard.bin")
+    assert len(synced) == 2
+
+
+def test_a_file_that_the_disk_refuses_is_removed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows what is left of it, so that nobody is to read it; the error says why."""
+    target = tmp_path / "shard.bin"
+    target.write_bytes(b"payload")
+
+    def refuse(file: int) -> None:
+        raise OSError(errno.EIO, "input/output error")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    with pytest.raises(BuildError, match=r"shard\.bin: cannot be written: Input/output error"):
+        make_durable(str(target))
+    assert not target.exists()

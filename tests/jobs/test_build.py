@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -249,6 +250,24 @@ def test_a_built_mixture_says_what_it_holds(quickstart, tmp_path):
         assert all(v["quota"] == v["realised"] for v in facts["variants"].values())
         assert not facts["dropped"]
     assert not (tmp_path / ".work").exists()
+
+
+def test_shards_are_on_the_disk_before_the_manifest(quickstart, tmp_path, monkeypatch):
+    """Also those that an interrupted build has left: where a manifest stands, nothing is lost."""
+    lock = lock_of(quickstart, shards=3, examples=60)
+    build_shard(lock, store=quickstart.store, out=str(tmp_path), shard=1)
+    synced, sync = [], os.fsync
+
+    def note(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    manifest = build_mixture(lock, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
+    last = synced.index((tmp_path / "manifest.json").stat().st_ino)
+    shards = [(tmp_path / shard["file"]).stat().st_ino for shard in manifest["shards"]]
+
+    assert set(shards) <= set(synced[:last])
 
 
 def test_the_same_lock_gives_the_same_bytes(quickstart, tmp_path):

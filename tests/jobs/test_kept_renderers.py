@@ -1,0 +1,122 @@
+"""Kept renderers: they change nothing but the time, one caller has one, and few are kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from mixture_builder.jobs import kept_renderers
+from mixture_builder.jobs.build import render_task, task_renderer
+from mixture_builder.jobs.kept_renderers import kept_renderer
+from mixture_builder.render.task import TaskRenderer
+from tests.jobs.test_build import lock_of
+from tests.render.test_columnar import by_draw
+
+
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Tasks in the order in which renderers were made for them; none is kept to begin with."""
+    monkeypatch.setattr(kept_renderers, "_kept", kept_renderers._Kept())
+    return []
+
+
+def use(quickstart: Any, lock: Any, number: int, made: list[str]) -> TaskRenderer:
+    task = lock.plan.tasks[number]
+
+    def make() -> TaskRenderer:
+        made.append(task.task)
+        return task_renderer(lock, task, store=quickstart.store)
+
+    with kept_renderer(lock, task, store=quickstart.store, make=make) as renderer:
+        return renderer
+
+
+def test_stretches_of_draws_come_out_as_all_of_them_at_once(quickstart: Any) -> None:
+    """With exemplars, whose texts and keys a renderer keeps, and of every task in turn."""
+    lock = lock_of(quickstart, shards=1, examples=3000, shots={"counts": {1: 1, 5: 1}})
+    for task in lock.plan.tasks:
+        whole = task_renderer(lock, task, store=quickstart.store).render(range(task.quota))
+        middle = task.quota // 2
+        parts = [
+            by_draw(render_task(lock, task, store=quickstart.store, draws=draws))
+            for draws in (range(middle), range(middle, task.quota))
+        ]
+        assert parts[0] | parts[1] == by_draw(whole), task.task
+
+
+def test_a_renderer_is_made_once_for_a_mixture(quickstart: Any, made: list[str]) -> None:
+    """And anew for another lock, even one of the same tasks."""
+    lock = lock_of(quickstart, shards=1, examples=300)
+    first = use(quickstart, lock, 0, made)
+    assert use(quickstart, lock, 0, made) is first
+    other = lock_of(quickstart, shards=1, examples=400)
+    assert use(quickstart, other, 0, made) is not first
+    assert use(quickstart, lock, 0, made) is not first
+    assert len(made) == 3
+
+
+def test_two_callers_at_a_time_have_one_each(quickstart: Any, made: list[str]) -> None:
+    """Threads of one process may render the same task."""
+    lock = lock_of(quickstart, shards=1, examples=300)
+    task = lock.plan.tasks[0]
+
+    def make() -> TaskRenderer:
+        return task_renderer(lock, task, store=quickstart.store)
+
+    with (
+        kept_renderer(lock, task, store=quickstart.store, make=make) as one,
+        kept_renderer(lock, task, store=quickstart.store, make=make) as other,
+    ):
+        assert one is not other
+
+
+def test_those_used_longest_ago_are_given_up(
+    quickstart: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So many are kept and no more, however many tasks there are."""
+    monkeypatch.setattr(kept_renderers, "MOST", 2)
+    lock = lock_of(quickstart, shards=1, examples=300)
+    for number in (0, 1, 0, 2, 0, 1):
+        use(quickstart, lock, number, made)
+    assert made == [lock.plan.tasks[number].task for number in (0, 1, 2, 1)]
+
+
+def test_of_large_tasks_none_is_kept(
+    quickstart: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is worked out of all their rows would stay in memory."""
+    monkeypatch.setattr(kept_renderers, "MOST_ROWS", 10)
+    lock = lock_of(quickstart, shards=1, examples=300)
+    use(quickstart, lock, 0, made)
+    use(quickstart, lock, 0, made)
+    assert len(made) == 2
+
+
+def test_one_that_failed_is_not_kept(quickstart: Any, made: list[str]) -> None:
+    """Nobody knows what state it is in."""
+    lock = lock_of(quickstart, shards=1, examples=300)
+    task = lock.plan.tasks[0]
+
+    def make() -> TaskRenderer:
+        return task_renderer(lock, task, store=quickstart.store)
+
+    with (
+        pytest.raises(RuntimeError, match="midway"),
+        kept_renderer(lock, task, store=quickstart.store, make=make),
+    ):
+        raise RuntimeError("midway")
+    use(quickstart, lock, 0, made)
+    assert len(made) == 1
+
+
+def test_what_was_kept_of_draws_is_let_go(quickstart: Any, made: list[str]) -> None:
+    """Exemplars that were rendered row by row are many; they go with the stretch."""
+    lock = lock_of(quickstart, shards=1, examples=300, shots={"counts": {2: 1}})
+    task = lock.plan.tasks[0]
+    renderer = task_renderer(lock, task, store=quickstart.store)
+    renderer.render(range(task.quota))
+    assert renderer._few_shot._pairs
+    renderer.forget()
+    assert not renderer._few_shot._pairs
+    assert len(renderer.render(range(task.quota)).draws) == task.quota
