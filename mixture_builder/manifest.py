@@ -6,6 +6,7 @@ bytes, SHA-256 and content digest, and every task with what it asked for and wha
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -162,6 +163,31 @@ def make_manifest(
         **({"citations": dict(facts["citations"])} if facts["tasks"] else {}),
         "left_out": dict(lock["left_out"]),
     }
+
+
+_ON_LINES = ("shards", "tasks")
+
+
+def manifest_text(manifest: Mapping[str, Any]) -> str:
+    """The manifest as its file holds it: each shard and each task on a line of its own.
+
+    So lines can be looked for and compared; a word a line would be a hundred thousand lines for a
+    thousand tasks.
+    """
+    parts = []
+    for key, value in manifest.items():
+        if key not in _ON_LINES or not value:
+            text = json.dumps(value, ensure_ascii=False, indent=1).replace("\n", "\n ")
+        elif isinstance(value, Mapping):
+            lines = (f"  {_line(name)}: {_line(facts)}" for name, facts in value.items())
+            text = "{\n" + ",\n".join(lines) + "\n }"
+        else:
+            text = "[\n" + ",\n".join(f"  {_line(each)}" for each in value) + "\n ]"
+        parts.append(f" {_line(key)}: {text}")
+    return "{\n" + ",\n".join(parts) + "\n}\n"
+
+
+_line = json.JSONEncoder(ensure_ascii=False).encode
 
 
 def _cell_name(cell: Mapping[str, Any]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import mmap
-import os
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import pyarrow.ipc
 from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.draw import Bits, Indices
 from mixture_builder.errors import StoreError, ran_out
+from mixture_builder.io.mapped_file import mapped_file
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
 from mixture_builder.render.row_columns import RowColumns
@@ -51,19 +51,6 @@ _known_columns: deque[tuple[pa.Schema, _Columns]] = deque(maxlen=8)
 """Of the schemas met last: hundreds of tasks of a family have the same one."""
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    """A file by memory map, fetched if it is not here yet."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    except FileNotFoundError:
-        fetch_missing(path.parent)
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
-    try:
-        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_READ)
-    finally:
-        os.close(descriptor)
-
-
 def _columns_of(schema: pa.Schema) -> _Columns:
     for known, columns in tuple(_known_columns):  # Another thread may add to it meanwhile.
         if known.equals(schema):
@@ -89,9 +76,11 @@ class StoredRows:
     def __init__(self, folder: Path, *, expected_rows: int) -> None:
         self._path = folder / ROWS_NAME
         try:
-            # Arrow reads its own memory maps on its input threads; a buffer over Python's is
-            # read here, which saves a change of threads for each of many small tasks.
-            self._mapped = _mapped(self._path)
+            try:
+                self._mapped = mapped_file(self._path)
+            except FileNotFoundError:
+                fetch_missing(folder)
+                self._mapped = mapped_file(self._path)
             self._reader = pa.ipc.open_file(pa.BufferReader(pa.py_buffer(self._mapped)))
         except (OSError, ValueError, pa.ArrowInvalid) as problem:
             if ran_out(problem):

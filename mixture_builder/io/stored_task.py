@@ -77,7 +77,7 @@ def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
     folder = task_folder(store, task, fingerprint_)
     meta = folder / META_NAME
     try:
-        raw = json.loads(read_meta(store, folder) if origin(store) else meta.read_bytes())
+        raw = json.loads(read_meta(store, folder) if origin(store) else _bytes_of(meta))
         raw["files"], raw["tried"] = tuple(raw["files"]), tuple(raw["tried"])
         return StoredTask(**raw)
     except FileNotFoundError:
@@ -94,6 +94,12 @@ def find_task(store: Path, task: str, fingerprint_: str) -> StoredTask | None:
             f"{meta}: found no readable description of stored rows ({problem}). Delete the folder "
             f"{meta.parent} and run ingest again."
         ) from None
+
+
+def _bytes_of(file: Path) -> bytes:
+    # Thousands of tasks are looked up before anything else is done: no buffer, no encoding.
+    with open(file, "rb", buffering=0) as stream:
+        return stream.read()
 
 
 def find_tasks(store: Path, wanted: Mapping[str, str]) -> dict[str, StoredTask]:

@@ -22,7 +22,13 @@ from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.shard_cells import cells_of_first_shards
 from mixture_builder.jobs.shard_fingerprint import ShardFingerprints
 from mixture_builder.lock import Lock
-from mixture_builder.manifest import LOCK_NAME, MANIFEST_NAME, ShardResult, make_manifest
+from mixture_builder.manifest import (
+    LOCK_NAME,
+    MANIFEST_NAME,
+    ShardResult,
+    make_manifest,
+    manifest_text,
+)
 from mixture_builder.version import __version__
 from mixture_builder.yaml_text import yaml_pieces
 
@@ -116,7 +122,7 @@ def finish_build(
     )
     description = str(lock.recipe.get("description", ""))
     _write_text(f"{out}/{CARD_NAME}", dataset_card(manifest, description=description))
-    _write_text(f"{out}/{MANIFEST_NAME}", json.dumps(manifest, ensure_ascii=False, indent=1) + "\n")
+    _write_text(f"{out}/{MANIFEST_NAME}", manifest_text(manifest))
     return manifest
 
 

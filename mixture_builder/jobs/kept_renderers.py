@@ -9,7 +9,6 @@ grow with the number of stretches.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +17,8 @@ from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.task import TaskRenderer
 
-MOST = 64
-"""Renderers that are kept: with more tasks than that a worker hardly comes back to one."""
+MOST_TASKS = 100
+"""Of mixtures with more tasks no renderer is kept: nearly all are small, and met in one round."""
 
 MOST_ROWS = 1 << 16
 """Of tasks with more rows none is kept: to begin with one is nothing beside its draws, and what is
@@ -27,27 +26,29 @@ worked out of all rows would stay in memory."""
 
 
 class _Kept:
-    """The renderers of one mixture that nobody is using, the one used last at the end."""
+    """The renderers of one mixture that nobody is using."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
         self._mixture: tuple[Lock, Path] | None = None
-        self._renderers: OrderedDict[str, TaskRenderer] = OrderedDict()
+        self._renderers: dict[str, TaskRenderer] = {}
 
     def take(self, lock: Lock, store: Path, task: str) -> TaskRenderer | None:
         with self._guard:
-            if self._mixture is None or self._mixture[0] is not lock or self._mixture[1] != store:
+            if not self._holds(lock, store):
                 self._renderers.clear()
                 self._mixture = lock, store
             return self._renderers.pop(task, None)
 
     def put_back(self, lock: Lock, store: Path, task: str, renderer: TaskRenderer) -> None:
         with self._guard:
-            if self._mixture is None or self._mixture[0] is not lock or self._mixture[1] != store:
-                return
-            self._renderers[task] = renderer
-            if len(self._renderers) > MOST:
-                self._renderers.popitem(last=False)
+            if self._holds(lock, store):
+                self._renderers[task] = renderer
+
+    def _holds(self, lock: Lock, store: Path) -> bool:
+        return self._mixture is not None and (
+            self._mixture[0] is lock and self._mixture[1] == store
+        )
 
 
 _kept = _Kept()
@@ -60,13 +61,15 @@ def kept_renderer(
     """A renderer of a task, for one caller at a time; kept for the next one if all goes well.
 
     Args:
-      lock: of the mixture; renderers of the last one only are kept.
+      lock: of the mixture; only renderers of the last one are kept.
       task: one of its tasks.
       store: that the rows are read from.
       make: makes a new one.
     """
+    if len(lock.plan.tasks) > MOST_TASKS or task.rows > MOST_ROWS:
+        yield make()
+        return
     renderer = _kept.take(lock, store, task.task) or make()
     yield renderer
-    if task.rows <= MOST_ROWS:
-        renderer.forget()
-        _kept.put_back(lock, store, task.task, renderer)
+    renderer.forget()
+    _kept.put_back(lock, store, task.task, renderer)

@@ -15,7 +15,6 @@ Shards come out byte for byte as `build.build_shard` makes them one by one.
 from __future__ import annotations
 
 import json
-import mmap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import numpy as np
 import pyarrow as pa
 
 from mixture_builder.draw import Indices, counted_order
+from mixture_builder.io.mapped_file import mapped_file
 from mixture_builder.io.remote_store import ROWS_NAME
 from mixture_builder.io.stored_task import task_folder
 from mixture_builder.jobs.build import (
@@ -35,12 +35,13 @@ from mixture_builder.jobs.build import (
     render_task,
     without_garbage_collection,
 )
+from mixture_builder.jobs.shard_layout import counted_up, stretches_of_task
 from mixture_builder.jobs.shard_table import CODED_SCHEMA, code_book, coded_tables
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import DroppedDraw, RenderedExamples
-from mixture_builder.shards import draws_of_shards, shard_offset
+from mixture_builder.shards import shard_offset
 
 FEW_DRAWS = 4_000
 """With fewer draws a task and shard on average, rounds cost less than shards one by one."""
@@ -260,21 +261,17 @@ def _draws(
     lock: Lock, task: TaskPlan, shards: Sequence[int], piece: Piece
 ) -> tuple[Indices, Indices, Indices]:
     """First draws of the stretches, ascending, whose shard each is, and all draws, by shards."""
-    offset = shard_offset(lock.plan.seed, task.task)
-    stretches = [
-        (stretch.start, stretch.stop, piece.first + place)
-        for place, stretch in draws_of_shards(
-            task.quota,
-            shards[piece.first : piece.last],
-            shards=lock.plan.shards,
-            offset=offset,
-        )
-    ]
-    draws = [np.arange(start, stop) for start, stop, _ in stretches]
-    starts = np.asarray([start for start, _, _ in stretches], dtype=np.int64)
-    owners = np.asarray([place for _, _, place in stretches], dtype=np.int64)
+    firsts, ends = stretches_of_task(
+        task.quota,
+        np.asarray(shards[piece.first : piece.last]),
+        shards=lock.plan.shards,
+        offset=shard_offset(lock.plan.seed, task.task),
+    )
+    owners = np.repeat(np.arange(piece.first, piece.last), 2)
+    held = (firsts < ends).ravel()
+    starts, owners, lengths = firsts.ravel()[held], owners[held], (ends - firsts).ravel()[held]
     order = np.argsort(starts)
-    return starts[order], owners[order], np.concatenate([np.zeros(0, dtype=np.int64), *draws])
+    return starts[order], owners[order], counted_up(starts, lengths)
 
 
 def _note_events(
@@ -352,10 +349,8 @@ def assemble_shard(lock: Lock, assembly: Assembly) -> ShardResult:
     events = ShardEvents()
     for file in assembly.files:
         # By memory map: what is put together is copied once, not twice. Only the pages of this
-        # shard are touched. A buffer over Python's map spares a change of threads; see `rowstore`.
-        with open(file, "rb") as stream:
-            mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped))) as reader:
+        # shard are touched.
+        with pa.ipc.open_file(pa.BufferReader(pa.py_buffer(mapped_file(file)))) as reader:
             for number in range(assembly.place, reader.num_record_batches, assembly.of):
                 batches.append(reader.get_batch(number).replace_schema_metadata())
             held = (reader.schema.metadata or {}).get(EVENTS % assembly.place)

@@ -96,10 +96,7 @@ class ShardLayout:
         """The draws of a shard by task, ascending."""
         starts, stops = self.stretches(shard)
         lengths = (stops - starts).ravel()
-        total = int(lengths.sum())
-        # A running number within each stretch, put on top of where the stretch starts.
-        first = np.repeat(np.cumsum(lengths) - lengths, lengths)
-        draws = np.repeat(starts.ravel(), lengths) + (np.arange(total) - first)
+        draws = counted_up(starts.ravel(), lengths)
         tasks = np.repeat(np.repeat(np.arange(len(starts)), 2), lengths)
         return Draws(tasks=tasks, draws=draws)
 
@@ -112,6 +109,36 @@ class ShardLayout:
         if (sorted_keys[1:] == sorted_keys[:-1]).any():
             order = np.lexsort((found.draws, self._rank[found.tasks], keys))
         return Draws(tasks=found.tasks[order].astype(np.int32), draws=found.draws[order])
+
+
+def stretches_of_task(
+    quota: int, chosen: Indices, *, shards: int, offset: int
+) -> tuple[Indices, Indices]:
+    """First and one past the last draw of a task's two stretches in some shards.
+
+    Args:
+      quota: draws of the task, fewer than `MAX_QUOTA`.
+      chosen: the shards.
+      shards: how many there are in all.
+      offset: of the task; see `shards.shard_offset`.
+
+    Returns:
+      Two arrays of shape (len(chosen), 2). One stretch of a shard or both may be empty; they are in
+      ascending order.
+    """
+    assert quota < MAX_QUOTA
+    edges = np.stack([chosen, chosen + 1]).astype(np.int64)
+    places = edges * CIRCLE // shards - offset % CIRCLE
+    # A stretch of the circle may pass its end; then the one before the end has the larger numbers.
+    found = _first_draws_at(np.stack([places, places + CIRCLE], axis=-1), np.asarray(quota))
+    return found[0], found[1]
+
+
+def counted_up(starts: Indices, lengths: Indices) -> Indices:
+    """The numbers of stretches, those of one after those of the one before."""
+    # A running number within each stretch, put on top of where the stretch starts.
+    first = np.cumsum(lengths) - lengths
+    return np.repeat(starts - first, lengths) + np.arange(int(lengths.sum()))
 
 
 def _first_draws_at(places: Indices, quotas: Indices) -> Indices:

@@ -9,7 +9,7 @@ import numpy as np
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from mixture_builder.jobs.shard_layout import ShardLayout
+from mixture_builder.jobs.shard_layout import ShardLayout, counted_up, stretches_of_task
 from mixture_builder.plan import MixturePlan, TaskPlan
 from mixture_builder.shards import draws_of_shard, shard_offset
 from tests.makers import make_settings, make_task_plan, make_template, make_templates
@@ -92,3 +92,32 @@ def test_large_quotas_are_counted_exactly(quota, shards, seed, data):
 
     offset = shard_offset(seed, "demo/000")
     assert found == draws_of_shard(quota, shard=shard, shards=shards, offset=offset)
+
+
+@given(
+    quota=st.integers(0, 2**41 - 1) | st.integers(0, 50),
+    shards=st.integers(1, 99_999) | st.integers(1, 9),
+    offset=st.integers(0, 2**63),
+    data=st.data(),
+)
+@settings(max_examples=300)
+def test_stretches_of_one_task_are_those_of_each_shard(quota, shards, offset, data):
+    """In any shards, in any order: what whole-number arithmetic says of each."""
+    chosen = data.draw(st.lists(st.integers(0, shards - 1), min_size=1, max_size=20))
+    starts, stops = stretches_of_task(quota, np.asarray(chosen), shards=shards, offset=offset)
+    for place, shard in enumerate(chosen):
+        found = [
+            range(start, stop)
+            for start, stop in zip(starts[place].tolist(), stops[place].tolist(), strict=True)
+            if start < stop
+        ]
+        assert found == draws_of_shard(quota, shard=shard, shards=shards, offset=offset)
+
+
+@given(st.lists(st.tuples(st.integers(0, 1000), st.integers(0, 5))))
+def test_stretches_are_counted_up_one_after_the_other(stretches):
+    """The numbers of each, ascending; empty ones give nothing."""
+    starts = np.asarray([start for start, _ in stretches], dtype=np.int64)
+    lengths = np.asarray([length for _, length in stretches], dtype=np.int64)
+    expected = [number for start, length in stretches for number in range(start, start + length)]
+    assert counted_up(starts, lengths).tolist() == expected
