@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError
 from mixture_builder.io.remote_store import store_folder
+from mixture_builder.io.atomic import make_durable
 from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import stored_tasks
 from mixture_builder.jobs.build import check_store, result_url
@@ -80,6 +81,8 @@ class _Finish(beam.DoFn):
         results = {result.shard: result for result in element[1]}
         for shard in set(range(lock.plan.shards)) - results.keys():
             results[shard] = _earlier(lock, files, root, shard)
+        for result in results.values():
+            make_durable(f"{self._out}/{result.file}")
         stored = stored_tasks(lock, store=store)
         manifest = finish_build(
             lock,
