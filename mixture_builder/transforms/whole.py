@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mixture_builder.errors import BuildError
-from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.atomic import make_durable
+from mixture_builder.io.remote_store import store_folder
 from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import stored_tasks
 from mixture_builder.jobs.build import check_store, result_url
