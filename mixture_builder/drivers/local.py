@@ -16,7 +16,7 @@ from mixture_builder.io.atomic import cannot_write
 from mixture_builder.io.mirror import has_scheme
 from mixture_builder.io.remote_store import fetch_rows, origin
 from mixture_builder.io.stored_task import StoredTask
-from mixture_builder.jobs.build import build_shard, rounds_folder, rows_of
+from mixture_builder.jobs.build import build_shard, rows_of, work_folder
 from mixture_builder.jobs.ingest.part import ingest_part
 from mixture_builder.jobs.ingest.specs import PartResult, PartSpec, task_spec
 from mixture_builder.jobs.ingest.task import finish_task
@@ -145,17 +145,14 @@ def _folder_for_rounds(lock: Lock, out: str) -> Iterator[Path]:
         with TemporaryDirectory(prefix="mixture-builder-") as temporary:
             yield Path(temporary)
         return
-    folder = Path(rounds_folder(out, lock.fingerprint))
+    folder = Path(work_folder(out, lock.fingerprint)) / "rounds"
     # What a killed build has left is of no use: nothing says that it is whole.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
         yield folder
-    except BaseException:
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
-        raise
-    # Else it goes with all that an unfinished build needs: to give so much memory back takes the
-    # system a while, and the build is to go on meanwhile.
 
 
 def _size(spec: PartSpec) -> int:

@@ -239,11 +239,6 @@ def work_folder(out: str, fingerprint: str) -> str:
     return f"{out}/.work/{fingerprint}"
 
 
-def rounds_folder(out: str, fingerprint: str) -> str:
-    """Where the files of rounds stand while a mixture on this machine is built."""
-    return f"{work_folder(out, fingerprint)}/rounds"
-
-
 def result_url(out: str, fingerprint: str, shard: int) -> str:
     """Where one shard's result stands."""
     return f"{work_folder(out, fingerprint)}/shard-{shard:05d}.json"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,9 +10,9 @@ from typing import Any
 
 from mixture_builder.errors import BuildError
 from mixture_builder.io.atomic import make_durable, remove_leftovers
-from mixture_builder.io.storage import again_if_busy, is_local, storage_of
+from mixture_builder.io.storage import again_if_busy, storage_of
 from mixture_builder.io.stored_task import StoredTask, stored_tasks
-from mixture_builder.jobs.build import check_store, rounds_folder
+from mixture_builder.jobs.build import check_store
 from mixture_builder.jobs.finishing import Foreseen, finish_build, foresee
 from mixture_builder.jobs.resume import (
     alone_in_mixture,
@@ -188,19 +187,15 @@ def _build_missing(
         waited_for.result()
     # A worker that was killed has left its unfinished file.
     remove_leftovers(f"{out}/data", alone=True)
-    with ThreadPoolExecutor(max_workers=1) as beside:
-        if is_local(files):
-            rounds = rounds_folder(root, lock.fingerprint)
-            beside.submit(shutil.rmtree, rounds, ignore_errors=True)
-        manifest = finish_build(
-            lock,
-            out=out,
-            results=list(done.values()),
-            stored=stored,
-            quarantine=collected_quarantine(lock, store, stored),
-            take=take,
-            foreseen=foreseen[0].result(),
-        )
+    manifest = finish_build(
+        lock,
+        out=out,
+        results=list(done.values()),
+        stored=stored,
+        quarantine=collected_quarantine(lock, store, stored),
+        take=take,
+        foreseen=foreseen[0].result(),
+    )
     remove_work(files, root)
     return manifest
 
