@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.render.row_columns import DrawColumn, RowColumns
-from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down
+from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down, offsets_of
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
 
@@ -77,7 +77,9 @@ class OptionPieces:
         self.sizes = (len(leads), len(items), len(endings), len(separators))
         # All that stands around options: the codes of `further`, `first` and `endings` in a row.
         self.around = pa.concat_arrays([self.further, self.first, self.endings])
-        self.any_label = pa.array(sorted(set().union(*pools.bare_labels)), pa.string())
+        any_label = sorted(set().union(*pools.bare_labels))
+        self.any_label = pa.array(any_label, pa.string())
+        self.longest_label = max((len(label.encode()) for label in any_label), default=0)
 
 
 def _prefix(pools: StylePools, item: str, at: int, separator: str) -> str:
@@ -144,9 +146,16 @@ def unambiguous(pieces: OptionPieces, rows: RowColumns, numbers: Indices) -> Ind
       numbers: of the option styles; -1 stays what it is.
     """
     options = rows.arrays["options"]
-    like_labels = pc.is_in(options.flatten(), value_set=pieces.any_label)
-    lengths = options.value_lengths().to_numpy()
-    alike = _any_of_list(like_labels.to_numpy(zero_copy_only=False), lengths)
+    flat = options.flatten()
+    ends = offsets_of(flat)
+    like_labels = np.zeros(len(flat), dtype=bool)
+    # Labels are short, and most options are not.
+    short = np.flatnonzero(ends[1:] - ends[:-1] <= pieces.longest_label)
+    if not len(short):
+        return numbers
+    found = pc.is_in(flat.take(pa.array(short)), value_set=pieces.any_label)
+    like_labels[short] = found.to_numpy(zero_copy_only=False)
+    alike = _any_of_list(like_labels, extents_of(options)[1])
     doubtful = np.flatnonzero(alike[rows.at] & (numbers >= 0))
     if not len(doubtful):
         return numbers
