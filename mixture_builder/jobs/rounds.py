@@ -58,7 +58,7 @@ WORKER_ROUND_BYTES = 96 << 20
 """What they take for each worker where tasks are large: so little is written over before the system
 puts it on the disk, and there are jobs enough for all workers."""
 
-MANY_DRAWS = 5_000
+MANY_DRAWS = 8_000
 """With as many draws a task and round on average, to begin with a task costs next to nothing; with
 more, files of a round take memory of the system anew that smaller ones would write over."""
 
