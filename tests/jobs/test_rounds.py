@@ -156,9 +156,9 @@ def test_rounds_that_follow_one_another_give_the_same_and_leave_nothing(
         (1_000, 2_000_000, 10, 100, 8, 80),
         # With many small tasks each round begins with all of them: as large as it may be.
         (4_000, 2_000_000, 2_000, 100, 2, 53),
-        # In between, a round has 5,000 draws of each task.
-        (1_000, 1_000_000, 60, 100, 2, 30),
-        (1, 1_000, 60, 3, 2, 900),
+        # In between, a round has 8,000 draws of each task.
+        (1_000, 1_000_000, 60, 100, 2, 48),
+        (1, 1_000, 60, 3, 2, 1_440),
         (9_000, 1_000, 1, 2, 64, 1),
     ],
 )
