@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -21,14 +22,21 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return []
 
 
-def use(quickstart: Any, lock: Any, number: int, made: list[str]) -> TaskRenderer:
+def borrowed(
+    quickstart: Any, lock: Any, number: int, made: list[str]
+) -> AbstractContextManager[TaskRenderer]:
+    """A renderer of one of the lock's tasks; `made` is told of those that are made for it."""
     task = lock.plan.tasks[number]
 
     def make() -> TaskRenderer:
         made.append(task.task)
         return task_renderer(lock, task, store=quickstart.store)
 
-    with kept_renderer(lock, task, store=quickstart.store, make=make) as renderer:
+    return kept_renderer(lock, task, store=quickstart.store, make=make)
+
+
+def use(quickstart: Any, lock: Any, number: int, made: list[str]) -> TaskRenderer:
+    with borrowed(quickstart, lock, number, made) as renderer:
         return renderer
 
 
@@ -59,14 +67,9 @@ def test_a_renderer_is_made_once_for_a_mixture(quickstart: Any, made: list[str])
 def test_two_callers_at_a_time_have_one_each(quickstart: Any, made: list[str]) -> None:
     """Threads of one process may render the same task."""
     lock = lock_of(quickstart, shards=1, examples=300)
-    task = lock.plan.tasks[0]
-
-    def make() -> TaskRenderer:
-        return task_renderer(lock, task, store=quickstart.store)
-
     with (
-        kept_renderer(lock, task, store=quickstart.store, make=make) as one,
-        kept_renderer(lock, task, store=quickstart.store, make=make) as other,
+        borrowed(quickstart, lock, 0, made) as one,
+        borrowed(quickstart, lock, 0, made) as other,
     ):
         assert one is not other
 
@@ -96,18 +99,13 @@ def test_of_large_tasks_none_is_kept(
 def test_one_that_failed_is_not_kept(quickstart: Any, made: list[str]) -> None:
     """Nobody knows what state it is in."""
     lock = lock_of(quickstart, shards=1, examples=300)
-    task = lock.plan.tasks[0]
-
-    def make() -> TaskRenderer:
-        return task_renderer(lock, task, store=quickstart.store)
-
     with (
         pytest.raises(RuntimeError, match="midway"),
-        kept_renderer(lock, task, store=quickstart.store, make=make),
+        borrowed(quickstart, lock, 0, made),
     ):
         raise RuntimeError("midway")
     use(quickstart, lock, 0, made)
-    assert len(made) == 1
+    assert len(made) == 2
 
 
 def test_what_was_kept_of_draws_is_let_go(quickstart: Any, made: list[str]) -> None:
