@@ -9,7 +9,6 @@ mixture, and a shard reads neighbouring rows of the store.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
 
 from mixture_builder.draw import derive_seed
 
@@ -53,35 +52,14 @@ def draws_of_shard(quota: int, *, shard: int, shards: int, offset: int) -> list[
       Stretches of draw numbers, ascending. Over all shards each draw stands once, and
       shards differ by at most two draws.
     """
-    return [draws for _, draws in draws_of_shards(quota, [shard], shards=shards, offset=offset)]
-
-
-def draws_of_shards(
-    quota: int, chosen: Sequence[int], *, shards: int, offset: int
-) -> Iterator[tuple[int, range]]:
-    """The draws of a quota that belong to some shards, each stretch after its shard's place.
-
-    Args:
-      quota: as for `draws_of_shard`.
-      chosen: the shards.
-      shards: how many there are in all.
-      offset: as for `draws_of_shard`.
-    """
     turn = offset % CIRCLE
-    edges: dict[int, tuple[int, int]] = {}
-    for place, shard in enumerate(chosen):
-        for edge in (shard, shard + 1):
-            if edge not in edges:
-                # Neighbours share an edge. A stretch of the circle may pass its end; then it is
-                # two stretches of draws, of which the one before the end holds the larger numbers.
-                at = edge * CIRCLE // shards - turn
-                low = _first_draw_at(at, quota) if at > 0 else 0
-                high = _first_draw_at(at + CIRCLE, quota) if at < 0 else quota
-                edges[edge] = low, high
-        start, stop = edges[shard], edges[shard + 1]
-        for first, last in zip(start, stop, strict=True):
-            if first < last:
-                yield place, range(first, last)
+    ends = []
+    for edge in (shard, shard + 1):
+        # A stretch of the circle may pass its end; then it is two stretches of draws, of which the
+        # one before the end holds the larger numbers.
+        at = edge * CIRCLE // shards - turn
+        ends.append((_first_draw_at(at, quota), _first_draw_at(at + CIRCLE, quota)))
+    return [range(first, last) for first, last in zip(*ends, strict=True) if first < last]
 
 
 def _first_draw_at(place: int, quota: int) -> int:

@@ -30,10 +30,11 @@ from mixture_builder.draw import Bits, derive_seed, random_bits
 from mixture_builder.io.remote_store import store_folder
 from mixture_builder.jobs.build import render_task, without_garbage_collection
 from mixture_builder.jobs.rounds import Chunk, plan_rounds
+from mixture_builder.jobs.shard_layout import counted_up, stretches_of_task
 from mixture_builder.jobs.shard_table import code_book, coded_tables
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import RenderedExamples
-from mixture_builder.shards import draws_of_shards, shard_offset
+from mixture_builder.shards import shard_offset
 
 _SEED = derive_seed(0, "audit", "record")
 
@@ -83,16 +84,16 @@ def render_digests(context: AuditContext, chunk: Chunk) -> int:
     for piece in chunk.pieces:
         plan = lock.plan.tasks[piece.task]
         shards = chunk.shards[piece.first : piece.last]
-        offset = shard_offset(lock.plan.seed, plan.task)
-        stretches = [
-            np.arange(stretch.start, stretch.stop)
-            for _, stretch in draws_of_shards(
-                plan.quota, shards, shards=lock.plan.shards, offset=offset
-            )
-        ]
-        if not stretches:
+        firsts, ends = stretches_of_task(
+            plan.quota,
+            np.asarray(shards),
+            shards=lock.plan.shards,
+            offset=shard_offset(lock.plan.seed, plan.task),
+        )
+        wanted = counted_up(firsts.ravel(), (ends - firsts).ravel())
+        if not len(wanted):
             continue
-        for draws, columns in _rendered(context, plan, np.concatenate(stretches)):
+        for draws, columns in _rendered(context, plan, wanted):
             for file, column in zip(files, columns, strict=True):
                 file[starts[piece.task] + draws] = column
             rendered += len(draws)

@@ -78,19 +78,11 @@ class ShardLayout:
 
         One of them or both may be empty; they are in ascending order.
         """
-        ends = []
-        for edge in (shard, shard + 1):
-            place = np.int64(edge * CIRCLE // self.shards) - self._turns
-            ends.append(
-                np.stack(
-                    [
-                        _first_draws_at(place, self._quotas),
-                        _first_draws_at(place + np.int64(CIRCLE), self._quotas),
-                    ],
-                    axis=1,
-                )
-            )
-        return ends[0], ends[1]
+        starts, stops = (
+            _ends_at(np.int64(edge * CIRCLE // self.shards) - self._turns, self._quotas)
+            for edge in (shard, shard + 1)
+        )
+        return starts, stops
 
     def draws(self, shard: int) -> Draws:
         """The draws of a shard by task, ascending."""
@@ -128,9 +120,7 @@ def stretches_of_task(
     """
     assert quota < MAX_QUOTA
     edges = np.stack([chosen, chosen + 1]).astype(np.int64)
-    places = edges * CIRCLE // shards - offset % CIRCLE
-    # A stretch of the circle may pass its end; then the one before the end has the larger numbers.
-    found = _first_draws_at(np.stack([places, places + CIRCLE], axis=-1), np.asarray(quota))
+    found = _ends_at(edges * CIRCLE // shards - offset % CIRCLE, np.asarray(quota))
     return found[0], found[1]
 
 
@@ -139,6 +129,16 @@ def counted_up(starts: Indices, lengths: Indices) -> Indices:
     # A running number within each stretch, put on top of where the stretch starts.
     first = np.cumsum(lengths) - lengths
     return np.repeat(starts - first, lengths) + np.arange(int(lengths.sum()))
+
+
+def _ends_at(places: Indices, quotas: Indices) -> Indices:
+    """For each place on the circle, seen from a task's offset, where its two stretches end there.
+
+    A stretch of the circle may pass its end; then the one before the end has the larger numbers.
+    """
+    return np.stack(
+        [_first_draws_at(places, quotas), _first_draws_at(places + CIRCLE, quotas)], axis=-1
+    )
 
 
 def _first_draws_at(places: Indices, quotas: Indices) -> Indices:

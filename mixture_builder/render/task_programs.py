@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -26,7 +26,7 @@ class Said:
     known: bool
 
 
-def said_by(context: TaskContext, cells_and_templates: Iterable[int]) -> list[Said]:
+def said_by(context: TaskContext, cells_and_templates: Sequence[int]) -> list[Said]:
     """How templates say the rows of a task in some of its cells.
 
     Args:
