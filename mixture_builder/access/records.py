@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from mixture_builder.draw import Indices
-from mixture_builder.jobs.build import option_pieces, task_renderer, without_garbage_collection
+from mixture_builder.jobs.build import without_garbage_collection
 from mixture_builder.jobs.inspect.explain import stored_task
 from mixture_builder.jobs.inspect.records import Record
 from mixture_builder.jobs.shard_layout import Draws
 from mixture_builder.jobs.shard_table import code_book, coded_table
+from mixture_builder.jobs.task_renderers import option_pieces, task_renderer
 from mixture_builder.lock import Lock
 from mixture_builder.render.batch import RenderedExamples
 from mixture_builder.render.task import TaskRenderer

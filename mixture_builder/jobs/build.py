@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -23,19 +22,15 @@ from mixture_builder.draw import Indices
 from mixture_builder.errors import StoreError
 from mixture_builder.io.atomic import WrittenFile, atomic_output
 from mixture_builder.io.digest import content_digest
-from mixture_builder.io.stored_rows import StoredRows
-from mixture_builder.io.stored_task import StoredTask, task_folder
-from mixture_builder.jobs.kept_renderers import kept_renderer
+from mixture_builder.io.stored_task import StoredTask
 from mixture_builder.jobs.shard_exemplars import fewer_exemplars
 from mixture_builder.jobs.shard_table import code_book, coded_table
+from mixture_builder.jobs.task_renderers import kept_renderer, option_pieces
 from mixture_builder.lock import Lock
 from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
-from mixture_builder.render.batch import CountTokens
-from mixture_builder.render.columnar_options import OptionPieces
-from mixture_builder.render.task import DroppedDraw, RenderedExamples, TaskRenderer
+from mixture_builder.render.task import DroppedDraw, RenderedExamples
 from mixture_builder.shards import draws_of_shard, shard_name, shard_offset
-from mixture_builder.style_pools import StylePools
 
 DROPPED_ENTRIES = 1_000
 """Dropped draws that a shard reports in full; all are counted."""
@@ -76,11 +71,7 @@ def render_task(
       StoreError: as for `shard_table`.
     """
     pieces = option_pieces(lock.style_pools_for(task.settings))
-
-    def make() -> TaskRenderer:
-        return task_renderer(lock, task, store=store)
-
-    with kept_renderer(lock, task, store=store, make=make) as renderer:
+    with kept_renderer(lock, task, store=store) as renderer:
         return renderer.render_blocks(draws, pieces)
 
 
@@ -97,39 +88,6 @@ def without_garbage_collection() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
-
-
-@lru_cache(maxsize=16)
-def option_pieces(pools: StylePools) -> OptionPieces:
-    """The pieces of all option styles, as Arrow arrays; made once for the same pools."""
-    return OptionPieces(pools)
-
-
-def task_renderer(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
-    """A renderer over the stored rows of one task.
-
-    Raises:
-      StoreError: as for `shard_table`.
-    """
-    folder = task_folder(store, task.task, lock.tasks[task.task].stored)
-    return TaskRenderer(
-        task,
-        templates=lock.templates[task.templates],
-        styles=lock.style_pools_for(task.settings),
-        rows=StoredRows(folder, expected_rows=task.rows),
-        seed=lock.plan.seed,
-        count_tokens=_token_counter(store, task.settings.tokenizer),
-    )
-
-
-@lru_cache(maxsize=8)
-def _token_counter(store: Path, sha256: str) -> CountTokens | None:
-    """Counts tokens with a tokenizer of the store; `None` where none is named."""
-    if not sha256:
-        return None
-    from mixture_builder.io.tokenizer import kept_tokenizer
-
-    return kept_tokenizer(store, sha256=sha256).count
 
 
 def write_shard(format: str, table: pa.Table, url: str) -> WrittenFile:  # noqa: A002

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from mixture_builder.fingerprint import canonical_json
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jobs.build import option_pieces
 from mixture_builder.jobs.loading import load_mixture
+from mixture_builder.jobs.task_renderers import option_pieces
 from mixture_builder.known_files import recall, remember
 from mixture_builder.lock import style_pools_of
 from mixture_builder.render.programs import know_programs, program_of, programs_to_json

@@ -182,7 +182,7 @@ def test_a_tokenizer_that_is_none_or_gone_is_said_so(quickstart, load, tmp_path)
     content = kept.read_bytes()
     (tmp_path / "elsewhere").mkdir()
     kept.rename(tmp_path / "elsewhere" / "kept.json")
-    from mixture_builder.jobs.build import _token_counter
+    from mixture_builder.jobs.task_renderers import _token_counter
 
     _token_counter.cache_clear()
     with pytest.raises(StoreError, match=r"missing or damaged\. Run ingest again"):

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jobs.build import task_renderer
+from mixture_builder.jobs.task_renderers import task_renderer
 from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.columnar_styles import _beginnings, may_begin_with_label
 from mixture_builder.render.columnar_texts import join_texts

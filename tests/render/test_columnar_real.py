@@ -10,10 +10,10 @@ import yaml
 
 from mixture_builder.drivers.local import LocalRunner
 from mixture_builder.io.mirror import Mirror
-from mixture_builder.jobs.build import option_pieces, task_renderer
 from mixture_builder.jobs.loading import load_mixture
 from mixture_builder.jobs.locking import lock_mixture
 from mixture_builder.jobs.storing import ingest_mixture
+from mixture_builder.jobs.task_renderers import option_pieces, task_renderer
 from tests.render.test_columnar import by_draw
 from tests.shared_mirror import write_mirror
 

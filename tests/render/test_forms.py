@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mixture_builder.cells import cells_of
-from mixture_builder.jobs.build import option_pieces, task_renderer
+from mixture_builder.jobs.task_renderers import option_pieces, task_renderer
 from mixture_builder.recipes import Shots
 from mixture_builder.render.task import RenderedExamples
 from mixture_builder.shot_forms import NAMED_FORMS

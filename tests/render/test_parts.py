@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mixture_builder.jobs.build import task_renderer
+from mixture_builder.jobs.task_renderers import task_renderer
 from mixture_builder.render.memory_rows import MemoryRows
 from mixture_builder.render.parts import ExampleParts, Part
 from mixture_builder.render.task import TaskRenderer

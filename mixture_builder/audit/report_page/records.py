@@ -12,8 +12,8 @@ import numpy as np
 from mixture_builder.audit.context import AuditContext
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import task_folder
-from mixture_builder.jobs.build import task_renderer
 from mixture_builder.jobs.inspect.records import Record, read_batches
+from mixture_builder.jobs.task_renderers import task_renderer
 from mixture_builder.render.parts import ExampleParts, whole
 
 

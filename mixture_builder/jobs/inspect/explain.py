@@ -14,8 +14,8 @@ from mixture_builder.draw import derive_seed
 from mixture_builder.errors import StoreError, VerifyError
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import StoredTask, find_task, task_folder
-from mixture_builder.jobs.build import task_renderer
 from mixture_builder.jobs.inspect.records import Record, load_lock, load_manifest, read_record
+from mixture_builder.jobs.task_renderers import task_renderer
 from mixture_builder.lock import Lock
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.parts import ExampleParts, whole

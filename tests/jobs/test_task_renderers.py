@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from mixture_builder.jobs import kept_renderers
-from mixture_builder.jobs.build import render_task, task_renderer
-from mixture_builder.jobs.kept_renderers import kept_renderer
+from mixture_builder.jobs import task_renderers
+from mixture_builder.jobs.build import render_task
+from mixture_builder.jobs.task_renderers import kept_renderer, task_renderer
+from mixture_builder.lock import Lock
+from mixture_builder.plan import TaskPlan
 from mixture_builder.render.task import TaskRenderer
 from tests.jobs.test_build import lock_of
 from tests.render.test_columnar import by_draw
@@ -18,25 +21,24 @@ from tests.render.test_columnar import by_draw
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Tasks in the order in which renderers were made for them; none is kept to begin with."""
-    monkeypatch.setattr(kept_renderers, "_kept", kept_renderers._Kept())
-    return []
+    tasks: list[str] = []
+
+    def noted(lock: Lock, task: TaskPlan, *, store: Path) -> TaskRenderer:
+        tasks.append(task.task)
+        return task_renderer(lock, task, store=store)
+
+    monkeypatch.setattr(task_renderers, "_kept", task_renderers._Kept())
+    monkeypatch.setattr(task_renderers, "task_renderer", noted)
+    return tasks
 
 
-def borrowed(
-    quickstart: Any, lock: Any, number: int, made: list[str]
-) -> AbstractContextManager[TaskRenderer]:
-    """A renderer of one of the lock's tasks; `made` is told of those that are made for it."""
-    task = lock.plan.tasks[number]
-
-    def make() -> TaskRenderer:
-        made.append(task.task)
-        return task_renderer(lock, task, store=quickstart.store)
-
-    return kept_renderer(lock, task, store=quickstart.store, make=make)
+def borrowed(quickstart: Any, lock: Lock, number: int) -> AbstractContextManager[TaskRenderer]:
+    """A renderer of one of the lock's tasks."""
+    return kept_renderer(lock, lock.plan.tasks[number], store=quickstart.store)
 
 
-def use(quickstart: Any, lock: Any, number: int, made: list[str]) -> TaskRenderer:
-    with borrowed(quickstart, lock, number, made) as renderer:
+def use(quickstart: Any, lock: Lock, number: int) -> TaskRenderer:
+    with borrowed(quickstart, lock, number) as renderer:
         return renderer
 
 
@@ -56,11 +58,11 @@ def test_stretches_of_draws_come_out_as_all_of_them_at_once(quickstart: Any) -> 
 def test_a_renderer_is_made_once_for_a_mixture(quickstart: Any, made: list[str]) -> None:
     """And anew for another lock, even one of the same tasks."""
     lock = lock_of(quickstart, shards=1, examples=300)
-    first = use(quickstart, lock, 0, made)
-    assert use(quickstart, lock, 0, made) is first
+    first = use(quickstart, lock, 0)
+    assert use(quickstart, lock, 0) is first
     other = lock_of(quickstart, shards=1, examples=400)
-    assert use(quickstart, other, 0, made) is not first
-    assert use(quickstart, lock, 0, made) is not first
+    assert use(quickstart, other, 0) is not first
+    assert use(quickstart, lock, 0) is not first
     assert len(made) == 3
 
 
@@ -68,8 +70,8 @@ def test_two_callers_at_a_time_have_one_each(quickstart: Any, made: list[str]) -
     """Threads of one process may render the same task."""
     lock = lock_of(quickstart, shards=1, examples=300)
     with (
-        borrowed(quickstart, lock, 0, made) as one,
-        borrowed(quickstart, lock, 0, made) as other,
+        borrowed(quickstart, lock, 0) as one,
+        borrowed(quickstart, lock, 0) as other,
     ):
         assert one is not other
 
@@ -79,9 +81,9 @@ def test_of_mixtures_of_many_tasks_none_is_kept(
 ) -> None:
     """A worker would not come back to one, and all of them would take memory."""
     lock = lock_of(quickstart, shards=1, examples=300)
-    monkeypatch.setattr(kept_renderers, "MOST_TASKS", len(lock.plan.tasks) - 1)
-    use(quickstart, lock, 0, made)
-    use(quickstart, lock, 0, made)
+    monkeypatch.setattr(task_renderers, "MOST_TASKS", len(lock.plan.tasks) - 1)
+    use(quickstart, lock, 0)
+    use(quickstart, lock, 0)
     assert len(made) == 2
 
 
@@ -89,10 +91,10 @@ def test_of_large_tasks_none_is_kept(
     quickstart: Any, made: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is worked out of all their rows would stay in memory."""
-    monkeypatch.setattr(kept_renderers, "MOST_ROWS", 10)
+    monkeypatch.setattr(task_renderers, "MOST_ROWS", 10)
     lock = lock_of(quickstart, shards=1, examples=300)
-    use(quickstart, lock, 0, made)
-    use(quickstart, lock, 0, made)
+    use(quickstart, lock, 0)
+    use(quickstart, lock, 0)
     assert len(made) == 2
 
 
@@ -101,10 +103,10 @@ def test_one_that_failed_is_not_kept(quickstart: Any, made: list[str]) -> None:
     lock = lock_of(quickstart, shards=1, examples=300)
     with (
         pytest.raises(RuntimeError, match="midway"),
-        borrowed(quickstart, lock, 0, made),
+        borrowed(quickstart, lock, 0),
     ):
         raise RuntimeError("midway")
-    use(quickstart, lock, 0, made)
+    use(quickstart, lock, 0)
     assert len(made) == 2
 
 
