@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -18,13 +18,15 @@ import pytest
 import yaml
 
 from mixture_builder.canonical import text_key
-from mixture_builder.drivers.local import LocalRunner
+from mixture_builder.drivers import local
+from mixture_builder.drivers.local import LocalRunner, _run_rounds
 from mixture_builder.errors import BuildError, StoreError
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import task_folder
+from mixture_builder.jobs import building
 from mixture_builder.jobs.build import build_shard, check_store, shard_table
 from mixture_builder.jobs.building import build_mixture
-from mixture_builder.jobs.finishing import finish_build
+from mixture_builder.jobs.finishing import finish_build, foresee
 from mixture_builder.jobs.locking import lock_mixture
 from mixture_builder.lock import Lock, lock_from_json
 from mixture_builder.recipes import recipe_from_json, select_tasks
@@ -252,22 +254,68 @@ def test_a_built_mixture_says_what_it_holds(quickstart, tmp_path):
     assert not (tmp_path / ".work").exists()
 
 
-def test_shards_are_on_the_disk_before_the_manifest(quickstart, tmp_path, monkeypatch):
-    """Also those that an interrupted build has left: where a manifest stands, nothing is lost."""
-    lock = lock_of(quickstart, shards=3, examples=60)
-    build_shard(lock, store=quickstart.store, out=str(tmp_path), shard=1)
-    synced, sync = [], os.fsync
+@pytest.fixture
+def synced(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The inodes that are put on the disk, in their order."""
+    inodes: list[int] = []
+    sync = os.fsync
 
     def note(file: int) -> None:
-        synced.append(os.fstat(file).st_ino)
+        inodes.append(os.fstat(file).st_ino)
         sync(file)
 
     monkeypatch.setattr(os, "fsync", note)
+    return inodes
+
+
+def test_shards_are_on_the_disk_before_the_manifest(quickstart, tmp_path, synced):
+    """Also those that an interrupted build has left: where a manifest stands, nothing is lost."""
+    lock = lock_of(quickstart, shards=3, examples=60)
+    build_shard(lock, store=quickstart.store, out=str(tmp_path), shard=1)
+    synced.clear()
     manifest = build_mixture(lock, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
     last = synced.index((tmp_path / "manifest.json").stat().st_ino)
     shards = [(tmp_path / shard["file"]).stat().st_ino for shard in manifest["shards"]]
 
     assert set(shards) <= set(synced[:last])
+
+
+def test_mended_shards_are_on_the_disk(quickstart, tmp_path, synced):
+    """A mixture is said to be whole when it is; what was not damaged is left alone."""
+    lock = lock_of(quickstart, shards=3, examples=60)
+    manifest = build_mixture(lock, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
+    files = [tmp_path / shard["file"] for shard in manifest["shards"]]
+    files[1].unlink()
+    synced.clear()
+    build_mixture(lock, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
+
+    assert [file.stat().st_ino in synced for file in files] == [False, True, False]
+
+
+def test_workers_get_their_first_jobs_before_anything_else_is_worked_out(
+    quickstart, tmp_path, monkeypatch
+):
+    """What the manifest will say is made while they build, and once."""
+    events = []
+
+    def watched(lock: Lock, *, shards: int) -> Any:
+        events.append("foresee")
+        return foresee(lock, shards=shards)
+
+    def told(*arguments: Any, on_rendered: Any, **keys: Any) -> Iterator[Any]:
+        def note(examples: int) -> None:
+            events.append("rendered")
+            on_rendered(examples)
+
+        return _run_rounds(*arguments, on_rendered=note, **keys)
+
+    monkeypatch.setattr(building, "foresee", watched)
+    monkeypatch.setattr(local, "_run_rounds", told)
+    lock = lock_of(quickstart, shards=3, examples=60)
+    build_mixture(lock, store=quickstart.store, out=str(tmp_path), runner=RUNNER)
+
+    assert events[0] == "rendered"
+    assert events.count("foresee") == 1
 
 
 def test_the_same_lock_gives_the_same_bytes(quickstart, tmp_path):

@@ -12,13 +12,15 @@ from hypothesis import strategies as st
 
 from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.io import stored_rows
-from mixture_builder.render.columnar_options import _end_sentences
+from mixture_builder.jobs.task_renderers import option_pieces
+from mixture_builder.render.columnar_options import _end_sentences, unambiguous
 from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.programs import program_of
 from mixture_builder.render.row_columns import DrawColumn, RowColumns
 from mixture_builder.render.text_arrays import last_bytes
 from mixture_builder.styles import SENTENCE_ENDS
 from tests.jobs.test_ingest import card_of, rows_of, stored_of, write
+from tests.makers import shipped_styles
 from tests.render.test_columnar import LIST_NODES, NODES, TEXTS
 
 RECORDS = st.tuples(st.lists(TEXTS, max_size=4), TEXTS, st.sampled_from(["", "yes", "no"]))
@@ -103,3 +105,33 @@ def test_a_sentence_ends_with_its_last_character(texts: list[str]) -> None:
 
     assert _end_sentences(column).tolist() == [text[-1:] in SENTENCE_ENDS for text in texts]
     assert last_bytes(column).tolist() == [(text.encode() or b"\0")[-1] for text in texts]
+
+
+OPTION_LISTS = st.lists(
+    st.sampled_from(["A", "b", "0", "1", "II", "i", "yes", "a whole sentence as an option"]),
+    min_size=1,
+    max_size=4,
+)
+
+
+@given(
+    lists=st.lists(OPTION_LISTS, min_size=1, max_size=5),
+    draws=st.lists(
+        st.tuples(st.integers(0, 4), st.just(-1) | st.integers(0, 1 << 62)), min_size=1, max_size=9
+    ),
+)
+def test_option_styles_are_those_of_rows_one_by_one(
+    lists: list[list[str]], draws: list[tuple[int, int]]
+) -> None:
+    """Whether labels look like all options of a row, like some, or like none of any row."""
+    pools = shipped_styles()
+    pieces = option_pieces(pools)
+    at = np.asarray([row for row, _ in draws]) % len(lists)
+    numbers = np.asarray([n if n < 0 else n % pools.option_styles for _, n in draws])
+    options = pa.array([[], *lists], pa.list_(pa.string())).slice(1)
+
+    chosen = unambiguous(pieces, RowColumns(arrays={"options": options}, at=at), numbers)
+    assert chosen.tolist() == [
+        n if n < 0 else pools.unambiguous(n, lists[row])
+        for row, n in zip(at.tolist(), numbers.tolist(), strict=True)
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import pickle
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,26 @@ def test_a_pipeline_can_finish_the_mixture_itself(
 
     assert digest == built_locally.manifest["content_digest"]
     assert read_built(tmp_path, built_locally.manifest).files == built_locally.files
+
+
+def test_a_pipeline_that_finishes_the_mixture_has_shards_on_the_disk_before(
+    small: Small, stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """As a build by processes: where a manifest stands, a crash of the machine loses nothing."""
+    synced, sync = list[int](), os.fsync
+
+    def note(file: int) -> None:
+        synced.append(os.fstat(file).st_ino)
+        sync(file)
+
+    monkeypatch.setattr(os, "fsync", note)
+    lock = small.lock(store=stored)
+    run_eagerly(range(5), BuildWhole(lock, store=stored, out=str(tmp_path)))
+    last = synced.index((tmp_path / "manifest.json").stat().st_ino)
+    shards = {file.stat().st_ino for file in (tmp_path / "data").iterdir()}
+
+    assert len(shards) == 5
+    assert shards <= set(synced[:last])
 
 
 def test_a_job_that_is_launched_builds_what_is_missing(
