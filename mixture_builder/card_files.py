@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -233,7 +234,8 @@ def _members(
 ) -> tuple[list[dict[str, str]], tuple[str, str] | None]:
     """The lines of a family's table, or what is wrong with it and the way out."""
     try:
-        if table.resolve().parent != beside.parent.resolve():
+        # `Path.resolve` raises an error of its own for a loop of links.
+        if os.path.dirname(os.path.realpath(table)) != os.path.realpath(beside.parent):
             raise OSError("it is not beside the family card")
         if not table.is_file():
             raise OSError("there is no such file")

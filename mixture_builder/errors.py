@@ -82,6 +82,8 @@ _WAYS_OUT = {
     errno.EACCES: "Grant access there",
     errno.EPERM: "Grant access there",
     errno.ESTALE: "Mount the network share again",
+    errno.ENAMETOOLONG: "Give it a shorter name",
+    errno.ELOOP: "Mend the symbolic links there",
 }
 
 _RAN_OUT = frozenset([errno.ENOSPC, errno.EDQUOT, errno.ENOMEM, errno.EMFILE, errno.ENFILE])

@@ -124,6 +124,18 @@ def test_tasks_are_laid_over_defaults(tmp_path):
     assert two.languages == ("de",)
 
 
+def test_a_table_that_is_a_loop_of_links_cannot_be_read(tmp_path):
+    """A stranger's folder may hold links that lead nowhere."""
+    (tmp_path / "members.csv").symlink_to("members.csv")
+    family = written(tmp_path, "family: demo\nmembers: members.csv\ncard: {id: x}\n")
+
+    _, findings = load_card_file(family, shown_as="family.yaml")
+
+    assert "the table 'members.csv' cannot be read (there is no such file)." in [
+        f.message for f in findings
+    ]
+
+
 def test_a_family_is_one_card_for_each_line_of_its_table(tmp_path):
     """A cell alone keeps its type, spaces part a list, an empty cell is nothing."""
     text = CARD.replace("demo/colours\ntitle: What colour is it?", "demo/${name}\ntitle: T ${name}")

@@ -166,7 +166,14 @@ def _check_entry(key: Any, value: Any, *, folder: Path) -> tuple[str, tuple[str,
         local = folder / Path(value.removeprefix("file://")).expanduser()
     except RuntimeError:
         return "", (f"'{value}' names the home of a user who is not known.", "Write the path out.")
-    if not local.exists() and "*" not in value:
+    try:
+        is_there = local.exists()
+    except OSError as problem:
+        return "", (
+            f"'{local}' cannot be looked up ({problem.strerror}).",
+            "Correct the path, or grant access to it.",
+        )
+    if not is_there and "*" not in value:
         return "", (f"there is no '{local}'.", "Correct the path, or remove the line.")
     if is_prefix:
         if not local.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -58,7 +59,7 @@ def excluded_of(recipe: MixtureRecipe, owners: Mapping[str, Submixture]) -> dict
 def _list_path(recipe: MixtureRecipe, name: str) -> Path:
     """Where a list stands; a recipe may be a stranger's, so it names files of its folder only."""
     folder = (recipe.folder or Path()).resolve()
-    path = (folder / name).resolve()
+    path = Path(os.path.realpath(folder / name))  # `resolve` raises for a loop of links
     if not path.is_relative_to(folder):
         found = error(
             recipe.file,

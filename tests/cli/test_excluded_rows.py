@@ -225,6 +225,17 @@ def test_a_recipe_names_files_of_its_folder_only(workspace: Workspace, name: str
     assert "folder of the recipe" in done.stderr or "cannot be read: No such file" in done.stderr
 
 
+def test_a_loop_of_links_is_a_list_that_cannot_be_read(workspace: Workspace) -> None:
+    """A stranger's folder may hold links that lead nowhere."""
+    (workspace.folder / "loop").symlink_to("loop")
+    workspace.write_recipe(filters={"rows": ["loop"]})
+
+    done = run("plan", workspace.recipe, *workspace.options)
+
+    assert done.exit_code == 1
+    assert "cannot be read: Too many levels of symbolic links. Name a list" in done.stderr
+
+
 def test_equal_lists_are_equal_files(tmp_path: Path) -> None:
     """Order and repetition of rows change no byte of a list."""
     rows = [ExcludedRow(task=t, row=r, reason="a") for t in "ba" for r in (3, 1)]

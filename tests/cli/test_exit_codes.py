@@ -54,6 +54,18 @@ def test_wrong_usage_is_2_and_says_the_way_out(arguments: list[str], said: str) 
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize("command", ["plan", "build", "dedupe"])
+@pytest.mark.parametrize("suffix", ["", ".yaml"])
+def test_a_name_that_no_file_may_have_is_said_with_the_way_out(command: str, suffix: str) -> None:
+    """A name longer than the file system allows is the user's mistake, not an internal error."""
+    name = "a" * 300 + suffix
+
+    done = run(command, name, *(["--out", "x"] if command == "build" else []))
+
+    assert done.exit_code == 1
+    assert done.stderr.startswith(f"{name}: File name too long. Give it a shorter name, and run")
+
+
 def test_a_recipe_with_errors_is_1_and_shows_all_of_them(workspace: Workspace) -> None:
     """All mistakes of a file are shown at once, each with its place."""
     workspace.write_recipe(sedd=3, size={"examples": "many"})

@@ -96,7 +96,8 @@ def test_all_mistakes_of_a_mirror_file_are_reported_at_once(tmp_path):
         "  https://example.org/a: nowhere.txt\n"
         "  https://example.org/b/: file.txt\n"
         "  https://example.org/c/: https://example.com/c\n"
-        "  https://example.org/d: 3\n",
+        "  https://example.org/d: 3\n"
+        f"  https://example.org/e: {'e' * 300}\n",
     )
 
     with pytest.raises(InvalidFilesError) as caught:
@@ -127,6 +128,11 @@ def test_all_mistakes_of_a_mirror_file_are_reported_at_once(tmp_path):
             "sources.https://example.org/d",
             "found no text; expected a local path or another URL.",
             "Quote the path.",
+        ),
+        (
+            "sources.https://example.org/e",
+            f"'{tmp_path}/{'e' * 300}' cannot be looked up (File name too long).",
+            "Correct the path, or grant access to it.",
         ),
     ]
 

@@ -227,10 +227,14 @@ class _BoundedHeader(tarfile.TarInfo):
         raise _sparse()
 
 
+_NO_NUMBER = (ValueError, OverflowError)
+"""What a number of a header raises that is none, or greater than any length can be."""
+
+
 def _tar_file(stream: BinaryIO) -> tarfile.TarFile:
     try:
         return tarfile.open(fileobj=stream, mode="r|", tarinfo=_BoundedHeader)
-    except ValueError as problem:
+    except _NO_NUMBER as problem:
         raise _no_tar(problem) from None
 
 
@@ -243,7 +247,7 @@ def _next_member(file: tarfile.TarFile) -> tarfile.TarInfo | None:
     """
     try:
         info = file.next()
-    except ValueError as problem:
+    except _NO_NUMBER as problem:
         raise _no_tar(problem) from None
     # It keeps all that it has seen, for those who ask for names later.
     cast("Any", file).members.clear()
@@ -252,7 +256,7 @@ def _next_member(file: tarfile.TarFile) -> tarfile.TarInfo | None:
     return info
 
 
-def _no_tar(problem: ValueError) -> ReadingError:
+def _no_tar(problem: Exception) -> ReadingError:
     return ReadingError(
         found=f"no whole archive ({problem})",
         expected="a tar archive",
