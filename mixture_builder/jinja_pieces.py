@@ -13,6 +13,7 @@ from typing import Any
 
 from jinja2 import Template, nodes, pass_context
 
+from mixture_builder.jinja_bounds import writable
 from mixture_builder.jinja_parsing import names_used, parse
 from mixture_builder.jinja_sandbox import environment
 
@@ -61,7 +62,7 @@ def stripped(pieces: list[TextPiece]) -> tuple[TextPiece, ...]:
 
 @pass_context
 def _note(context: Any, value: Any, names: str) -> str:
-    text = str(value)
+    text = str(writable(value))
     context.resolve(_NOTED).append(TextPiece(text=text, names=tuple(names.split())))
     return text
 

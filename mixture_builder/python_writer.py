@@ -13,7 +13,8 @@ from typing import Any, ClassVar, TypeGuard
 
 from jinja2 import nodes
 
-from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, bounded_join, environment
+from mixture_builder.jinja_bounds import added, concatenated, joined_loop, writable
+from mixture_builder.jinja_sandbox import LIST_METHODS, TEXT_METHODS, environment
 
 COMPARISONS = {
     "eq": "==",
@@ -30,7 +31,6 @@ COMPARISONS = {
 _OPERATORS: dict[type[nodes.Node], str] = {
     nodes.And: "and",
     nodes.Or: "or",
-    nodes.Add: "+",
     nodes.Sub: "-",
 }
 
@@ -40,6 +40,10 @@ _FILTERS = frozenset(
 )
 """Filters that are called with their value and arguments, and perhaps the environment."""
 
+
+MAX_SHOWN = 30
+"""Most values that a compiled template shows: all of them stand in memory before they are joined,
+while Jinja gives up as soon as there is too much."""
 
 TOO_DEEP_FOR_PYTHON = (SyntaxError, RecursionError, MemoryError)
 """What Python's parser raises for source nested deeper than it can follow."""
@@ -95,10 +99,14 @@ class PythonWriter:
             "str": str,
             "zip": zip,
             "_method": _method,
-            "_bounded_join": bounded_join,
+            "_added": added,
+            "_concatenated": concatenated,
+            "_joined_loop": joined_loop,
+            "_writable": writable,
         }
         self.scope["_env"], self.scope["_context"] = env, context
         self.depth = 0
+        self.shown = 0
 
     def build(self, code: str) -> Any:
         """What an expression made of this writer's pieces evaluates to: a function."""
@@ -125,7 +133,16 @@ class PythonWriter:
     def _output(self, node: nodes.Expr) -> str:
         if isinstance(node, nodes.TemplateData):
             return repr(node.data)
-        return f"str({self.value(node)})"
+        self.shown += 1
+        if self.shown > MAX_SHOWN:
+            raise NotCompilableError(f"more than {MAX_SHOWN} values shown")
+        if isinstance(node, nodes.Name) and self._of_row(node.name):
+            # What a record may hold is bounded where it is read.
+            return f"str({self._name(node)})"
+        return f"str(_writable({self.value(node)}))"
+
+    def _of_row(self, name: str) -> bool:
+        return self.variables.get(name, "").startswith("v")
 
     def _condition(self, node: nodes.If) -> str:
         otherwise = self.body(node.else_)
@@ -148,7 +165,7 @@ class PythonWriter:
         if before is not None:
             self.variables[name] = before
         # Jinja refuses to loop over what is no iterable, Python does as well.
-        return f"_bounded_join({body} for {variable} in {items})"
+        return f"_joined_loop({body} for {variable} in {items})"
 
     def value(self, node: nodes.Node) -> str:
         """A Python expression for the value of a Jinja expression."""
@@ -192,7 +209,10 @@ class PythonWriter:
         raise NotCompilableError("a minus before what is no number")
 
     def _concatenation(self, node: nodes.Concat) -> str:
-        return "''.join([" + ", ".join(f"str({self.value(n)})" for n in node.nodes) + "])"
+        return "_concatenated([" + ", ".join(map(self.value, node.nodes)) + "])"
+
+    def _sum(self, node: nodes.Add) -> str:
+        return f"_added({self.value(node.left)}, {self.value(node.right)})"
 
     _writers: ClassVar[dict[type[nodes.Node], Callable[[Any, Any], str]]] = {
         nodes.Const: lambda self, node: self._constant(node.value),
@@ -206,7 +226,7 @@ class PythonWriter:
         nodes.Compare: _comparison,
         nodes.And: _binary,
         nodes.Or: _binary,
-        nodes.Add: _binary,
+        nodes.Add: _sum,
         nodes.Sub: _binary,
         nodes.Not: _unary,
         nodes.Neg: _unary,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import subprocess
+import sys
 from collections import Counter
 from typing import Any
 
@@ -11,14 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateError, TemplateSyntaxError
 
+from mixture_builder.jinja_bounds import MAX_ITEMS, MAX_TEXT
 from mixture_builder.jinja_compiler import compile_expression, compile_text
 from mixture_builder.jinja_parsing import MAX_LOOP_DEPTH, names_used, parse, parse_expression
 from mixture_builder.jinja_running import describe, expression_function, render_function
 from mixture_builder.jinja_sandbox import (
     FILTER_NAMES,
     FUNCTION_NAMES,
-    MAX_ITEMS,
-    MAX_TEXT,
     TEST_NAMES,
     environment,
 )
@@ -158,6 +160,79 @@ def test_a_whole_text_is_bounded():
 
     assert isinstance(result, Exception)
     assert "more than 100,000,000 characters" in describe(result)
+
+
+def in_loops(bound: str, shown: str) -> str:
+    """Shows something of y, which is to x what x is to the field `long`."""
+    loops = f"{{% for x in {bound} %}}{{% for y in {bound.replace('long', 'x')} %}}"
+    return loops + shown + "{% endfor %}{% endfor %}"
+
+
+MANY = ", ".join(["long"] * 900)
+
+WRITTEN = [
+    in_loops(f"[[{MANY}]]", shown % f"[{MANY.replace('long', 'y')}]")
+    for shown in (
+        "{{ %s }}",
+        "{{ %s | string }}",
+        "{{ %s is lower }}",
+        "{{ %s ~ '' }}",
+        "{{ long.replace(%s, '') }}",
+        "{{ [1, 2] | choice(1, %s) }}",
+        "{{ '' | default(%s, true) | trim }}",
+        "{{ [%s] | first }}",
+    )
+]
+
+SWELLING = [
+    *[(source, "a list would be written with more than 16,000,000") for source in WRITTEN],
+    ("{{ words" + " | list | string" * 22 + " }}", "a list would be written with more than"),
+    ("{{ words" + " | upper | list" * 22 + " }}", "a list would be written with more than"),
+    ("{{ " + "(" * 15 + "words" + " ~ '') | list" * 15 + " }}", "more than 16,000,000"),
+    ("{{ words" + " | join(', ')" * 40 + " }}", "join would make more than 16,000,000"),
+    ("{{ words | join(long | join(long)) | list | join(long) }}", "join would make more than"),
+    ("{{ [record] | join(long | join(long), attribute='key') | list | join(long) }}", "join would"),
+    ("{{ range(1000) | map('replace', '1', long | join(long[:2000])) }}", "map would make"),
+    (in_loops("[" + " ~ ".join(["long"] * 50) + "]", "{{ y ~ y }}"), "more than 16,000,000"),
+    (in_loops("[" + " + ".join(["long"] * 45) + "]", "{{ y + y }}"), "+ would make more than"),
+    ("{{ zip(" + ", ".join(["long | list"] * 9_000) + ") | length }}", "zip would make more than"),
+]
+
+
+def test_nothing_swells_beyond_its_bound():
+    """However often texts are joined or lists written, no operation makes more than its limit.
+
+    In a process of its own with two gigabytes: what is not bounded fills them.
+    """
+    code = (
+        "import json, resource, sys\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n"
+        "from mixture_builder.jinja_compiler import compile_expression, compile_text\n"
+        "from mixture_builder.jinja_running import describe\n"
+        "row = json.loads(sys.stdin.readline())\n"
+        "for line in sys.stdin:\n"
+        "    columns = {name: [value] for name, value in row.items()}\n"
+        "    result = compile_text(json.loads(line)).render_many(columns, 1)[0]\n"
+        "    said = describe(result) if isinstance(result, Exception) else result[:80]\n"
+        "    print(json.dumps([type(result).__name__, said]))\n"
+    )
+    row = {**ROW, "long": "abcdefghij" * 500}
+    lines = [json.dumps(given) for given in (row, *(source for source, _ in SWELLING))]
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        input="\n".join(lines),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
+    )
+
+    found = [json.loads(line) for line in done.stdout.splitlines()]
+    assert len(found) == len(SWELLING)
+    for (kind, said), (source, expected) in zip(found, SWELLING, strict=True):
+        assert kind == "SecurityError", (source[:100], said)
+        assert expected in said
 
 
 REFUSED = [

@@ -17,8 +17,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices
+from mixture_builder.jinja_bounds import MAX_TEXT
 from mixture_builder.jinja_compiler import compile_text
-from mixture_builder.jinja_sandbox import MAX_TEXT
 from mixture_builder.render.programs import Column, Condition, Program, TextPiece
 from mixture_builder.render.row_columns import DrawColumn
 from mixture_builder.render.text_arrays import as_list, extents_of, lay_down, stripped
