@@ -66,18 +66,28 @@ class RowMaker:
         self._keep = compile_expression(alternative.keep) if alternative.keep else None
         self._has_options = any(f.name == "options" for f in alternative.fields)
 
+    def _is_kept(self, record: dict[str, Any]) -> bool | RowProblem:
+        if self._keep is None:
+            return True
+        try:
+            return bool(self._keep(record))
+        except MemoryError:
+            # It says nothing of the record: with more memory there would be a row.
+            raise
+        except Exception as problem:  # noqa: BLE001  (the author's expression may do anything)
+            return RowProblem(reason="keep_error", field="keep", detail=describe(problem))
+
     def row(self, record: dict[str, Any]) -> Row | RowProblem | None:
         """The row of a record, why there is none, or `None` if `keep` is false for it."""
-        if self._keep is not None:
-            try:
-                if not self._keep(record):
-                    return None
-            except Exception as problem:  # noqa: BLE001  (the author's expression may do anything)
-                return RowProblem(reason="keep_error", field="keep", detail=describe(problem))
+        kept = self._is_kept(record)
+        if kept is not True:
+            return kept or None
         row: Row = {}
         for field, expression, check in self._fields:
             try:
                 value = expression(record)
+            except MemoryError:
+                raise
             except Exception as problem:  # noqa: BLE001  (as above)
                 if field.optional:
                     row[field.name] = _EMPTY[field.type]

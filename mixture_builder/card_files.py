@@ -241,7 +241,7 @@ def _members(
             raise OSError("there is no such file")
         text = io.StringIO(content.decode("utf-8"), newline="")
         members = list(csv.DictReader(text))
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
+    except (OSError, ValueError, csv.Error) as problem:
         return [], (
             f"the table '{table.relative_to(beside.parent)}' cannot be read ({problem}).",
             "Put a CSV file with a header beside the family card.",

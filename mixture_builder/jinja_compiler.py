@@ -18,11 +18,30 @@ from typing import Any
 
 from jinja2 import Undefined, nodes
 
+from mixture_builder.jinja_bounds import MAX_RENDERED
 from mixture_builder.jinja_parsing import names_used, parse, parse_expression
 from mixture_builder.jinja_running import expression_function, render_function
 from mixture_builder.python_writer import TOO_DEEP_FOR_PYTHON, NotCompilableError, PythonWriter
 
 Columns = Mapping[str, Sequence[Any]]
+
+_FIRST_ROWS = 8
+"""Rows of which it is seen how long texts are before more are rendered at once."""
+
+_HELD_CHARACTERS = 64_000_000
+"""About what the texts that are rendered at once may come to."""
+
+
+class TextTooLongError(Exception):
+    """A text was rendered and let go, for nobody wants one of its length.
+
+    Args:
+      length: in characters.
+    """
+
+    def __init__(self, length: int) -> None:
+        super().__init__(f"{length} characters")
+        self.length = length
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,33 +81,69 @@ class CompiledText:
         except TOO_DEEP_FOR_PYTHON:
             return None, "expressions nested too deep"
 
-    def render_many(self, columns: Columns, count: int) -> list[str | Exception]:
+    def render_many(
+        self, columns: Columns, count: int, *, longest: int = 0
+    ) -> list[str | Exception]:
         """Stripped texts for `count` rows; where rendering fails, the error stands instead.
 
         Args:
           columns: a list of `count` values for each of `names`, at least.
           count: how many rows.
+          longest: characters a text may have; in place of a longer one stands a
+            `TextTooLongError`, so that few of them are in memory at once. 0 for any number.
         """
-        if self._many is not None:
-            lists = [columns[name] for name in self.names if name in columns]
-            if len(lists) == len(self.names):
-                try:
-                    return list(self._many(count, *lists))
-                except Exception:  # noqa: BLE001, S110  (whatever failed, Jinja has the last word)
-                    pass
+        if not longest:
+            return self._texts(columns, count)
+        result: list[str | Exception] = []
+        some = _FIRST_ROWS
+        while len(result) < count:
+            start, stop = len(result), min(count, len(result) + some)
+            texts = self._texts(
+                {name: columns[name][start:stop] for name in self.names if name in columns},
+                stop - start,
+            )
+            lengths = [len(text) if isinstance(text, str) else 0 for text in texts]
+            result += [
+                TextTooLongError(length) if length > longest else text
+                for text, length in zip(texts, lengths, strict=True)
+            ]
+            some = max(1, min(4 * some, _HELD_CHARACTERS // (1 + max(lengths))))
+        return result
+
+    def _texts(self, columns: Columns, count: int) -> list[str | Exception]:
         known = [name for name in self.names if name in columns]
+        if len(known) == len(self.names):
+            texts = self._quickly(count, *(columns[name] for name in known))
+            if texts is not None:
+                return list(texts)
         return [self._render(columns, known, index) for index in range(count)]
 
+    def _quickly(self, count: int, *lists: Sequence[Any]) -> list[str] | None:
+        """The texts if compiled code makes them all, and none is longer than Jinja's may be."""
+        if self._many is None:
+            return None
+        try:
+            texts = self._many(count, *lists)
+        except MemoryError:
+            # It says nothing of the row: with more memory the text would be there.
+            raise
+        except Exception:  # noqa: BLE001  (whatever failed, Jinja has the last word)
+            return None
+        return texts if max(map(len, texts), default=0) <= MAX_RENDERED else None
+
     def _render(self, columns: Columns, names: list[str], index: int) -> str | Exception:
-        if self._many is not None and len(names) == len(self.names):
-            try:
-                return self._many(1, *([columns[name][index]] for name in names))[0]
-            except Exception:  # noqa: BLE001, S110  (as above)
-                pass
+        if len(names) == len(self.names):
+            texts = self._quickly(1, *([columns[name][index]] for name in names))
+            if texts is not None:
+                return texts[0]
         try:
             return self._one({name: columns[name][index] for name in names}).strip()
+        except MemoryError:
+            raise
         except Exception as problem:  # noqa: BLE001  (a row's error is data, not a crash)
-            return problem
+            # Where it was raised would keep all that stood there in memory, for each row.
+            problem.__context__ = problem.__cause__ = None
+            return problem.with_traceback(None)
 
 
 @lru_cache(maxsize=50_000)

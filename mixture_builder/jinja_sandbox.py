@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from types import BuiltinMethodType, MethodType
-from typing import Any
+from typing import Any, NoReturn
 
 import xxhash
 from jinja2 import (
@@ -104,6 +104,16 @@ class SafeEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset(["*", "**", "+", "%"])
     # Jinja's optimizer evaluates constant expressions while it parses, past our bounds.
     optimized = False
+
+    def handle_exception(self, source: str | None = None) -> NoReturn:
+        """As Jinja does for mistakes of a text; a row's errors are raised as they are.
+
+        Of those nobody reads where they were raised, and Jinja's account of it holds the whole row
+        and whatever stood beside it, in a circle that only garbage collection finds.
+        """
+        if source is None:
+            raise  # noqa: PLE0704  (Jinja calls this where it has caught something)
+        super().handle_exception(source)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ARG002  (Jinja's signature)
         """Methods on the lists, and keys of mappings; nothing else has attributes."""

@@ -43,7 +43,7 @@ def content_of(path: Path) -> bytes | None:
     """The bytes of a file that is to be known by them; `None` if it cannot be read."""
     try:
         return path.read_bytes()
-    except OSError:
+    except (OSError, ValueError):  # the latter for a name that holds NUL
         return None
 
 

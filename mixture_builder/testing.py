@@ -191,6 +191,7 @@ class _LastOf:
         self._order = np.asarray([*(i for i in range(rows.count) if i != last), last])
         self.count = rows.count
         self.fields = rows.fields
+        self.size = rows.size
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         return self._rows.columns(names, self._order[indices])

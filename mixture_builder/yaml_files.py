@@ -65,18 +65,7 @@ def _construct_float(loader: Any, node: yaml.ScalarNode) -> float:
     return value
 
 
-def _construct_text(loader: Any, node: yaml.ScalarNode) -> str:
-    text: str = loader.construct_scalar(node)
-    # No name of a file may hold it, and no trainer's format needs it.
-    if "\0" in text:
-        raise yaml.constructor.ConstructorError(
-            None, None, "found the character NUL in a text; expected none", node.start_mark
-        )
-    return text
-
-
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
-_StrictLoader.add_constructor("tag:yaml.org,2002:str", _construct_text)
 _StrictLoader.add_constructor("tag:yaml.org,2002:float", _construct_float)
 # A date is a text like any other: JSON has no word for it.
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda _, node: node.value)
@@ -164,8 +153,6 @@ def _yaml_remedy(problem: str) -> str:
         return "Remove one of them."
     if "mapping values are not allowed" in problem:
         return "Quote a value that holds ': '."
-    if "NUL" in problem:
-        return "Remove it."
     if "no plain word" in problem or "mapping keys are not allowed" in problem:
         return "Quote a text that starts with { or [."
     if "'\\t'" in problem or "tab" in problem:

@@ -124,16 +124,23 @@ def test_tasks_are_laid_over_defaults(tmp_path):
     assert two.languages == ("de",)
 
 
-def test_a_table_that_is_a_loop_of_links_cannot_be_read(tmp_path):
-    """A stranger's folder may hold links that lead nowhere."""
-    (tmp_path / "members.csv").symlink_to("members.csv")
-    family = written(tmp_path, "family: demo\nmembers: members.csv\ncard: {id: x}\n")
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("loop.csv", "there is no such file"),
+        ('"a\\0.csv"', "embedded null byte"),
+        ("a" * 300, "File name too long"),
+    ],
+)
+def test_a_table_whose_name_leads_nowhere_cannot_be_read(tmp_path, name, why):
+    """A stranger's folder may hold links in a circle, and a card names that no file may have."""
+    (tmp_path / "loop.csv").symlink_to("loop.csv")
+    family = written(tmp_path, f"family: demo\nmembers: {name}\ncard: {{id: x}}\n")
 
-    _, findings = load_card_file(family, shown_as="family.yaml")
+    _, (finding,) = load_card_file(family, shown_as="family.yaml")
 
-    assert "the table 'members.csv' cannot be read (there is no such file)." in [
-        f.message for f in findings
-    ]
+    assert finding.message.startswith("the table '")
+    assert why in finding.message
 
 
 def test_a_family_is_one_card_for_each_line_of_its_table(tmp_path):

@@ -21,7 +21,7 @@ from mixture_builder.io.mapped_file import mapped_file
 from mixture_builder.io.remote_store import ROWS_NAME, fetch_missing
 from mixture_builder.io.rowstore import ID, KEY, PLACE
 from mixture_builder.render.row_columns import RowColumns
-from mixture_builder.render.text_arrays import as_list, offsets_of
+from mixture_builder.render.text_arrays import as_list, offsets_of, one_array, taken
 
 _TEXTS, _LISTS = pa.string(), pa.list_(pa.string())
 
@@ -89,6 +89,7 @@ class StoredRows:
                 f"{self._path}: the stored rows cannot be read ({problem}). Run ingest again."
             ) from None
         self.count = expected_rows
+        self.size = len(self._mapped)
         self._blocks: dict[int, pa.RecordBatch] = {}
         blocks = self._reader.num_record_batches
         if blocks != -(-expected_rows // BLOCK_ROWS) or (
@@ -111,12 +112,11 @@ class StoredRows:
         """Some columns of rows, in the order of `indices`."""
         blocks, located = self._located(indices)
         places = _as_arrow(located)
-        return [self._whole(blocks, name).take(places) for name in names]
+        return [taken(self._whole(blocks, name), places) for name in names]
 
     def _whole(self, blocks: Sequence[pa.RecordBatch], name: str) -> pa.Array:
         """A column of some blocks, one after the other."""
-        parts = [block.column(self._places[name]) for block in blocks]
-        return parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+        return one_array([block.column(self._places[name]) for block in blocks])
 
     def _located(self, indices: Indices) -> tuple[list[pa.RecordBatch], Indices]:
         """The blocks that rows stand in, and the place of each row in all of them together."""
@@ -158,7 +158,7 @@ class StoredRows:
         if few and (len(self._mapped) <= WHOLE_BYTES or self._size(blocks, names) <= WHOLE_BYTES):
             return RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
         at = _as_arrow(places)
-        arrays = {name: self._whole(blocks, name).take(at) for name in names}
+        arrays = {name: taken(self._whole(blocks, name), at) for name in names}
         return RowColumns(arrays=arrays, at=np.arange(len(indices)))
 
     def _size(self, blocks: Sequence[pa.RecordBatch], names: Sequence[str]) -> int:

@@ -59,7 +59,8 @@ def excluded_of(recipe: MixtureRecipe, owners: Mapping[str, Submixture]) -> dict
 def _list_path(recipe: MixtureRecipe, name: str) -> Path:
     """Where a list stands; a recipe may be a stranger's, so it names files of its folder only."""
     folder = (recipe.folder or Path()).resolve()
-    path = Path(os.path.realpath(folder / name))  # `resolve` raises for a loop of links
+    # `Path.resolve` raises for a loop of links, and all look-ups for a name that holds NUL.
+    path = Path() if "\0" in name else Path(os.path.realpath(folder / name))
     if not path.is_relative_to(folder):
         found = error(
             recipe.file,

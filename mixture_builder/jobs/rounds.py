@@ -71,6 +71,9 @@ GATHERED_BYTES = 256 << 10
 LARGE_BATCH = 128 << 10
 """Bytes of a table for each shard from which on it is worth a batch of its own there."""
 
+GROUP_BYTES = 1 << 30
+"""Bytes of tables that are put in order together at most."""
+
 EVENTS = b"events of shard %d"
 """Key under which a file says what went wrong with draws of a shard of its round."""
 
@@ -302,12 +305,7 @@ def _write_chunk(
             groups.append((table.combine_chunks().to_batches()[0], owner))
         else:
             others.append((table, owner))
-    if others:
-        joined = pa.concat_tables([table for table, _ in others]).combine_chunks()
-        owner = np.concatenate([owner for _, owner in others])
-        order = pa.array(counted_order(owner, len(chunk.shards)))
-        columns = [column.chunk(0).take(order) for column in joined.columns]
-        groups.append((pa.RecordBatch.from_arrays(columns, schema=CODED_SCHEMA), owner))
+    groups += [_by_shards(some, len(chunk.shards)) for some in _few_enough(others)]
     noted = {
         EVENTS % place: json.dumps(
             {"redrawn": e.redrawn, "dropped": [_plain(drop) for drop in e.dropped]}
@@ -323,6 +321,33 @@ def _write_chunk(
             for count in np.bincount(owner, minlength=len(chunk.shards)).tolist():
                 writer.write_batch(batch.slice(start, count))
                 start += count
+
+
+def _few_enough(
+    tables: Sequence[tuple[pa.Table, Indices]],
+) -> Iterator[list[tuple[pa.Table, Indices]]]:
+    """The tables in stretches whose texts fit into one array each: nearly always all in one."""
+    some: list[tuple[pa.Table, Indices]] = []
+    size = 0
+    for table, owner in tables:
+        if some and size + table.nbytes > GROUP_BYTES:
+            yield some
+            some, size = [], 0
+        some.append((table, owner))
+        size += table.nbytes
+    if some:
+        yield some
+
+
+def _by_shards(
+    tables: Sequence[tuple[pa.Table, Indices]], shards: int
+) -> tuple[pa.RecordBatch, Indices]:
+    """Tables as one batch in the order of shards, and whose shard each row is."""
+    joined = pa.concat_tables([table for table, _ in tables]).combine_chunks()
+    owner = np.concatenate([owner for _, owner in tables])
+    order = pa.array(counted_order(owner, shards))
+    columns = [column.chunk(0).take(order) for column in joined.columns]
+    return pa.RecordBatch.from_arrays(columns, schema=CODED_SCHEMA), owner
 
 
 @contextmanager

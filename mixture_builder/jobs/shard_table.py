@@ -15,9 +15,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mixture_builder.draw import Indices, derive_seed, distinct, random_bits
+from mixture_builder.errors import BuildError
 from mixture_builder.io.example_schema import EXAMPLE_SCHEMA
 from mixture_builder.lock import Lock
-from mixture_builder.render.batch import RenderedExamples
+from mixture_builder.render.batch import RenderedExamples, TooMuchTextError
+from mixture_builder.render.text_arrays import MAX_BYTES, one_array
 
 _ROW_LISTS = EXAMPLE_SCHEMA.field("exemplar_rows").type
 
@@ -42,6 +44,10 @@ CODED_SCHEMA: pa.Schema = pa.schema(
 file; `order` is the hash by which a shard is sorted."""
 
 
+WELL_BELOW = 1 << 30
+"""Bytes of a shard that are far enough below what a column may hold."""
+
+
 class CodeBook:
     """The words that codes of a mixture stand for.
 
@@ -51,6 +57,7 @@ class CodeBook:
 
     def __init__(self, lock: Lock) -> None:
         tasks = lock.plan.tasks
+        self.shards = lock.plan.shards
         self.numbers = {task.task: number for number, task in enumerate(tasks)}
         self.tasks = [task.task for task in tasks]
         self.seeds = [derive_seed(lock.plan.seed, "order", task.task) for task in tasks]
@@ -71,6 +78,9 @@ class CodeBook:
 
         Args:
           coded: all examples of the shard, in any order.
+
+        Raises:
+          BuildError: if they come to more than an Arrow column may hold.
         """
         tasks, draws = _numbers(coded, "task"), _numbers(coded, "draw")
         hashes = _numbers(coded, "order")
@@ -81,10 +91,13 @@ class CodeBook:
             order = np.lexsort((draws, self._rank[tasks], hashes))
         taken = pa.array(order)
         tasks = tasks[order]
-        found = {
-            name: _whole(coded.column(name)).take(taken)
-            for name in ("inputs", "targets", "style", "exemplar_rows", "row")
-        }
+        try:
+            found = {
+                name: _whole(coded.column(name)).take(taken)
+                for name in ("inputs", "targets", "style", "exemplar_rows", "row")
+            }
+        except TooMuchTextError:
+            raise too_much_text(coded.nbytes, shards=self.shards) from None
         words = {
             "task_id": self._names.take(pa.array(tasks)),
             "submixture": self._submixtures.take(pa.array(tasks)),
@@ -151,12 +164,20 @@ def _of_lists(part: RenderedExamples, book: CodeBook) -> pa.RecordBatch:
         draws=np.asarray(part.draws, dtype=np.int64),
         cells=np.asarray(part.cell_codes, dtype=np.int32),
         templates=np.asarray(part.template_codes, dtype=np.int32),
-        inputs=pa.array(part.inputs, pa.string()),
-        targets=pa.array(part.targets, pa.string()),
+        inputs=_texts(part.inputs, book),
+        targets=_texts(part.targets, book),
         style=pa.array(part.styles, pa.string()),
         exemplar_rows=pa.array(part.exemplar_rows, _ROW_LISTS),
         row=pa.array(part.rows, pa.int64()),
     )
+
+
+def _texts(texts: Sequence[str], book: CodeBook) -> pa.Array:
+    made = pa.array(texts, pa.string())
+    if isinstance(made, pa.ChunkedArray):
+        # So Arrow does where they are too much for one array.
+        raise too_much_text(made.nbytes, shards=book.shards)
+    return made
 
 
 def _of_block(part: RenderedExamples, block: Any, book: CodeBook) -> pa.RecordBatch:
@@ -216,6 +237,19 @@ def _numbers(table: pa.Table, name: str) -> npt.NDArray[Any]:
 
 
 def _whole(column: pa.ChunkedArray) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return one_array(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+def too_much_text(size: int, *, shards: int) -> BuildError:
+    """Why a shard cannot be made, and the way out.
+
+    Args:
+      size: bytes of its examples.
+      shards: how many there are.
+    """
+    enough = -(-shards * size // WELL_BELOW)
+    return BuildError(
+        f"the examples of a shard come to {size / 1e9:.1f} GB; expected at most "
+        f"{MAX_BYTES / 1e9:.1f} GB of prompts or of targets. Use more shards (--shards {enough}), "
+        "or shorter texts (`limits` of the recipe)."
+    )

@@ -17,8 +17,18 @@ from mixture_builder.templates import PromptTemplate
 _DRAWN_FROM = ("options", "answer_index", "answers", "turns")
 """Fields that what is drawn for an example is drawn from."""
 
+_LISTS = (
+    *("draws", "inputs", "targets", "cell_codes", "template_codes", "styles", "exemplar_rows"),
+    *("rows", "redraws", "dropped", "blocks"),
+)
+"""Lists of `RenderedExamples`."""
+
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """How many tokens each of some texts has."""
+
+
+class TooMuchTextError(Exception):
+    """Texts of some draws come to more than one Arrow array may hold; fewer draws will do."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -77,6 +87,11 @@ class RenderedExamples:
         for block in self.blocks:
             codes.update(block.cells.tolist())
         return Counter({self.plan.cells[code].name: n for code, n in codes.items()})
+
+    def add(self, further: RenderedExamples) -> None:
+        """Takes further examples of the same task, and what went wrong with them."""
+        for name in _LISTS:
+            getattr(self, name).extend(getattr(further, name))
 
     @property
     def redrawn(self) -> Counter[str]:

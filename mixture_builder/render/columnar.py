@@ -146,6 +146,7 @@ def _queries(
     rows: Indices,
     keys: Indices,
 ) -> Queries:
+    limits = context.plan.settings
     met, members = members_of(keys)
     found = [said.programs for said in said_by(context, met)]
     prompts, targets, instructions = (list(programs) for programs in zip(*found, strict=True))
@@ -174,8 +175,8 @@ def _queries(
         cells=cells,
         templates=templates,
         rows=rows,
-        inputs=join_texts(prompts, members, columns),
-        targets=join_texts(targets, members, in_targets),
+        inputs=join_texts(prompts, members, columns, longest=limits.input_chars),
+        targets=join_texts(targets, members, in_targets, longest=limits.target_chars),
         styles=styles,
         option_numbers=numbers,
         labels=labels,

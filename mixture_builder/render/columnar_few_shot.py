@@ -36,7 +36,7 @@ from mixture_builder.render.columnar_texts import join_texts
 from mixture_builder.render.few_shot import FewShot
 from mixture_builder.render.row_columns import DrawColumn
 from mixture_builder.render.task_programs import said_by
-from mixture_builder.render.text_arrays import lay_down
+from mixture_builder.render.text_arrays import lay_down, one_array
 from mixture_builder.style_pools import PREPARED
 
 
@@ -275,7 +275,7 @@ def _assembled(
     found[ends - 2] = bases[3] + own
     found[ends - 1] = tails + numbers
     ids = context.rows.ids(np.arange(context.plan.pool))[pairs.rows[kept]]
-    inputs, positions = lay_down(pa.concat_arrays(parts), found, lengths)
+    inputs, positions = lay_down(one_array(parts), found, lengths)
     block = RenderedBlock(
         draws=finished.draws,
         cells=finished.cells,

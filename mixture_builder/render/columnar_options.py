@@ -14,7 +14,14 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices, order_of, random_bits, runs_of
 from mixture_builder.render.columnar_styles import ExemplarPieces
 from mixture_builder.render.row_columns import DrawColumn, RowColumns
-from mixture_builder.render.text_arrays import extents_of, last_bytes, lay_down, offsets_of
+from mixture_builder.render.text_arrays import (
+    extents_of,
+    last_bytes,
+    lay_down,
+    offsets_of,
+    one_array,
+    taken,
+)
 from mixture_builder.style_pools import PREPARED, StylePools
 from mixture_builder.styles import SENTENCE_ENDS
 
@@ -115,7 +122,7 @@ def in_listed_order(
     chosen = pa.array(firsts[rows.at][owner] + order)
     offsets = pa.array(np.concatenate([[0], ends]).astype(np.int32))
     flat = rows.arrays["options"].flatten()
-    return pa.ListArray.from_arrays(offsets, flat.take(chosen)), at[order == right[owner]]
+    return pa.ListArray.from_arrays(offsets, taken(flat, chosen)), at[order == right[owner]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -221,7 +228,7 @@ def list_options(
     found[slot] = np.where(at == 0, before[owner], further[owner] + at)
     found[slot + 1] = len(pieces.around) + (firsts[there][owner] + order)
     found[2 * ends + np.arange(len(shown))] = len(pieces.further) + len(pieces.first) + shown_ending
-    texts, _ = lay_down(pa.concat_arrays([pieces.around, flat]), found, counts)
+    texts, _ = lay_down(one_array([pieces.around, flat]), found, counts)
     labels = len(pieces.labels) + answers
     enumerated = pieces.enumerates[item]
     labels[shown[enumerated]] = (item * PREPARED + right_at)[enumerated]
@@ -230,8 +237,8 @@ def list_options(
     return ListedColumns(
         texts=DrawColumn(values=texts, at=places),
         # Not read from the rows: these hold all options, several times as much.
-        answers=DrawColumn(values=flat.take(pa.array(answers))),
-        targets=pa.concat_arrays([pieces.labels, flat]).take(pa.array(labels)),
+        answers=DrawColumn(values=taken(flat, pa.array(answers))),
+        targets=taken(one_array([pieces.labels, flat]), pa.array(labels)),
         styles=pieces.ids.take(pa.array(codes)),
         numbers=numbers,
     )

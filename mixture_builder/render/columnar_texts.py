@@ -7,6 +7,7 @@ already there: only the offsets have to be thinned.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,15 +20,37 @@ import pyarrow.compute as pc
 from mixture_builder.draw import Indices
 from mixture_builder.jinja_bounds import MAX_TEXT
 from mixture_builder.jinja_compiler import compile_text
+from mixture_builder.render.batch import TooMuchTextError
 from mixture_builder.render.programs import Column, Condition, Program, TextPiece
 from mixture_builder.render.row_columns import DrawColumn
-from mixture_builder.render.text_arrays import as_list, extents_of, lay_down, stripped
+from mixture_builder.render.text_arrays import (
+    as_list,
+    extents_of,
+    lay_down,
+    one_array,
+    stripped,
+    taken,
+)
+
+OFTEN = 5
+"""A template that shows a field more often makes texts that are looked at before they are made."""
+
+LONG_LITERALS = 10_000
+"""So is one with more characters of its own."""
+
+LONG_BETWEEN = 100
+"""So is one with more characters between the items of lists."""
+
+MOST_SWOLLEN = 1 << 28
+"""Most bytes that texts of such templates may take at once."""
 
 
 def join_texts(
     programs: Sequence[Program],
     members: Sequence[Indices],
     columns: Mapping[str, DrawColumn],
+    *,
+    longest: int = 0,
 ) -> pa.Array:
     """Stripped texts of draws, each put together as its program says.
 
@@ -35,9 +58,15 @@ def join_texts(
       programs: any.
       members: for each program the draws it is for; each draw is among those of one.
       columns: all that the programs read, by name.
+      longest: characters that a text may have; 0 for any number.
 
     Returns:
-      The texts; an empty one where a row could not be rendered.
+      The texts; an empty one where a row could not be rendered, and where one that is rendered row
+      by row is too long.
+
+    Raises:
+      TooMuchTextError: if the texts come to more than an array may hold, or to far more than what
+        they show of rows.
     """
     layout = _layout_of(programs)
     # Which piece each string of each draw is: no loop over programs, of which small tasks have
@@ -51,7 +80,7 @@ def join_texts(
     piece = np.arange(total, dtype=np.int32)
     piece -= np.repeat((ends - counts - layout.firsts[numbers]).astype(np.int32), counts)
     draw = np.repeat(np.arange(len(counts), dtype=np.int32), counts)
-    laid = _lay_strings(layout, members, columns)
+    laid = _lay_strings(layout, members, columns, longest)
     found = (layout.literal + laid.bases[layout.column])[piece]
     for places, shown_by in laid.places:
         # Most columns are those of rows, and have one place a draw for all of them.
@@ -65,7 +94,12 @@ def join_texts(
         lost.update(shown[unsound[shown]].tolist())
     if lost:
         found[np.isin(draw, list(lost))] = 0
-    texts, _ = lay_down(pa.concat_arrays(laid.strings), found, counts)
+    everything = one_array(laid.strings)
+    if layout.swells:
+        lengths = pc.binary_length(everything).to_numpy(zero_copy_only=False)
+        if int(lengths[found].sum(dtype=np.int64)) > MOST_SWOLLEN:
+            raise TooMuchTextError
+    texts, _ = lay_down(everything, found, counts)
     return stripped(texts)
 
 
@@ -84,6 +118,7 @@ class _Layout:
       literal: for each piece of all programs the place of its own text; 0 for columns.
       column: for each piece the number of its column; 0 for texts of their own.
       condition: for each piece the number of its conditions; -1 for none.
+      swells: whether a text may be many times as long as the row that it shows.
     """
 
     programs: tuple[Program, ...]
@@ -96,6 +131,7 @@ class _Layout:
     literal: npt.NDArray[np.int32]
     column: npt.NDArray[np.int32]
     condition: npt.NDArray[np.int32]
+    swells: bool
 
 
 _MOST_LAYOUTS = 500
@@ -152,7 +188,16 @@ def _made_layout(programs: tuple[Program, ...]) -> _Layout:
         literal=parts[:, 0].copy(),
         column=parts[:, 1].copy(),
         condition=parts[:, 2].copy(),
+        swells=any(map(_swells, programs)),
     )
+
+
+def _swells(program: Program) -> bool:
+    """Whether a program shows a column often, or has long texts of its own."""
+    shown = Counter(piece.name for piece in program.pieces if piece.name)
+    between = sum(len(piece.between or "") for piece in program.pieces)
+    own = sum(len(piece.literal) for piece in program.pieces)
+    return max(shown.values(), default=0) > OFTEN or own > LONG_LITERALS or between > LONG_BETWEEN
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -174,7 +219,10 @@ class _LaidStrings:
 
 
 def _lay_strings(
-    layout: _Layout, members: Sequence[Indices], columns: Mapping[str, DrawColumn]
+    layout: _Layout,
+    members: Sequence[Indices],
+    columns: Mapping[str, DrawColumn],
+    longest: int,
 ) -> _LaidStrings:
     strings = [layout.literals]
     places: dict[int, tuple[Indices | None, list[int]]] = {}
@@ -188,7 +236,7 @@ def _lay_strings(
             wrong[number] = unsound if column.at is None else unsound[column.at]
     for number, by_rows in enumerate(layout.row_by_row, start=len(strings)):
         mine = members[by_rows]
-        strings.append(_rendered(layout.programs[by_rows], columns, mine))
+        strings.append(_rendered(layout.programs[by_rows], columns, mine, longest))
         own = np.zeros(sum(map(len, members)), dtype=np.int64)
         own[mine] = np.arange(len(mine))
         places[id(own)] = own, [number]
@@ -249,13 +297,15 @@ def _texts_of(piece: TextPiece, column: pa.Array) -> tuple[pa.Array, npt.NDArray
         missing = sizes <= piece.item
         items = pa.concat_arrays([column.flatten(), pa.array([""], pa.string())])
         at = np.where(missing, len(items) - 1, firsts + piece.item)
-        return items.take(pa.array(at)), missing if missing.any() else None
+        return taken(items, pa.array(at)), missing if missing.any() else None
     return column, None
 
 
-def _rendered(program: Program, columns: Mapping[str, DrawColumn], mine: Indices) -> pa.Array:
+def _rendered(
+    program: Program, columns: Mapping[str, DrawColumn], mine: Indices, longest: int
+) -> pa.Array:
     values = {name: as_list(columns[name].taken(mine)) for name in program.names}
-    texts = compile_text(program.row_by_row).render_many(values, len(mine))
+    texts = compile_text(program.row_by_row).render_many(values, len(mine), longest=longest)
     return pa.array([t if isinstance(t, str) else "" for t in texts], pa.string())
 
 

@@ -39,6 +39,7 @@ class MemoryRows:
         self._rows = [row for _, _, row in found]
         self.given = tuple(place for _, place, _ in found)
         self.count = len(found)
+        self.size = sum(len(str(row)) for row in self._rows)
 
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""

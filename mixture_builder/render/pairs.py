@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from mixture_builder.jinja_compiler import TextTooLongError
 from mixture_builder.jinja_running import describe
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import Batch, CountTokens, TaskContext
@@ -31,6 +32,7 @@ def render_pairs(
     count: int,
     *,
     few_shot: bool,
+    longest: tuple[int, int] = (0, 0),
 ) -> tuple[Rendered, Rendered]:
     """Prompts and targets of `count` rows; where rendering fails, the error stands instead.
 
@@ -39,16 +41,18 @@ def render_pairs(
       columns: what it reads.
       count: of rows.
       few_shot: whether its few-shot texts are meant.
+      longest: as for `CompiledText.render_many`, of prompts and of targets.
     """
-    inputs = template.input_for(few_shot=few_shot).render_many(columns, count)
+    inputs = template.input_for(few_shot=few_shot).render_many(columns, count, longest=longest[0])
     if TARGET_ANSWER in columns:
         columns = {**columns, "answer": columns[TARGET_ANSWER]}
-    targets = template.target_for(few_shot=few_shot).render_many(columns, count)
+    targets = template.target_for(few_shot=few_shot).render_many(columns, count, longest=longest[1])
     return inputs, targets
 
 
 def render_queries(context: TaskContext, batch: Batch) -> None:
     """Renders the queries of a batch, each template of each cell over one stretch of it."""
+    limits = context.plan.settings
     groups = batch.cells * len(context.templates) + batch.templates
     starts = np.flatnonzero(np.diff(groups, prepend=-1)).tolist()
     for start, stop in zip(starts, [*starts[1:], len(groups)], strict=True):
@@ -57,6 +61,7 @@ def render_queries(context: TaskContext, batch: Batch) -> None:
             {name: values[start:stop] for name, values in batch.columns.items()},
             stop - start,
             few_shot=uses_few_shot_texts(context.plan, int(batch.cells[start])),
+            longest=(limits.input_chars, limits.target_chars),
         )
         batch.inputs += inputs
         batch.targets += targets
@@ -111,6 +116,8 @@ def _all_sound(batch: Batch, input_chars: int, target_chars: int) -> bool:
 
 
 def _failure(text: str | Exception, part: str, limit: int) -> tuple[str, str] | None:
+    if isinstance(text, TextTooLongError):
+        return f"{part}_too_long", f"{text.length} characters; at most {limit}"
     if isinstance(text, Exception):
         return "render_error", f"{part}: {describe(text)}"
     if not text:

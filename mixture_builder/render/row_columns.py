@@ -16,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mixture_builder.draw import Indices
+from mixture_builder.render.text_arrays import taken
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +33,7 @@ class DrawColumn:
 
     def taken(self, draws: Indices) -> pa.Array:
         """The values of some draws, given by their places."""
-        return self.values.take(pa.array(draws if self.at is None else self.at[draws]))
+        return taken(self.values, pa.array(draws if self.at is None else self.at[draws]))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -53,7 +54,7 @@ class RowColumns:
 
     def taken(self, name: str) -> pa.Array:
         """One column, a value a draw."""
-        return self.arrays[name].take(pa.array(self.at))
+        return taken(self.arrays[name], pa.array(self.at))
 
 
 class ColumnarRows(Protocol):

@@ -24,6 +24,11 @@ class Rows(Protocol):
         """Names of the fields, in the card's order."""
         ...
 
+    @property
+    def size(self) -> int:
+        """About how many bytes all rows take."""
+        ...
+
     def columns(self, names: Iterable[str], indices: Indices) -> dict[str, list[Any]]:
         """The values of some fields for rows in the order of `indices`."""
         ...

@@ -7,7 +7,7 @@ that is allowed) is drawn again with another row, and counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mixture_builder.dealing import deal
 from mixture_builder.draw import Indices, below, derive_seed, distinct, drawn_rows, random_bits
 from mixture_builder.plan import TaskPlan
+from mixture_builder.render.at_once import render_in_parts
 from mixture_builder.render.batch import (
     Batch,
     CountTokens,
@@ -99,7 +100,7 @@ class TaskRenderer:
 
         Every draw is either among the examples or among the dropped ones.
         """
-        return self._rendered(draws, None)
+        return self._in_parts(_as_numbers(draws), self._rendered)
 
     def render_in_parts(
         self, draws: Iterable[int] | Indices
@@ -137,7 +138,7 @@ class TaskRenderer:
         return RenderedExamples(plan=context.plan, template_names=names)
 
     def _rendered(
-        self, draws: Iterable[int] | Indices, parts: dict[int, ExampleParts] | None
+        self, draws: Iterable[int] | Indices, parts: dict[int, ExampleParts] | None = None
     ) -> RenderedExamples:
         """Renders draws; fills `parts` if they are asked for."""
         result = self._nothing()
@@ -161,15 +162,28 @@ class TaskRenderer:
           draws: as for `render`.
           pieces: of the styles the renderer was made with.
         """
+
+        def by_columns(numbers: Indices) -> RenderedExamples:
+            return self._by_columns(numbers, pieces)
+
+        if not hasattr(self._context.rows, "arrays"):
+            return self.render(draws)
+        return self._in_parts(_as_numbers(draws), by_columns)
+
+    def _in_parts(
+        self, draws: Indices, render: Callable[[Indices], RenderedExamples]
+    ) -> RenderedExamples:
+        return render_in_parts(
+            self._context, draws, nothing=self._nothing, render=render, one=self._rendered
+        )
+
+    def _by_columns(self, numbers: Indices, pieces: OptionPieces) -> RenderedExamples:
         # Previews render without Arrow, and start the faster for it.
         from mixture_builder.render.columnar import lacks_required
         from mixture_builder.render.columnar import render_queries as render_by_columns
         from mixture_builder.render.columnar_few_shot import with_exemplars
 
-        numbers = _as_numbers(draws)
         context = self._context
-        if not hasattr(context.rows, "arrays"):
-            return self.render(numbers)
         cells, templates = self._cells_and_templates(numbers)
         few_shot = np.asarray([c.few_shot for c in context.plan.cells])
         rows = self._rows(numbers, 0)
@@ -190,7 +204,7 @@ class TaskRenderer:
             rows=rows[chosen],
         )
         if queries is None:
-            return self.render(numbers)
+            return self._rendered(numbers)
         shown = few_shot[queries.cells]
         blocks = []
         if not shown.any():
@@ -203,7 +217,7 @@ class TaskRenderer:
             if block is not None:
                 blocks.append(block)
         blocks = [self._within_tokens(block) for block in blocks]
-        result = self.render(_others(numbers, [block.draws for block in blocks]))
+        result = self._rendered(_others(numbers, [block.draws for block in blocks]))
         result.blocks.extend(blocks)
         return result
 

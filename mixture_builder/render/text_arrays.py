@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from mixture_builder.canonical import plain_values
+from mixture_builder.render.batch import TooMuchTextError
 
 WHITE_SPACE = "".join(c for c in map(chr, range(0x3001)) if c.isspace())
 """What `str.strip` strips: Arrow's own idea of white space differs."""
@@ -46,6 +48,37 @@ def extents_of(lists: pa.ListArray) -> tuple[npt.NDArray[np.int64], npt.NDArray[
     return ends[:-1] - ends[0], ends[1:] - ends[:-1]
 
 
+MAX_BYTES = (1 << 31) - 1
+"""Most bytes that the texts of one array may come to: where they end are numbers of 32 bits."""
+
+
+def one_array(parts: Sequence[pa.Array]) -> pa.Array:
+    """Arrays one after the other.
+
+    Raises:
+      TooMuchTextError: if their texts come to more than an array may hold.
+    """
+    if len(parts) == 1:
+        return parts[0]
+    try:
+        return pa.concat_arrays(parts)
+    except pa.ArrowInvalid as problem:
+        raise TooMuchTextError from problem
+
+
+def taken(values: pa.Array, places: pa.Array) -> pa.Array:
+    """Values by their places, of which any may come again and again.
+
+    Raises:
+      TooMuchTextError: if their texts come to more than an array may hold. Arrow gives an array
+        then that says wrongly where they end.
+    """
+    found = values.take(places)
+    if any(held is not None and held.size > MAX_BYTES for held in found.buffers()):
+        raise TooMuchTextError
+    return found
+
+
 def lay_down(
     everything: pa.Array, places: npt.NDArray[np.integer], counts: npt.NDArray[np.integer]
 ) -> tuple[pa.Array, npt.NDArray[np.int32]]:
@@ -58,8 +91,11 @@ def lay_down(
 
     Returns:
       The texts, and the byte of their data at which each string stands.
+
+    Raises:
+      TooMuchTextError: if the texts come to more than an array may hold.
     """
-    pieces = everything.take(pa.array(places))
+    pieces = taken(everything, pa.array(places))
     _, offsets, data = pieces.buffers()
     ends = np.frombuffer(offsets, dtype=np.int32)[: len(pieces) + 1]
     thinned = ends[np.concatenate([[0], np.cumsum(counts)])]

@@ -214,7 +214,7 @@ def test_a_damaged_list_ends_the_work(workspace: Workspace, content: str, messag
     assert not workspace.store.exists()
 
 
-@pytest.mark.parametrize("name", ["../out.jsonl", "/etc/passwd", "missing.jsonl"])
+@pytest.mark.parametrize("name", ["../out.jsonl", "/etc/passwd", "missing.jsonl", "a\0b.jsonl"])
 def test_a_recipe_names_files_of_its_folder_only(workspace: Workspace, name: str) -> None:
     """A stranger's recipe cannot have other files read."""
     workspace.write_recipe(filters={"rows": [name]})

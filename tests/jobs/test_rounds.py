@@ -49,6 +49,7 @@ def test_shards_built_in_rounds_are_the_shards_built_one_by_one(
     """Files and results are equal, wherever chunks and rounds are cut, drops included."""
     monkeypatch.setattr(rounds, "CHUNK_EXAMPLES", examples_a_chunk)
     monkeypatch.setattr(rounds, "ROUND_BYTES", examples_a_chunk * 3_000)
+    monkeypatch.setattr(rounds, "GROUP_BYTES", examples_a_chunk * 100)
     further = {"limits": {"input_chars": limit}} if limit else {}
     lock = lock_of(quickstart, shards=5, examples=2_000, **further)
     wanted = [0, 1, 3, 4]

@@ -11,6 +11,7 @@ import pyarrow.ipc
 
 from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.draw import identity
+from mixture_builder.errors import SourceError
 from mixture_builder.io.rowstore import ID
 
 
@@ -56,6 +57,9 @@ def blocks(
       order: global positions of the rows.
       ids: the identities at these positions.
       schema: of the stored rows.
+
+    Raises:
+      SourceError: if those of a block come to more than an Arrow array may hold.
     """
     batches = [_open_run(run).get_batch(0) for run in runs]
     starts = np.cumsum([0, *(b.num_rows for b in batches)])
@@ -70,7 +74,13 @@ def blocks(
             pieces.append(batches[run].take(pa.array(places[mine] - starts[run])))
             positions[mine] = np.arange(done, done + len(mine))
             done += len(mine)
-        block = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+        try:
+            block = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
+        except pa.ArrowInvalid:
+            raise SourceError(
+                f"{len(places)} rows that stand together come to more than 2.1 GB; expected less. "
+                "Leave the longest records out with `keep` in the card, or shorten their fields."
+            ) from None
         block = block.take(pa.array(positions))
         at = schema.get_field_index(ID)
         yield block.set_column(at, schema.field(at), pa.array(ids[begin : begin + BLOCK_ROWS]))

@@ -114,13 +114,16 @@ def _finish(spec: TaskSpec, store: Path, runs: Sequence[str]) -> StoredTask:
         files=tuple({**entry, **seen.get(entry["name"], {})} for entry in stamp(spec.files)),
         tried=spec.tried,
     )
-    write_task(
-        store,
-        stored,
-        batches=blocks(runs, order, ids, schema),
-        schema=schema,
-        quarantine=entries,
-    )
+    try:
+        write_task(
+            store,
+            stored,
+            batches=blocks(runs, order, ids, schema),
+            schema=schema,
+            quarantine=entries,
+        )
+    except SourceError as problem:
+        raise SourceError(f"{card.file}: {card.id}: {problem}") from None
     return stored
 
 
