@@ -63,6 +63,8 @@ def one_array(parts: Sequence[pa.Array]) -> pa.Array:
     try:
         return pa.concat_arrays(parts)
     except pa.ArrowInvalid as problem:
+        if "overflow" not in str(problem):
+            raise
         raise TooMuchTextError from problem
 
 

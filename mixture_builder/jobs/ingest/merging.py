@@ -76,7 +76,9 @@ def blocks(
             done += len(mine)
         try:
             block = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
-        except pa.ArrowInvalid:
+        except pa.ArrowInvalid as problem:
+            if "overflow" not in str(problem):
+                raise
             raise SourceError(
                 f"{len(places)} rows that stand together come to more than 2.1 GB; expected less. "
                 "Leave the longest records out with `keep` in the card, or shorten their fields."
