@@ -116,8 +116,16 @@ def test_arrays_beyond_two_gibibytes_are_refused() -> None:
 def test_a_shard_beyond_two_gibibytes_says_how_many_shards_are_enough(quickstart: Any) -> None:
     """Before anything is written; the number makes shards of a gibibyte."""
     lock = lock_of(quickstart, shards=1, examples=100)
-    row = {"inputs": "x" * (1 << 29), "targets": "", "style": "", "exemplar_rows": []}
-    row |= {"row": 0, "draw": 0, "task": 0, "cell": 0, "template": 0, "order": 0}
+    row: dict[str, Any] = {"inputs": "x" * (1 << 29), "targets": "", "style": ""}
+    row |= {
+        "exemplar_rows": [],
+        "row": 0,
+        "draw": 0,
+        "task": 0,
+        "cell": 0,
+        "template": 0,
+        "order": 0,
+    }
     batch = pa.RecordBatch.from_pylist([row], schema=CODED_SCHEMA)
 
     with pytest.raises(BuildError, match=r"come to 2\.\d GB; expected at most 2\.1 GB.*--shards 3"):
