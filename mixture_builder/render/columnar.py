@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from mixture_builder.draw import Indices, counted_order, derive_seed, distinct, random_bits
 from mixture_builder.render.batch import TaskContext
-from mixture_builder.render.columnar_blocks import Queries
+from mixture_builder.render.columnar_blocks import Asked, Queries
 from mixture_builder.render.columnar_drawn import (
     add_dialogs,
     add_listed_order,
@@ -47,41 +47,33 @@ from mixture_builder.style_pools import PREPARED
 def render_queries(
     context: TaskContext,
     pieces: OptionPieces,
-    *,
-    draws: Indices,
-    cells: Indices,
-    templates: Indices,
-    rows: Indices,
+    asked: Asked,
 ) -> Queries | None:
     """Renders the queries that can be rendered by columns.
 
     Args:
       context: of the task; its rows must be `ColumnarRows`.
       pieces: of all option styles.
-      draws: any.
-      cells: what they serve.
-      templates: what they are said with.
-      rows: what they are about; they have what the templates require.
+      asked: any draws.
 
     Returns:
-      Those that are sound, in the order of `draws`. Missing are draws whose template or options
+      Those that are sound, in the order of `asked`. Missing are draws whose template or options
       need more, and whose texts are empty or may be over the budget.
     """
-    keys = cells * len(context.templates) + templates
+    keys = asked.cells * len(context.templates) + asked.templates
     able = _eligible(context, keys)
     if "options" in context.rows.fields:
         chosen = np.flatnonzero(able)
         if len(chosen):
-            able[chosen[option_counts(context, rows[chosen]) > PREPARED]] = False
+            able[chosen[option_counts(context, asked.rows[chosen]) > PREPARED]] = False
     if not able.all():
         chosen = np.flatnonzero(able)
         if not len(chosen):
             return None
-        draws, cells, templates = draws[chosen], cells[chosen], templates[chosen]
-        rows, keys = rows[chosen], keys[chosen]
-    elif not len(draws):
+        asked, keys = asked.select(chosen), keys[chosen]
+    elif not len(keys):
         return None
-    queries = _queries(context, pieces, draws, cells, templates, rows, keys)
+    queries = _queries(context, pieces, asked, keys)
     sound = _sound(context, queries)
     return queries if sound.all() else queries.select(np.flatnonzero(sound))
 
@@ -140,12 +132,10 @@ def _empty(
 def _queries(
     context: TaskContext,
     pieces: OptionPieces,
-    draws: Indices,
-    cells: Indices,
-    templates: Indices,
-    rows: Indices,
+    asked: Asked,
     keys: Indices,
 ) -> Queries:
+    draws, cells, templates, rows = asked.draws, asked.cells, asked.templates, asked.rows
     limits = context.plan.settings
     met, members = members_of(keys)
     found = [said.programs for said in said_by(context, met)]

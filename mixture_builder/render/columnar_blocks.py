@@ -51,6 +51,31 @@ class RenderedBlock:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Asked:
+    """Draws whose queries are to be rendered, as columns of one length.
+
+    Attributes:
+      cells: what they serve.
+      templates: what they are said with.
+      rows: what they are about; they have what the templates require.
+    """
+
+    draws: Indices
+    cells: Indices
+    templates: Indices
+    rows: Indices
+
+    def select(self, places: Indices) -> Asked:
+        """Some of them."""
+        return Asked(
+            draws=self.draws[places],
+            cells=self.cells[places],
+            templates=self.templates[places],
+            rows=self.rows[places],
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Queries:
     """Draws whose queries are rendered, as columns of one length.
 

@@ -34,7 +34,7 @@ from mixture_builder.style_pools import StylePools
 from mixture_builder.templates import PromptTemplate
 
 if TYPE_CHECKING:
-    from mixture_builder.render.columnar_blocks import RenderedBlock
+    from mixture_builder.render.columnar_blocks import Asked, Queries, RenderedBlock
     from mixture_builder.render.columnar_options import OptionPieces
 
 __all__ = ["MAX_REDRAWS", "DroppedDraw", "RenderedExamples", "TaskRenderer"]
@@ -89,6 +89,11 @@ class TaskRenderer:
         """Gives back what has been kept of draws, and pages of rows; the rest stays for others."""
         self._few_shot.forget()
         self._context.rows.forget()
+
+    @property
+    def context(self) -> TaskContext:
+        """What rendering the task needs."""
+        return self._context
 
     @property
     def plan(self) -> TaskPlan:
@@ -179,9 +184,16 @@ class TaskRenderer:
 
     def _by_columns(self, numbers: Indices, pieces: OptionPieces) -> RenderedExamples:
         # Previews render without Arrow, and start the faster for it.
-        from mixture_builder.render.columnar import lacks_required
         from mixture_builder.render.columnar import render_queries as render_by_columns
-        from mixture_builder.render.columnar_few_shot import with_exemplars
+
+        asked = self.asked(numbers)
+        queries = render_by_columns(self._context, pieces, asked)
+        return self.finished(numbers, queries, pieces)
+
+    def asked(self, numbers: Indices) -> Asked:
+        """What some draws ask for, as far as it may be rendered by columns."""
+        from mixture_builder.render.columnar import lacks_required
+        from mixture_builder.render.columnar_blocks import Asked
 
         context = self._context
         cells, templates = self._cells_and_templates(numbers)
@@ -194,18 +206,25 @@ class TaskRenderer:
                 templates[lacking], cells[lacking], rows[lacking]
             )
             able[lacking] = ~lacks_required(context, templates[lacking], rows[lacking])
-        chosen = np.flatnonzero(able)
-        queries = render_by_columns(
-            context,
-            pieces,
-            draws=numbers[chosen],
-            cells=cells[chosen],
-            templates=templates[chosen],
-            rows=rows[chosen],
-        )
+        whole = Asked(draws=numbers, cells=cells, templates=templates, rows=rows)
+        return whole if able.all() else whole.select(np.flatnonzero(able))
+
+    def finished(
+        self, numbers: Indices, queries: Queries | None, pieces: OptionPieces
+    ) -> RenderedExamples:
+        """The examples of some draws, of which some queries are rendered.
+
+        Args:
+          numbers: the draws.
+          queries: of any of them.
+          pieces: as for `render_blocks`.
+        """
+        from mixture_builder.render.columnar_few_shot import with_exemplars
+
         if queries is None:
             return self._rendered(numbers)
-        shown = few_shot[queries.cells]
+        context = self._context
+        shown = np.asarray([c.few_shot for c in context.plan.cells])[queries.cells]
         blocks = []
         if not shown.any():
             blocks.append(queries.finished(context))
