@@ -161,6 +161,19 @@ class StoredRows:
         arrays = {name: taken(self._whole(blocks, name), at) for name in names}
         return RowColumns(arrays=arrays, at=np.arange(len(indices)))
 
+    def pieces(
+        self, names: Sequence[str], indices: Indices
+    ) -> tuple[list[list[pa.Array]], Indices, int]:
+        """The blocks that rows stand in, without a copy: those of each column, one after the other.
+
+        Returns:
+          The blocks of each column; for each of `indices` its place in all of them together; how
+          many rows they have.
+        """
+        blocks, places = self._located(indices)
+        columns = [[block.column(self._places[name]) for block in blocks] for name in names]
+        return columns, places, sum(block.num_rows for block in blocks)
+
     def _size(self, blocks: Sequence[pa.RecordBatch], names: Sequence[str]) -> int:
         return sum(block.column(self._places[name]).nbytes for name in names for block in blocks)
 

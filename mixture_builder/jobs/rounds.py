@@ -32,7 +32,7 @@ from mixture_builder.io.stored_task import task_folder
 from mixture_builder.jobs.build import (
     ShardEvents,
     finish_shard,
-    render_task,
+    render_tasks,
     without_garbage_collection,
 )
 from mixture_builder.jobs.shard_layout import counted_up, stretches_of_task
@@ -70,6 +70,9 @@ GATHERED_BYTES = 256 << 10
 
 LARGE_BATCH = 128 << 10
 """Bytes of a table for each shard from which on it is worth a batch of its own there."""
+
+DRAWS_TOGETHER = 8_000
+"""Draws of small tasks that are rendered together at most; with more, memory and time are lost."""
 
 GROUP_BYTES = 1 << 30
 """Bytes of tables that are put in order together at most."""
@@ -246,18 +249,36 @@ def render_chunk(lock: Lock, chunk: Chunk, *, store: Path) -> int:
     events = [ShardEvents() for _ in chunk.shards]
     tables: list[tuple[pa.Table, Indices]] = []
     with without_garbage_collection():
-        for piece in chunk.pieces:
-            task = lock.plan.tasks[piece.task]
-            starts, owners, draws = _draws(lock, task, chunk.shards, piece)
-            if not len(draws):
-                continue
-            part = render_task(lock, task, store=store, draws=draws)
-            _note_events(part, starts, owners, events)
-            for table in coded_tables(part, book):
-                found = table.column("draw").to_numpy()
-                tables.append((table, owners[np.searchsorted(starts, found, side="right") - 1]))
+        for asked in _together_or_alone(lock, chunk):
+            parts = render_tasks(lock, [(task, draws) for task, _, _, draws in asked], store=store)
+            for part, (_, starts, owners, _) in zip(parts, asked, strict=True):
+                _note_events(part, starts, owners, events)
+                for table in coded_tables(part, book):
+                    found = table.column("draw").to_numpy()
+                    owner = owners[np.searchsorted(starts, found, side="right") - 1]
+                    tables.append((table, owner))
     _write_chunk(chunk, tables, events)
     return sum(table.num_rows for table, _ in tables)
+
+
+def _together_or_alone(
+    lock: Lock, chunk: Chunk
+) -> Iterator[list[tuple[TaskPlan, Indices, Indices, Indices]]]:
+    """The tasks of a chunk in stretches that are rendered together, each with its `_draws`."""
+    some: list[tuple[TaskPlan, Indices, Indices, Indices]] = []
+    held = 0
+    for piece in chunk.pieces:
+        task = lock.plan.tasks[piece.task]
+        drawn = _draws(lock, task, chunk.shards, piece)
+        count = len(drawn[-1])
+        if some and held + count > DRAWS_TOGETHER:
+            yield some
+            some, held = [], 0
+        if count:
+            some.append((task, *drawn))
+            held += count
+    if some:
+        yield some
 
 
 def _draws(

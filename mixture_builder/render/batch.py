@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from mixture_builder.draw import Indices
+import numpy as np
+
+from mixture_builder.draw import Bits, Indices, derive_seed, random_bits, random_bits_of
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.rows import Rows
 from mixture_builder.style_pools import StylePools
@@ -16,6 +18,9 @@ from mixture_builder.templates import PromptTemplate
 
 _DRAWN_FROM = ("options", "answer_index", "answers", "turns")
 """Fields that what is drawn for an example is drawn from."""
+
+OWN_BITS = 40
+"""Numbers of draws and rows are below two to this; which task they are of may stand above."""
 
 _LISTS = (
     *("draws", "inputs", "targets", "cell_codes", "template_codes", "styles", "exemplar_rows"),
@@ -111,6 +116,7 @@ class TaskContext:
       seed: the task's own, derived from the recipe's.
       count_tokens: the tokens of each text, where the plan has limits in tokens.
       programs: how templates say its rows by columns; see `task_programs.said_by`.
+      joined_seeds: those of several tasks whose queries are rendered together; see `joined_tasks`.
     """
 
     plan: TaskPlan
@@ -120,6 +126,17 @@ class TaskContext:
     seed: int
     count_tokens: CountTokens | None = None
     programs: dict[int, Any] = field(default_factory=dict)
+    joined_seeds: tuple[int, ...] = ()
+
+    def bits(self, counters: Indices, purpose: str, *parts: str | int) -> Bits:
+        """Random bits for draws, as `draw.random_bits` makes them of the task's seed."""
+        if not self.joined_seeds:
+            return random_bits(derive_seed(self.seed, purpose, *parts), counters)
+        seeds = [derive_seed(seed, purpose, *parts) for seed in self.joined_seeds]
+        owners = counters >> OWN_BITS
+        return random_bits_of(
+            np.asarray(seeds, dtype=np.uint64)[owners], counters - (owners << OWN_BITS)
+        )
 
     def fields_for(self, said: Iterable[tuple[int, bool]]) -> tuple[str, ...]:
         """Fields that some templates read, and those that drawing needs.

@@ -115,6 +115,28 @@ class Queries:
             instructions=self.instructions.take(taken),
         )
 
+    def part(self, start: int, stop: int, *, before: int) -> Queries:
+        """Those from a place to another, one past the last, without a copy of their texts.
+
+        Args:
+          start: the first place.
+          stop: one past the last.
+          before: what their draws and rows count from.
+        """
+        length = stop - start
+        return Queries(
+            draws=self.draws[start:stop] - before,
+            cells=self.cells[start:stop],
+            templates=self.templates[start:stop],
+            rows=self.rows[start:stop] - before,
+            inputs=self.inputs.slice(start, length),
+            targets=self.targets.slice(start, length),
+            styles=self.styles.slice(start, length),
+            option_numbers=self.option_numbers[start:stop],
+            labels=None if self.labels is None else self.labels.slice(start, length),
+            instructions=self.instructions.slice(start, length),
+        )
+
     def finished(self, context: TaskContext) -> RenderedBlock:
         """Zero-shot examples are their queries."""
         return RenderedBlock(

@@ -55,14 +55,14 @@ def picked_answers(
     """Of several right answers the one that is drawn; as in `drawn.DrawnColumns`."""
     lists = read.arrays["answers"]
     firsts, sizes = (numbers[read.at] for numbers in extents_of(lists))
-    bits = random_bits(derive_seed(context.seed, "answer", attempt), counters) >> np.uint64(32)
+    bits = context.bits(counters, "answer", attempt) >> np.uint64(32)
     picks = ((bits * sizes.astype(np.uint64)) >> np.uint64(32)).astype(np.int64)
     return DrawColumn(values=lists.flatten(), at=firsts + picks)
 
 
 def drawn_chance(context: TaskContext, counters: Indices, *, purpose: str) -> DrawColumn:
     """What `choice` in a template chooses by; as in `drawn.DrawnColumns`."""
-    return DrawColumn(values=pa.array(random_bits(derive_seed(context.seed, purpose), counters)))
+    return DrawColumn(values=pa.array(context.bits(counters, purpose)))
 
 
 def shuffles_options(context: TaskContext) -> bool:

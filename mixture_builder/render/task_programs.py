@@ -38,7 +38,7 @@ def said_by(context: TaskContext, cells_and_templates: Sequence[int]) -> list[Sa
         return [held[key] for key in cells_and_templates]
     except KeyError:
         pass
-    family = _family_of(context)
+    family = family_of(context)
     for key in cells_and_templates:
         if key not in family:
             family[key] = _said(context, *divmod(key, len(context.templates)))
@@ -53,7 +53,8 @@ _families: dict[tuple[Any, ...], tuple[tuple[PromptTemplate, ...], dict[int, Sai
 identities of templates, which are held so that nothing else takes their place in memory."""
 
 
-def _family_of(context: TaskContext) -> dict[int, Said]:
+def family_of(context: TaskContext) -> dict[int, Said]:
+    """What is known of all tasks with the same templates, kinds of cells and fields of rows."""
     read: Any = context.rows
     cells = context.plan.cells
     key = (
