@@ -72,7 +72,7 @@ LARGE_BATCH = 128 << 10
 """Bytes of a table for each shard from which on it is worth a batch of its own there."""
 
 DRAWS_TOGETHER = 8_000
-"""Draws of small tasks that are rendered together at most; with more, memory and time are lost."""
+"""Draws of small tasks that are rendered together at most."""
 
 GROUP_BYTES = 1 << 30
 """Bytes of tables that are put in order together at most."""

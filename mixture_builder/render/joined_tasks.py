@@ -8,6 +8,7 @@ are of above `OWN_BITS`, and all else is as for one task.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby, pairwise
 from typing import Any, cast
@@ -47,45 +48,51 @@ def render_tasks(
       pieces: of the option styles of each.
     """
     result: list[RenderedExamples] = []
-    keys = [_family(renderer.context) or number for number, renderer in enumerate(renderers)]
+    # Held until all are compared: what is let go may have its place taken by another.
+    families = [_family(renderer.context) for renderer in renderers]
+    keys = [(id(family), *limits) for family, *limits in families]
     for _, group in groupby(range(len(renderers)), key=keys.__getitem__):
-        members = list(group)
-        if len(members) > 1:
-            result += _together(
-                [renderers[n] for n in members],
-                [draws[n] for n in members],
-                [pieces[n] for n in members],
-            )
-        else:
-            result += [renderers[n].render_blocks(draws[n], pieces[n]) for n in members]
+        some = list(group)
+        result += _rendered(
+            [renderers[n] for n in some],
+            [draws[n] for n in some],
+            [pieces[n] for n in some],
+        )
     return result
 
 
-def _family(context: TaskContext) -> tuple[int, int, int] | None:
-    """Equal for tasks whose queries may be rendered together; `None` where no other's may."""
+def _family(context: TaskContext) -> tuple[object, int, int]:
+    """The same for tasks whose queries may be rendered together, and their limits."""
     rows, limits = context.rows, context.plan.settings
-    if not hasattr(rows, "pieces") or not _DRAWN_BY_TASK.isdisjoint(rows.fields):
-        return None
-    return id(family_of(context)), limits.input_chars, limits.target_chars
+    alone = not hasattr(rows, "pieces") or not _DRAWN_BY_TASK.isdisjoint(rows.fields)
+    family = object() if alone else family_of(context)
+    return family, limits.input_chars, limits.target_chars
+
+
+def _rendered(
+    renderers: Sequence[TaskRenderer], draws: Sequence[Indices], pieces: Sequence[OptionPieces]
+) -> list[RenderedExamples]:
+    """Examples of tasks of a family: together if they are several and not too much at once."""
+    if len(renderers) > 1:
+        with suppress(TooMuchTextError):
+            return _together(renderers, draws, pieces)
+    return [
+        renderer.render_blocks(numbers, styles)
+        for renderer, numbers, styles in zip(renderers, draws, pieces, strict=True)
+    ]
 
 
 def _together(
     renderers: Sequence[TaskRenderer], draws: Sequence[Indices], pieces: Sequence[OptionPieces]
 ) -> list[RenderedExamples]:
-    asked = [r.asked(numbers) for r, numbers in zip(renderers, draws, strict=True)]
     contexts = [renderer.context for renderer in renderers]
     whole = replace(
         contexts[0],
         rows=cast("Any", JoinedRows([context.rows for context in contexts])),
         joined_seeds=tuple(context.seed for context in contexts),
     )
-    try:
-        queries = render_queries(whole, pieces[0], _joined(asked))
-    except TooMuchTextError:
-        return [
-            renderer.render_blocks(numbers, styles)
-            for renderer, numbers, styles in zip(renderers, draws, pieces, strict=True)
-        ]
+    asked = [r.asked(numbers) for r, numbers in zip(renderers, draws, strict=True)]
+    queries = render_queries(whole, pieces[0], _joined(asked))
     parted = _parted(queries, len(renderers))
     return [
         renderer.finished(numbers, found, styles)
