@@ -155,11 +155,9 @@ class StoredRows:
         """
         blocks, places = self._located(indices)
         few = sum(block.num_rows for block in blocks) <= len(indices)
-        if few and (len(self._mapped) <= WHOLE_BYTES or self._size(blocks, names) <= WHOLE_BYTES):
-            return RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
-        at = _as_arrow(places)
-        arrays = {name: taken(self._whole(blocks, name), at) for name in names}
-        return RowColumns(arrays=arrays, at=np.arange(len(indices)))
+        few = few and (self.size <= WHOLE_BYTES or self._size(blocks, names) <= WHOLE_BYTES)
+        whole = RowColumns(arrays={n: self._whole(blocks, n) for n in names}, at=places)
+        return whole if few else whole.copied()
 
     def pieces(
         self, names: Sequence[str], indices: Indices

@@ -16,11 +16,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,8 @@ from mixture_builder.manifest import ShardResult
 from mixture_builder.plan import TaskPlan
 from mixture_builder.render.batch import DroppedDraw, RenderedExamples
 from mixture_builder.shards import shard_offset
+
+Item = TypeVar("Item")
 
 FEW_DRAWS = 4_000
 """With fewer draws a task and shard on average, rounds cost less than shards one by one."""
@@ -249,7 +251,8 @@ def render_chunk(lock: Lock, chunk: Chunk, *, store: Path) -> int:
     events = [ShardEvents() for _ in chunk.shards]
     tables: list[tuple[pa.Table, Indices]] = []
     with without_garbage_collection():
-        for asked in _together_or_alone(lock, chunk):
+        # Small tasks are rendered together.
+        for asked in _stretches(_asked(lock, chunk), lambda of: len(of[-1]), DRAWS_TOGETHER):
             parts = render_tasks(lock, [(task, draws) for task, _, _, draws in asked], store=store)
             for part, (_, starts, owners, _) in zip(parts, asked, strict=True):
                 _note_events(part, starts, owners, events)
@@ -261,24 +264,30 @@ def render_chunk(lock: Lock, chunk: Chunk, *, store: Path) -> int:
     return sum(table.num_rows for table, _ in tables)
 
 
-def _together_or_alone(
-    lock: Lock, chunk: Chunk
-) -> Iterator[list[tuple[TaskPlan, Indices, Indices, Indices]]]:
-    """The tasks of a chunk in stretches that are rendered together, each with its `_draws`."""
-    some: list[tuple[TaskPlan, Indices, Indices, Indices]] = []
+def _stretches(
+    items: Iterable[Item], size: Callable[[Item], int], most: int
+) -> Iterator[list[Item]]:
+    """Items in their order, in stretches of at most a size; a larger item is one by itself."""
+    some: list[Item] = []
     held = 0
-    for piece in chunk.pieces:
-        task = lock.plan.tasks[piece.task]
-        drawn = _draws(lock, task, chunk.shards, piece)
-        count = len(drawn[-1])
-        if some and held + count > DRAWS_TOGETHER:
+    for item in items:
+        further = size(item)
+        if some and held + further > most:
             yield some
             some, held = [], 0
-        if count:
-            some.append((task, *drawn))
-            held += count
+        some.append(item)
+        held += further
     if some:
         yield some
+
+
+def _asked(lock: Lock, chunk: Chunk) -> Iterator[tuple[TaskPlan, Indices, Indices, Indices]]:
+    """The tasks of a chunk that have draws there, each with its `_draws`."""
+    for piece in chunk.pieces:
+        task = lock.plan.tasks[piece.task]
+        starts, owners, draws = _draws(lock, task, chunk.shards, piece)
+        if len(draws):
+            yield task, starts, owners, draws
 
 
 def _draws(
@@ -326,7 +335,9 @@ def _write_chunk(
             groups.append((table.combine_chunks().to_batches()[0], owner))
         else:
             others.append((table, owner))
-    groups += [_by_shards(some, len(chunk.shards)) for some in _few_enough(others)]
+    # Nearly always one stretch; the texts of each fit into one array.
+    stretches = _stretches(others, lambda of: of[0].nbytes, GROUP_BYTES)
+    groups += [_by_shards(some, len(chunk.shards)) for some in stretches]
     noted = {
         EVENTS % place: json.dumps(
             {"redrawn": e.redrawn, "dropped": [_plain(drop) for drop in e.dropped]}
@@ -342,22 +353,6 @@ def _write_chunk(
             for count in np.bincount(owner, minlength=len(chunk.shards)).tolist():
                 writer.write_batch(batch.slice(start, count))
                 start += count
-
-
-def _few_enough(
-    tables: Sequence[tuple[pa.Table, Indices]],
-) -> Iterator[list[tuple[pa.Table, Indices]]]:
-    """The tables in stretches whose texts fit into one array each: nearly always all in one."""
-    some: list[tuple[pa.Table, Indices]] = []
-    size = 0
-    for table, owner in tables:
-        if some and size + table.nbytes > GROUP_BYTES:
-            yield some
-            some, size = [], 0
-        some.append((table, owner))
-        size += table.nbytes
-    if some:
-        yield some
 
 
 def _by_shards(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from mixture_builder.io.rowstore import ID, write_task
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import StoredTask, find_task, task_folder
 from mixture_builder.jobs.excluded import Excluded
+from mixture_builder.render.text_arrays import one_batch
 
 SIEVE_VERSION = 1
 """Raised when the same rows and lists would give other files."""
@@ -153,15 +154,11 @@ def _blocks(rows: StoredRows, left_out: npt.NDArray[np.int64]) -> Iterator[pa.Re
         waiting.append(block if keep.all() else block.filter(pa.array(keep)))
         held += waiting[-1].num_rows
         if held >= BLOCK_ROWS:
-            joined = _joined(waiting)
+            joined = one_batch(waiting)
             yield joined.slice(0, BLOCK_ROWS)
             waiting, held = [joined.slice(BLOCK_ROWS)], held - BLOCK_ROWS
     if held:
-        yield _joined(waiting)
-
-
-def _joined(batches: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
-    return batches[0] if len(batches) == 1 else pa.concat_batches(batches)
+        yield one_batch(waiting)
 
 
 def counted_by_reason(stored: Mapping[str, StoredTask]) -> dict[str, int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,6 @@ _DRAWN_FROM = ("options", "answer_index", "answers", "turns")
 
 OWN_BITS = 40
 """Numbers of draws and rows are below two to this; which task they are of may stand above."""
-
-_LISTS = (
-    *("draws", "inputs", "targets", "cell_codes", "template_codes", "styles", "exemplar_rows"),
-    *("rows", "redraws", "dropped", "blocks"),
-)
-"""Lists of `RenderedExamples`."""
 
 CountTokens = Callable[[Sequence[str]], Sequence[int]]
 """How many tokens each of some texts has."""
@@ -95,8 +89,10 @@ class RenderedExamples:
 
     def add(self, further: RenderedExamples) -> None:
         """Takes further examples of the same task, and what went wrong with them."""
-        for name in _LISTS:
-            getattr(self, name).extend(getattr(further, name))
+        for held in fields(self):
+            values = getattr(self, held.name)
+            if isinstance(values, list):
+                values.extend(getattr(further, held.name))
 
     @property
     def redrawn(self) -> Counter[str]:

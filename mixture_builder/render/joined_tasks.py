@@ -29,7 +29,7 @@ from mixture_builder.render.columnar_options import OptionPieces
 from mixture_builder.render.row_columns import RowColumns
 from mixture_builder.render.task import TaskRenderer
 from mixture_builder.render.task_programs import family_of
-from mixture_builder.render.text_arrays import one_array, taken
+from mixture_builder.render.text_arrays import one_array
 
 _DRAWN_BY_TASK = frozenset(["options", "turns"])
 """Fields whose drawn texts are worked out for one task at a time."""
@@ -157,11 +157,5 @@ class JoinedRows:
                 known.extend(further)
             places[start:stop] = at + held
             held += count
-        arrays_of = dict(zip(names, map(one_array, found), strict=True))
-        if held <= len(indices):
-            return RowColumns(arrays=arrays_of, at=places)
-        wanted = pa.array(places)
-        return RowColumns(
-            arrays={name: taken(array, wanted) for name, array in arrays_of.items()},
-            at=np.arange(len(indices)),
-        )
+        whole = RowColumns(arrays=dict(zip(names, map(one_array, found), strict=True)), at=places)
+        return whole if held <= len(indices) else whole.copied()

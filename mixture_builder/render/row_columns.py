@@ -52,6 +52,12 @@ class RowColumns:
         """The same by columns."""
         return {name: DrawColumn(values=a, at=self.at) for name, a in self.arrays.items()}
 
+    def copied(self) -> RowColumns:
+        """The same with a row of its own for each draw."""
+        return RowColumns(
+            arrays={name: self.taken(name) for name in self.arrays}, at=np.arange(len(self.at))
+        )
+
     def taken(self, name: str) -> pa.Array:
         """One column, a value a draw."""
         return taken(self.arrays[name], pa.array(self.at))

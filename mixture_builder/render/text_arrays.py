@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,10 +58,23 @@ def one_array(parts: Sequence[pa.Array]) -> pa.Array:
     Raises:
       TooMuchTextError: if their texts come to more than an array may hold.
     """
+    return _one(parts, pa.concat_arrays)
+
+
+def one_batch(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    """Batches one after the other.
+
+    Raises:
+      TooMuchTextError: as for `one_array`.
+    """
+    return _one(parts, pa.concat_batches)
+
+
+def _one(parts: Sequence[Any], joined: Callable[[Sequence[Any]], Any]) -> Any:
     if len(parts) == 1:
         return parts[0]
     try:
-        return pa.concat_arrays(parts)
+        return joined(parts)
     except pa.ArrowInvalid as problem:
         if "overflow" not in str(problem):
             raise

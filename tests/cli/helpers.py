@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,8 +37,10 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
-def call(*arguments: object, timeout: float = 600) -> subprocess.CompletedProcess[str]:
-    """Runs the command as a process of its own; `timeout` in seconds."""
+def call(
+    *arguments: object, timeout: float = 600, before: Callable[[], None] | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Runs the command as a process of its own, `before` called in it; `timeout` in seconds."""
     return subprocess.run(
         command(*arguments),
         env=environment(),
@@ -45,6 +48,7 @@ def call(*arguments: object, timeout: float = 600) -> subprocess.CompletedProces
         text=True,
         encoding="utf-8",
         timeout=timeout,
+        preexec_fn=before,
         check=False,
     )
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import resource
-import subprocess
 
 import pytest
 
-from tests.cli.helpers import Workspace, command, environment
+from tests.cli.helpers import Workspace, call
 
 LIMIT = 3 << 30
 """Bytes of address space; a worker of an ordinary build takes one and a half."""
@@ -46,17 +45,8 @@ def test_a_template_that_swells_costs_no_more_memory_than_others(
         size={"examples": 400}, limits={"input_chars": 20_000}, variants={"zs_noopt": 1}
     )
 
-    done = subprocess.run(
-        command(
-            "build", workspace.recipe, *workspace.options, "--out", workspace.out, "--workers", 0
-        ),
-        env=environment(),
-        capture_output=True,
-        text=True,
-        preexec_fn=limited,
-        timeout=300,
-        check=False,
-    )
+    to = ("--out", workspace.out, "--workers", 0)
+    done = call("build", workspace.recipe, *workspace.options, *to, before=limited)
 
     assert done.returncode == 0, done.stderr
     manifest = json.loads((workspace.out / "manifest.json").read_text(encoding="utf-8"))

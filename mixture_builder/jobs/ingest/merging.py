@@ -13,6 +13,8 @@ from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.draw import identity
 from mixture_builder.errors import SourceError
 from mixture_builder.io.rowstore import ID
+from mixture_builder.render.batch import TooMuchTextError
+from mixture_builder.render.text_arrays import one_batch
 
 
 def merge_order(runs: Sequence[str], *, keep_duplicates: bool) -> tuple[Any, Any]:
@@ -75,10 +77,8 @@ def blocks(
             positions[mine] = np.arange(done, done + len(mine))
             done += len(mine)
         try:
-            block = pieces[0] if len(pieces) == 1 else pa.concat_batches(pieces)
-        except pa.ArrowInvalid as problem:
-            if "overflow" not in str(problem):
-                raise
+            block = one_batch(pieces)
+        except TooMuchTextError:
             raise SourceError(
                 f"{len(places)} rows that stand together come to more than 2.1 GB; expected less. "
                 "Leave the longest records out with `keep` in the card, or shorten their fields."
