@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,12 +20,14 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from mixture_builder.blocks import BLOCK_ROWS
+from mixture_builder.errors import BuildError
 from mixture_builder.fingerprint import fingerprint
 from mixture_builder.io.excluded_rows import ExcludedOfTask
 from mixture_builder.io.rowstore import ID, write_task
 from mixture_builder.io.stored_rows import StoredRows
 from mixture_builder.io.stored_task import StoredTask, find_task, task_folder
 from mixture_builder.jobs.excluded import Excluded
+from mixture_builder.render.batch import TooMuchTextError
 from mixture_builder.render.text_arrays import one_batch
 
 SIEVE_VERSION = 1
@@ -120,7 +122,7 @@ def _sieve(stored: StoredTask, of_task: ExcludedOfTask, *, store: Path) -> Store
     write_task(
         store,
         sieved,
-        batches=_blocks(rows, of_task.rows),
+        batches=_blocks(stored.task, rows, of_task.rows),
         schema=rows.schema,
         quarantine=[
             *_entries(rows, ids, of_task),
@@ -145,20 +147,38 @@ def _entries(
         }
 
 
-def _blocks(rows: StoredRows, left_out: npt.NDArray[np.int64]) -> Iterator[pa.RecordBatch]:
-    """The rows that stay, in full blocks but for the last."""
+def _blocks(
+    task: str, rows: StoredRows, left_out: npt.NDArray[np.int64]
+) -> Iterator[pa.RecordBatch]:
+    """The rows that stay, in full blocks but for the last.
+
+    Raises:
+      BuildError: if those of a block come to more than an Arrow array may hold.
+    """
     waiting: list[pa.RecordBatch] = []
     held = 0
     for block in rows.blocks():
         keep = ~np.isin(block.column(rows.schema.get_field_index(ID)).to_numpy(), left_out)
-        waiting.append(block if keep.all() else block.filter(pa.array(keep)))
-        held += waiting[-1].num_rows
+        more = block if keep.all() else block.filter(pa.array(keep))
+        missing = BLOCK_ROWS - held
+        waiting.append(more.slice(0, missing))
+        held += more.num_rows
         if held >= BLOCK_ROWS:
-            joined = one_batch(waiting)
-            yield joined.slice(0, BLOCK_ROWS)
-            waiting, held = [joined.slice(BLOCK_ROWS)], held - BLOCK_ROWS
+            yield _joined(task, waiting)
+            waiting, held = [more.slice(missing)], held - BLOCK_ROWS
     if held:
-        yield one_batch(waiting)
+        yield _joined(task, waiting)
+
+
+def _joined(task: str, pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+    try:
+        return one_batch(pieces)
+    except TooMuchTextError:
+        raise BuildError(
+            f"{task}: {sum(piece.num_rows for piece in pieces)} rows that stand together once the "
+            "excluded ones are left out come to more than 2.1 GB; expected less. Leave the longest "
+            "records out with `keep` in the card, or exclude them too."
+        ) from None
 
 
 def counted_by_reason(stored: Mapping[str, StoredTask]) -> dict[str, int]:

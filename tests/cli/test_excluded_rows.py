@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from click.testing import Result
 
+from mixture_builder.blocks import BLOCK_ROWS
 from mixture_builder.io.excluded_rows import ExcludedRow, write_excluded_rows
 from mixture_builder.io.stored_rows import StoredRows
+from mixture_builder.jobs import sieve
+from mixture_builder.render.batch import TooMuchTextError
+from mixture_builder.render.text_arrays import one_batch
 from tests.cli.helpers import PLAIN, QUESTIONS, Workspace, run
 
 HEADER = '{"excluded_rows": 1, "rows": 1, "digest": ""}\n'
@@ -223,6 +229,36 @@ def test_a_recipe_names_files_of_its_folder_only(workspace: Workspace, name: str
 
     assert done.exit_code == 1
     assert "folder of the recipe" in done.stderr or "cannot be read: No such file" in done.stderr
+
+
+def test_rows_that_are_joined_again_are_those_of_one_block(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rows that stay are put together a block at a time.
+
+    More texts than one array may hold are an error only where a block of them has so many.
+    """
+    first, *_ = ids_of(workspace, "tiny/sums").values()
+    exclude(workspace, [ExcludedRow(task="tiny/sums", row=first, reason="duplicate")])
+    joined: list[int] = []
+
+    def of_one_block(pieces: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
+        joined.append(sum(piece.num_rows for piece in pieces))
+        if len(joined) > 3:
+            raise TooMuchTextError
+        return one_batch(pieces)
+
+    monkeypatch.setattr(sieve, "one_batch", of_one_block)
+
+    assert build(workspace, "out").exit_code == 0
+    assert joined == [BLOCK_ROWS, BLOCK_ROWS, 599 - 2 * BLOCK_ROWS]
+
+    exclude(workspace, [ExcludedRow(task="tiny/sums", row=first, reason="held_out")])
+    refused = build(workspace, "refused")
+
+    assert refused.exit_code == 1
+    assert "tiny/sums: 256 rows that stand together once the excluded ones" in refused.stderr
+    assert "with `keep` in the card, or exclude them too." in refused.stderr
 
 
 def test_a_loop_of_links_is_a_list_that_cannot_be_read(workspace: Workspace) -> None:

@@ -41,7 +41,6 @@ def merge_order(runs: Sequence[str], *, keep_duplicates: bool) -> tuple[Any, Any
 
 
 def _copy_identity(row_id: int, occurrence: int) -> int:
-
     return identity(f"{row_id}\x1d{occurrence}".encode())
 
 
